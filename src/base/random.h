@@ -1,0 +1,14 @@
+/* base/random.h - randomness from the kernel, and a seeded generator for simulations. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+void random_bytes(void *to, size_t size);           /* getrandom(2); cannot fail */
+enum { UUID_TEXT_SIZE = 37 };
+void random_uuid(char to[UUID_TEXT_SIZE]);          /* RFC 9562 version 4, lower case */
+/* 'length' characters of Kubernetes' generateName alphabet and a NUL. */
+void random_suffix(char *to, size_t length);
+
+struct random_seeded { uint64_t state; };
+uint64_t random_next(struct random_seeded *random); /* splitmix64 */
+uint64_t random_below(struct random_seeded *random, uint64_t limit);
