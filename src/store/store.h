@@ -1,0 +1,120 @@
+/* store/store.h - versioned objects: get, list, compare-and-swap, delete, watch.
+ *
+ * The contract that SQLite, memory and later etcd meet. One counter, the
+ * revision, rises with every write; each record carries the revision of its
+ * last write; a watch resumes from a revision. Values are opaque bytes, but for
+ * one thing: the object text must show its own revision (metadata.resourceVersion),
+ * which is known only when it is written. So a value has a gap, an offset at
+ * which the store inserts the decimal revision, and everything read back has the
+ * gap filled. LIST and WATCH therefore hand out stored bytes and parse nothing.
+ *
+ * All functions belong to the loop thread and answer from an in-memory copy of
+ * the latest committed state; only commits leave the thread. Events reach
+ * watchers after the commit is durable, in revision order. */
+#pragma once
+#include "base/auto.h"
+#include "base/done.h"
+#include "base/loop.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+/* One version of one object; immutable and counted. */
+struct record {
+    const char *key;        /* "/virga.dev/instances/default/web": group, plural, namespace, name */
+    int64_t revision;       /* of the write that made this version */
+    int64_t created;        /* revision of the object's creation */
+    const char *bytes;      /* canonical JSON text with the gap filled, NUL-terminated */
+    size_t size;
+    void *extra;            /* owned by the index hook (store_set_index), may be NULL */
+};
+struct record *record_ref(struct record *record);
+void record_unref(struct record *record); /* NULL is fine */
+DEFINE_AUTO(struct record, record_unref)
+
+enum { STORE_GAP_NONE = -1 };
+
+struct store_value {
+    const char *bytes; /* borrowed during the call */
+    size_t size;
+    ptrdiff_t gap;     /* offset at which the decimal revision is inserted; STORE_GAP_NONE: nowhere */
+};
+
+enum {
+    STORE_ANY_REVISION = -1, /* whatever is there, or nothing */
+    STORE_MUST_NOT_EXIST = 0
+};
+
+/* Called once, later from the loop, when the write is durable ('record' is the new
+ * version, borrowed; for a deletion its last state with the revision of the deletion)
+ * or failed: ERR_CONFLICT (exists at another revision), ERR_ALREADY_EXISTS,
+ * ERR_NOT_FOUND, ERR_NO_SPACE, ERR_IO. Nothing is changed then. */
+typedef void store_done_fn(void *arg, const struct err *err, const struct record *record);
+
+enum store_event_type { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
+struct store_event {
+    enum store_event_type type;
+    struct record *record;         /* the new state; for STORE_DELETED the last state, with the deletion's revision */
+    struct record *previous;       /* the state before, or NULL for STORE_ADDED */
+};
+typedef void store_watch_fn(void *arg, const struct store_event *event);
+struct store_watch;
+
+struct store_ops {
+    const char *name;
+    void (*free)(struct store *store); /* finishes queued commits first */
+    struct record *(*get)(struct store *store, const char *key); /* a reference, or NULL */
+    /* Records whose key starts with 'prefix' and is greater than 'after' (NULL: from the
+     * start), in key order, at most 'limit' (0: all). References in an array the caller frees
+     * with record_list_free(). '*ret_remaining' (may be NULL) counts those beyond the limit. */
+    struct record **(*list)(struct store *store, const char *prefix, const char *after, size_t limit,
+                            size_t *ret_count, size_t *ret_remaining);
+    int64_t (*revision)(struct store *store); /* of the last committed write */
+    int64_t (*compacted)(struct store *store);  /* a watch can resume from this revision on */
+    void (*put)(struct store *store, const char *key, struct store_value value, int64_t expected,
+                store_done_fn *fn, void *arg);
+    /* 'last' is what watchers get as the object's last state (its gap filled with the
+     * deletion's revision). */
+    void (*remove)(struct store *store, const char *key, struct store_value last, int64_t expected,
+                   store_done_fn *fn, void *arg);
+    /* Events with revision > 'from' for keys under 'prefix', each once, in order, first call
+     * later from the loop. from -1: from now. ERR_COMPACTED when 'from' is too old;
+     * ERR_TIMEOUT when it lies in the future. */
+    struct store_watch *(*watch)(struct store *store, const char *prefix, int64_t from,
+                                 store_watch_fn *fn, void *arg, struct err *err);
+    void (*watch_free)(struct store_watch *watch);
+    void (*compact)(struct store *store, int64_t revision);
+    /* ERR_NO_SPACE, ERR_IO while the last commit failed; 0 when healthy. */
+    int (*health)(struct store *store, struct err *err);
+};
+struct store {
+    const struct store_ops *ops;
+};
+
+/* The record hook: 'make' is called once per new record on the loop thread before anyone sees
+ * it (the API keeps parsed labels there); 'free_extra' when the record goes. Set before use. */
+struct store_index {
+    void *(*make)(void *arg, const struct record *record);
+    void (*free_extra)(void *extra);
+    void *arg;
+};
+void store_set_index(struct store *store, struct store_index index);
+
+void record_list_free(struct record **records, size_t count);
+
+/* Opens or creates the database in directory 'path'. Takes an exclusive lock:
+ * ERR_CONFLICT when another daemon has it. History of at least 'history_ms' and
+ * at most 'history_count_max' events is kept for resuming watches. */
+struct store_sqlite_options {
+    const char *directory;
+    int64_t history_ms;      /* 0: 5 minutes, as etcd in Kubernetes */
+    size_t history_count_max;/* 0: 100000 */
+};
+struct store *store_sqlite_open(struct loop *loop, const struct store_sqlite_options *options,
+                                struct err *err);
+/* For tests: the same contract without a disk. */
+struct store *store_memory_new(struct loop *loop);
+
+static inline void store_free(struct store *store) { store->ops->free(store); }
+DEFINE_AUTO(struct store, store_free)
