@@ -1,0 +1,201 @@
+/* drivers/compute.h - the contract of what runs machines (QEMU; a fake for simulations).
+ *
+ * How a machine lives:
+ *  1. start() writes down what is needed to find the process again, then launches it.
+ *  2. The driver watches the process and its monitor and calls 'changed' whenever
+ *     observe() would answer differently. Callers re-read; events carry no data.
+ *  3. After a daemon restart open() finds every process again before it returns
+ *     its first observation; a machine is never launched twice for one uid.
+ *  4. release() removes every trace of a machine whose process has ended.
+ * The driver knows nothing of the store. All functions belong to the loop thread and
+ * return at once; 'done' comes later. Machines are named by uid (the object's UUID). */
+#pragma once
+#include "base/done.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/netaddr.h"
+#include "base/worker.h"
+#include <stdint.h>
+
+enum { MACHINE_DISKS_MAX = 24, MACHINE_NICS_MAX = 8, DISK_CHAIN_MAX = 16, DEVICE_NAME_SIZE = 64 };
+
+/* A disk as a chain of files, the writable one first, its backing files after it. */
+struct disk_file {
+    char *path;
+    char *format; /* "qcow2" or "raw" */
+};
+struct disk_source {
+    struct disk_file files[DISK_CHAIN_MAX];
+    unsigned file_count;
+    bool read_only;
+};
+struct machine_disk {
+    char name[DEVICE_NAME_SIZE]; /* stable within the machine: "root", "data" */
+    struct disk_source source;
+    bool is_cdrom;
+    int boot_index;              /* from 1; 0: not booted from */
+};
+struct machine_nic {
+    char name[DEVICE_NAME_SIZE];
+    struct mac_addr mac;
+    unsigned mtu;                /* 0: 1500 */
+    int boot_index;
+};
+struct machine_config {
+    char *uid;
+    char *name;            /* "default/web", for the process title and the log only */
+    unsigned cpus;
+    int64_t memory_bytes;
+    bool uefi;
+    enum machine_accelerator { ACCELERATOR_AUTO, ACCELERATOR_KVM, ACCELERATOR_TCG } accelerator;
+    char *kernel, *initrd, *command_line; /* direct kernel boot when 'kernel' is not NULL */
+    struct machine_disk disks[MACHINE_DISKS_MAX];
+    unsigned disk_count;
+    struct machine_nic nics[MACHINE_NICS_MAX];
+    unsigned nic_count;
+    bool vnc;
+    bool guest_agent;
+    bool start_paused;
+    char *machine_type;    /* "pc-q35-7.2"; NULL: the driver chooses and reports it */
+    /* Upper limits for the machine's cgroup. */
+    unsigned cpu_limit_milli;      /* thousandths of a processor; 0: cpus * 1000 */
+};
+void machine_config_free(struct machine_config *config); /* deep; NULL is fine */
+DEFINE_AUTO(struct machine_config, machine_config_free)
+
+enum machine_state {
+    MACHINE_ABSENT,     /* no process and no trace */
+    MACHINE_LAUNCHING,  /* process up, monitor not ready */
+    MACHINE_RUNNING,
+    MACHINE_PAUSED,     /* by request */
+    MACHINE_IO_PAUSED,  /* stopped on a write error; resumes by itself when there is space */
+    MACHINE_CRASHED,    /* the guest panicked or was stopped by an internal error; process still up */
+    MACHINE_ENDED,      /* process gone, traces left: release() it */
+};
+
+enum machine_end {
+    MACHINE_END_NONE,
+    MACHINE_END_GUEST_SHUTDOWN, /* the guest powered itself off, or obeyed the power button */
+    MACHINE_END_HOST_STOP,      /* kill() or a host signal ended it as asked */
+    MACHINE_END_GUEST_PANIC,
+    MACHINE_END_PROCESS_DIED,   /* QEMU crashed or was killed from outside */
+    MACHINE_END_START_FAILED,   /* the process never came up; 'message' says why */
+};
+
+struct machine_usage {
+    int64_t wall_ms;              /* when it was read; 0: never */
+    uint64_t cpu_ns;              /* processor time used since launch */
+    int64_t memory_bytes;         /* resident, of the whole process */
+    int64_t guest_memory_bytes;   /* used as the guest sees it (balloon); 0: unknown */
+    uint64_t disk_read_bytes, disk_write_bytes, disk_read_ops, disk_write_ops;
+    uint64_t net_rx_bytes, net_tx_bytes, net_rx_packets, net_tx_packets; /* from the guest's side */
+};
+
+struct machine_status {
+    enum machine_state state;
+    enum machine_end end;        /* of MACHINE_ENDED */
+    char message[256];           /* why, for people; QEMU's last words for START_FAILED */
+    pid_t pid;                   /* 0 when no process */
+    int64_t launched_wall_ms;
+    bool is_tcg;
+    bool agent_connected;        /* the guest agent answered lately */
+    bool shutdown_requested;     /* power button pressed and not yet obeyed */
+    char machine_type[32];
+    struct machine_usage usage;
+    unsigned disk_count, nic_count;
+    char disks[MACHINE_DISKS_MAX][DEVICE_NAME_SIZE]; /* present now, hot-plugged ones included */
+    char nics[MACHINE_NICS_MAX][DEVICE_NAME_SIZE];
+};
+
+struct compute_setup {
+    struct loop *loop;
+    struct worker_pool *workers;
+    const char *state_dir; /* persistent, 0700 root: one folder per machine */
+    const char *run_dir;   /* sockets; emptied by a reboot of the host */
+    uid_t uid_base;        /* first of the 65536 user ids that machines may be given */
+    void (*changed)(void *arg, const char *uid);
+    void *arg;
+};
+
+/* What the host can do, found once at open(). */
+struct compute_facts {
+    bool kvm_usable;
+    char kvm_reason[128];      /* why not, for people */
+    char version[64];          /* "QEMU 7.2.22" */
+    char default_machine_type[32];
+    bool has_uefi;
+    char cgroup[128];          /* "v1: cpu, memory" / "v2" / why limits are not available */
+};
+
+typedef void compute_fd_fn(void *arg, const struct err *err, int take_fd);
+typedef void compute_json_fn(void *arg, const struct err *err, const json_t *result);
+typedef void compute_bytes_fn(void *arg, const struct err *err, const void *bytes, size_t size);
+
+struct compute {
+    const struct compute_ops *ops;
+};
+
+struct compute_ops {
+    const char *name;
+    /* Finds running machines again; may block for short file reads. NULL and 'err' on failure. */
+    struct compute *(*open)(const struct compute_setup *setup, struct err *err);
+    void (*close)(struct compute *compute); /* machines run on */
+    const struct compute_facts *(*facts)(struct compute *compute);
+
+    /* Pure reads of the driver's knowledge. */
+    void (*observe)(struct compute *compute, const char *uid, struct machine_status *ret_status);
+    /* Uids of all machines that left a trace; a NULL-terminated array and its texts, for the
+     * caller to free with compute_uids_free(). */
+    char **(*list)(struct compute *compute);
+
+    /* Launches a machine that is MACHINE_ABSENT. 'nic_fds' (consumed, also on failure) are the
+     * opened taps in the order of config->nics. done: the monitor answers and the guest runs
+     * (or stands paused); on error the machine is MACHINE_ENDED with the reason. */
+    void (*start)(struct compute *compute, const struct machine_config *config, const int *nic_fds,
+                  struct done done);
+    /* Power button (ACPI). done: pressed, not obeyed. */
+    void (*press_power)(struct compute *compute, const char *uid, struct done done);
+    void (*kill)(struct compute *compute, const char *uid, struct done done); /* done: process gone */
+    void (*reset)(struct compute *compute, const char *uid, struct done done);
+    void (*pause)(struct compute *compute, const char *uid, struct done done);
+    void (*resume)(struct compute *compute, const char *uid, struct done done);
+    /* Forgets an ended machine: folder, sockets, cgroup. Idempotent. */
+    void (*release)(struct compute *compute, const char *uid, struct done done);
+
+    void (*disk_attach)(struct compute *compute, const char *uid, const struct machine_disk *disk,
+                        struct done done);
+    void (*disk_detach)(struct compute *compute, const char *uid, const char *disk_name,
+                        struct done done); /* done: the guest let go and the file is closed */
+    void (*disk_resize)(struct compute *compute, const char *uid, const char *disk_name,
+                        int64_t size_bytes, struct done done); /* grows file and guest at once */
+    void (*nic_attach)(struct compute *compute, const char *uid, const struct machine_nic *nic,
+                       int take_fd, struct done done);
+    void (*nic_detach)(struct compute *compute, const char *uid, const char *nic_name,
+                       struct done done);
+    /* NULL source: empty the tray. */
+    void (*cdrom_change)(struct compute *compute, const char *uid, const char *disk_name,
+                         const struct disk_source *source, struct done done);
+
+    /* A connected stream to the serial console or VNC server. Several consoles may be open. */
+    void (*console_open)(struct compute *compute, const char *uid, compute_fd_fn *fn, void *arg);
+    void (*vnc_open)(struct compute *compute, const char *uid, compute_fd_fn *fn, void *arg);
+    /* Read end of a log file: the serial log (also of an ended machine) or QEMU's own. */
+    void (*log_open)(struct compute *compute, const char *uid, bool qemu_log, compute_fd_fn *fn,
+                     void *arg);
+    void (*screenshot)(struct compute *compute, const char *uid, compute_bytes_fn *fn, void *arg); /* PNG */
+
+    /* One guest agent command ("guest-exec" ...); result is the agent's "return". */
+    void (*agent)(struct compute *compute, const char *uid, const char *command,
+                  const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);
+
+    /* Refreshes status.usage of all running machines; 'changed' is not called for it. */
+    void (*sample)(struct compute *compute, struct done done);
+};
+void compute_uids_free(char **uids);
+DEFINE_AUTO(char *, compute_uids_free)
+
+extern const struct compute_ops compute_qemu;
+
+/* One call to the monitor of a running machine, for tests and diagnosis of compute_qemu only. */
+void compute_qemu_monitor(struct compute *compute, const char *uid, const char *command,
+                          const json_t *arguments, compute_json_fn *fn, void *arg);
