@@ -1,0 +1,181 @@
+/* kinds/tables/core.c - the kinds of core/v1 that clients expect: Namespace, Secret, ConfigMap, Event. */
+#include "kinds/tables/tables.h"
+
+static const struct field namespace_spec_fields[] = {
+    { .name = "finalizers",
+      .type = FIELD_LIST,
+      .item = ITEM_OF(FIELD_TEXT),
+      .doc = "What has to be emptied before it goes." },
+    { 0 },
+};
+static const struct field namespace_status_fields[] = {
+    { .name = "phase",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Active", "Terminating"),
+      .doc = "Terminating while it is emptied." },
+    { .name = "conditions",
+      .type = FIELD_LIST,
+      .key = "type",
+      .item = &condition_item,
+      .doc = "What keeps it from going." },
+    { 0 },
+};
+static const struct field namespace_fields[] = {
+    { .name = "spec", .type = FIELD_OBJECT, .fields = namespace_spec_fields, .doc = "Behaviour." },
+    { .name = "status", .type = FIELD_OBJECT, .fields = namespace_status_fields, .doc = "State." },
+    { 0 },
+};
+static const struct column namespace_columns[] = {
+    { "Name", "string", "metadata.name", 0, "Name" },
+    { "Status", "string", "status.phase", 0, "Active or Terminating" },
+    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    { 0 },
+};
+const struct kind kind_namespace = {
+    .group = "",
+    .version = "v1",
+    .name = "Namespace",
+    .plural = "namespaces",
+    .singular = "namespace",
+    .short_names = TEXTS("ns"),
+    .flags = KIND_HAS_STATUS | KIND_NO_GENERATION,
+    .doc = "A scope for names: objects of different namespaces may share a name.",
+    .fields = namespace_fields,
+    .columns = namespace_columns,
+    .selectable = TEXTS("status.phase"),
+};
+
+static const struct field secret_fields[] = {
+    { .name = "type",
+      .type = FIELD_TEXT,
+      .flags = FIELD_IMMUTABLE,
+      .fallback = "\"Opaque\"",
+      .doc = "What the data is for." },
+    { .name = "data",
+      .type = FIELD_MAP,
+      .flags = FIELD_SECRET,
+      .item = ITEM_OF(FIELD_BASE64),
+      .doc = "Values in base64." },
+    { .name = "stringData",
+      .type = FIELD_MAP,
+      .flags = FIELD_SECRET,
+      .item = &(const struct field){ .type = FIELD_TEXT, .max = 1024 * 1024 },
+      .doc = "Values as plain text; write-only, they end up in data." },
+    { .name = "immutable", .type = FIELD_BOOL, .doc = "The data can't be changed any more." },
+    { 0 },
+};
+static const struct column secret_columns[] = {
+    { "Name", "string", "metadata.name", 0, "Name" },
+    { "Type", "string", "type", 0, "What the data is for" },
+    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    { 0 },
+};
+const struct kind kind_secret = {
+    .group = "",
+    .version = "v1",
+    .name = "Secret",
+    .plural = "secrets",
+    .singular = "secret",
+    .flags = KIND_NAMESPACED | KIND_NO_GENERATION,
+    .doc = "Confidential data: user data, keys, passwords.",
+    .fields = secret_fields,
+    .columns = secret_columns,
+    .selectable = TEXTS("type"),
+};
+
+static const struct field config_map_fields[] = {
+    { .name = "data",
+      .type = FIELD_MAP,
+      .item = &(const struct field){ .type = FIELD_TEXT, .max = 1024 * 1024 },
+      .doc = "Texts by key." },
+    { .name = "binaryData",
+      .type = FIELD_MAP,
+      .item = ITEM_OF(FIELD_BASE64),
+      .doc = "Values in base64." },
+    { .name = "immutable", .type = FIELD_BOOL, .doc = "The data can't be changed any more." },
+    { 0 },
+};
+static const struct column config_map_columns[] = {
+    { "Name", "string", "metadata.name", 0, "Name" },
+    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    { 0 },
+};
+const struct kind kind_config_map = {
+    .group = "",
+    .version = "v1",
+    .name = "ConfigMap",
+    .plural = "configmaps",
+    .singular = "configmap",
+    .short_names = TEXTS("cm"),
+    .flags = KIND_NAMESPACED | KIND_NO_GENERATION,
+    .doc = "Settings as key and text.",
+    .fields = config_map_fields,
+    .columns = config_map_columns,
+};
+
+static const struct field reference_fields[] = {
+    { .name = "apiVersion", .type = FIELD_TEXT, .doc = "API version of the object." },
+    { .name = "kind", .type = FIELD_TEXT, .doc = "Kind of the object." },
+    { .name = "namespace", .type = FIELD_TEXT, .doc = "Its namespace." },
+    { .name = "name", .type = FIELD_TEXT, .doc = "Its name." },
+    { .name = "uid", .type = FIELD_TEXT, .doc = "Its UID." },
+    { .name = "resourceVersion", .type = FIELD_TEXT, .doc = "The version it had." },
+    { .name = "fieldPath", .type = FIELD_TEXT, .doc = "The part of it." },
+    { 0 },
+};
+static const struct field source_fields[] = {
+    { .name = "component", .type = FIELD_TEXT, .doc = "What reports." },
+    { .name = "host", .type = FIELD_TEXT, .doc = "Where it runs." },
+    { 0 },
+};
+static const struct field series_fields[] = {
+    { .name = "count", .type = FIELD_INT, .doc = "How often." },
+    { .name = "lastObservedTime", .type = FIELD_TIME, .doc = "The last time." },
+    { 0 },
+};
+static const struct field event_fields[] = {
+    { .name = "involvedObject",
+      .type = FIELD_OBJECT,
+      .flags = FIELD_REQUIRED,
+      .fields = reference_fields,
+      .doc = "What it is about." },
+    { .name = "related", .type = FIELD_OBJECT, .fields = reference_fields, .doc = "A second object." },
+    { .name = "reason", .type = FIELD_TEXT, .max = 128, .doc = "One CamelCase word for programs." },
+    { .name = "message", .type = FIELD_TEXT, .max = 2048, .doc = "A sentence for people." },
+    { .name = "type", .type = FIELD_TEXT, .doc = "Normal or Warning." },
+    { .name = "action", .type = FIELD_TEXT, .max = 128, .doc = "What was done." },
+    { .name = "count", .type = FIELD_INT, .doc = "How often it happened." },
+    { .name = "firstTimestamp", .type = FIELD_TIME, .doc = "The first time." },
+    { .name = "lastTimestamp", .type = FIELD_TIME, .doc = "The last time." },
+    { .name = "eventTime", .type = FIELD_TIME, .doc = "The first time, to the microsecond." },
+    { .name = "series", .type = FIELD_OBJECT, .fields = series_fields, .doc = "A series." },
+    { .name = "source", .type = FIELD_OBJECT, .fields = source_fields, .doc = "Who reports." },
+    { .name = "reportingComponent", .type = FIELD_TEXT, .doc = "What reports." },
+    { .name = "reportingInstance", .type = FIELD_TEXT, .doc = "Which one of it." },
+    { 0 },
+};
+static const struct column event_columns[] = {
+    { "Last Seen", "date", "lastTimestamp", 0, "Time since it last happened" },
+    { "Type", "string", "type", 0, "Normal or Warning" },
+    { "Reason", "string", "reason", 0, "One word" },
+    { "Object", "string", "involvedObject", 0, "What it is about" },
+    { "Message", "string", "message", 0, "A sentence" },
+    { "Count", "integer", "count", 1, "How often it happened" },
+    { "Name", "string", "metadata.name", 1, "Name of the event" },
+    { 0 },
+};
+const struct kind kind_event = {
+    .group = "",
+    .version = "v1",
+    .name = "Event",
+    .plural = "events",
+    .singular = "event",
+    .short_names = TEXTS("ev"),
+    .flags = KIND_NAMESPACED | KIND_NO_GENERATION,
+    .doc = "Something that happened to an object.",
+    .fields = event_fields,
+    .columns = event_columns,
+    .selectable = TEXTS("involvedObject.name", "involvedObject.namespace", "involvedObject.kind",
+                        "involvedObject.uid", "involvedObject.apiVersion", "reason", "type",
+                        "source", "reportingComponent"),
+};

@@ -1,0 +1,106 @@
+/* kinds/tables/host.c - Host: one machine that runs instances. */
+#include "kinds/tables/tables.h"
+
+static const struct field overcommit_fields[] = {
+    { .name = "cpu",
+      .type = FIELD_NUMBER,
+      .fallback = "4.0",
+      .min = 1,
+      .max = 1000,
+      .doc = "Virtual processors promised per processor." },
+    { .name = "memory",
+      .type = FIELD_NUMBER,
+      .fallback = "1.0",
+      .min = 1,
+      .max = 100,
+      .doc = "Memory promised per memory there is." },
+    { 0 },
+};
+
+static const struct field spec_fields[] = {
+    { .name = "unschedulable",
+      .type = FIELD_BOOL,
+      .fallback = "false",
+      .doc = "No further instance is placed here." },
+    { .name = "overcommit",
+      .type = FIELD_OBJECT,
+      .fields = overcommit_fields,
+      .fallback = "{}",
+      .doc = "How much more may be promised than there is." },
+    { .name = "reservedMemory",
+      .type = FIELD_QUANTITY,
+      .fallback = "\"512Mi\"",
+      .doc = "Memory kept for the host itself." },
+    { 0 },
+};
+
+static const struct field resources_fields[] = {
+    { .name = "cpus", .type = FIELD_NUMBER, .doc = "Processors." },
+    { .name = "memory", .type = FIELD_QUANTITY, .doc = "Memory." },
+    { 0 },
+};
+
+static const struct field status_fields[] = {
+    STATUS_COMMON,
+    { .name = "phase",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Ready", "NotReady", "ShuttingDown"),
+      .doc = "Whether it runs instances." },
+    { .name = "message", .type = FIELD_TEXT, .doc = "What is wrong." },
+    { .name = "accelerator", .type = FIELD_TEXT, .doc = "KVM, or TCG and why." },
+    { .name = "capacity", .type = FIELD_OBJECT, .fields = resources_fields, .doc = "What there is." },
+    { .name = "allocatable",
+      .type = FIELD_OBJECT,
+      .fields = resources_fields,
+      .doc = "What may be promised to instances, with overcommit." },
+    { .name = "allocated",
+      .type = FIELD_OBJECT,
+      .fields = resources_fields,
+      .doc = "What is promised." },
+    { .name = "used", .type = FIELD_OBJECT, .fields = resources_fields, .doc = "What is in use." },
+    { .name = "instances", .type = FIELD_INT, .doc = "Instances placed here." },
+    { .name = "version", .type = FIELD_TEXT, .doc = "Version of virgad." },
+    { .name = "qemuVersion", .type = FIELD_TEXT, .doc = "Version of QEMU." },
+    { .name = "kernelVersion", .type = FIELD_TEXT, .doc = "Version of Linux." },
+    { .name = "startedAt", .type = FIELD_TIME, .doc = "When virgad started." },
+    { 0 },
+};
+
+static const struct field fields[] = {
+    { .name = "spec",
+      .type = FIELD_OBJECT,
+      .fields = spec_fields,
+      .fallback = "{}",
+      .doc = "How it may be used." },
+    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "Its state." },
+    { 0 },
+};
+
+static const struct column columns[] = {
+    { "Name", "string", "metadata.name", 0, "Name" },
+    { "Phase", "string", "status.phase", 0, "Whether it runs instances" },
+    { "Accelerator", "string", "status.accelerator", 0, "KVM or TCG" },
+    { "CPUs", "number", "status.capacity.cpus", 0, "Processors" },
+    { "Memory", "string", "status.capacity.memory", 0, "Memory" },
+    { "Alloc CPUs", "number", "status.allocated.cpus", 0, "Processors promised" },
+    { "Alloc Memory", "string", "status.allocated.memory", 0, "Memory promised" },
+    { "Instances", "integer", "status.instances", 0, "Instances placed here" },
+    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    { "Version", "string", "status.version", 1, "Version of virgad" },
+    { "QEMU", "string", "status.qemuVersion", 1, "Version of QEMU" },
+    { 0 },
+};
+
+const struct kind kind_host = {
+    .group = VIRGA_GROUP,
+    .version = VIRGA_API_V1,
+    .name = "Host",
+    .plural = "hosts",
+    .singular = "host",
+    .short_names = TEXTS("ho"),
+    .categories = TEXTS("virga"),
+    .flags = KIND_HAS_STATUS,
+    .doc = "A machine that runs instances. Each virgad keeps its own Host object.",
+    .fields = fields,
+    .columns = columns,
+};
