@@ -1,7 +1,8 @@
 /* base/json.h - our face of jansson: strict parsing, canonical writing, paths.
  *
  * Objects are json_t from jansson; this header adds what the project agrees on.
- * A path is "spec.disks[0].size". */
+ * A path is "spec.disks[0].size"; names with a dot in them (label keys) need
+ * jansson's own getters. */
 #pragma once
 #include "auto.h"
 #include "err.h"
@@ -19,7 +20,7 @@ void json_decref_auto_(json_t **value);
  * ERR_BAD_REQUEST, naming line and column. NULL on error; the caller owns the rest. */
 json_t *json_parse(const char *text, size_t size, struct err *err);
 
-/* Canonical text: compact, keys in insertion order, reals with 15 digits.
+/* Canonical text of any value but one that contains itself: compact, keys in insertion order, reals with 15 digits.
  * The caller frees it. */
 char *json_text(const json_t *value);
 void json_write(const json_t *value, struct buf *to); /* the same into a buffer */
@@ -32,8 +33,11 @@ const char *json_text_at(const json_t *object, const char *path, const char *fal
 int64_t json_int_at(const json_t *object, const char *path, int64_t fallback);
 bool json_bool_at(const json_t *object, const char *path, bool fallback);
 
-/* Sets 'path', making the objects on the way (no list steps). Consumes 'take_value'. */
+/* Sets 'path', making the objects on the way (no list steps); what is no object there
+ * is replaced by one. Consumes 'take_value'; NULL (jansson refused to make it) sets nothing. */
 void json_set_at(json_t *object, const char *path, json_t *take_value);
 bool json_remove_at(json_t *object, const char *path); /* false when absent */
 
-json_t *json_printf(const char *format, ...) __attribute__((format(printf, 1, 2))); /* a string */
+/* A string of any bytes: what is no UTF-8, and NUL, becomes U+FFFD. Never NULL. */
+json_t *json_string_repaired(const char *bytes, size_t size);
+json_t *json_printf(const char *format, ...) __attribute__((format(printf, 1, 2))); /* the same */

@@ -1,5 +1,6 @@
-/* base/map.h - a hash map from text to a pointer. Keys are copied. Order is by
- * insertion for map_each(), which tolerates removal of the visited entry. */
+/* base/map.h - a hash map from text to a pointer. Keys are copied. Order is by insertion
+ * for map_next(), which tolerates removal of any entry, but no new ones, between
+ * its calls. */
 #pragma once
 #include "auto.h"
 #include <stdbool.h>
@@ -20,5 +21,5 @@ bool map_remove(struct map *map, const char *key);     /* false when absent */
 void *map_take(struct map *map, const char *key);      /* removes without free_value */
 size_t map_count(const struct map *map);
 
-/* for (size_t at = 0; map_next(map, &at, &key, &value);) ... */
+/* for (size_t at = 0; map_next(map, &at, &key, &value);) ... Either result may be NULL. */
 bool map_next(const struct map *map, size_t *at, const char **ret_key, void **ret_value);

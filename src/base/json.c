@@ -1,0 +1,268 @@
+/* base/json.c - jansson, held to the project's rules. */
+#include "base/json.h"
+#include "base/mem.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PARSE_FLAGS = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+    WRITE_FLAGS = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15),
+};
+
+/* jansson then never fails for want of memory: what still fails is wrong input. */
+__attribute__((constructor)) static void use_aborting_allocator(void)
+{
+    json_set_alloc_funcs(mem_alloc, free);
+}
+
+void json_decref_auto_(json_t **value) { json_decref(*value); }
+
+/* The offset of the bracket that nests deeper than JSON_DEPTH_MAX, or 'size'. Looked
+ * for before parsing, so that a hostile body costs neither memory nor stack. */
+static size_t find_too_deep(const char *text, size_t size)
+{
+    unsigned depth = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+
+        if (c == '"')
+            in_string = !in_string;
+        else if (in_string)
+            i += c == '\\';
+        else if ((c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
+            return i;
+        else if ((c == '}' || c == ']') && depth > 0)
+            depth--;
+    }
+    return size;
+}
+
+/* Sets "line L, column C: nested deeper ..." for byte 'at', counting characters as jansson does. */
+static void set_too_deep(const char *text, size_t at, struct err *err)
+{
+    int line = 1;
+    int column = 1;
+
+    for (size_t i = 0; i < at; i++) {
+        if (text[i] == '\n')
+            line++, column = 1;
+        else if (((unsigned char)text[i] & 0xc0) != 0x80)
+            column++;
+    }
+    err_set(err, ERR_BAD_REQUEST, "line %d, column %d: nested deeper than %d levels", line, column,
+            JSON_DEPTH_MAX);
+}
+
+static void set_parse_error(const json_error_t *error, struct err *err)
+{
+    const char *text = error->text;
+
+    switch (json_error_code(error)) {
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        text = "the character U+0000 is not allowed";
+        break;
+    case json_error_invalid_utf8:
+        text = "not valid UTF-8";
+        break;
+    case json_error_numeric_overflow:
+        text = "number out of range";
+        break;
+    default:
+        break;
+    }
+    err_set(err, ERR_BAD_REQUEST, "line %d, column %d: %s", error->line, error->column, text);
+}
+
+json_t *json_parse(const char *text, size_t size, struct err *err)
+{
+    size_t too_deep = find_too_deep(text, size);
+    json_error_t error;
+    json_t *value;
+
+    if (too_deep < size) {
+        set_too_deep(text, too_deep, err);
+        return NULL;
+    }
+    value = json_loadb(text, size, PARSE_FLAGS, &error);
+    if (!value)
+        set_parse_error(&error, err);
+    return value;
+}
+
+static int add_to_buf(const char *bytes, size_t size, void *buf)
+{
+    buf_add(buf, bytes, size);
+    return 0;
+}
+
+/* Fails only on a value that contains itself, which only a bug can build. */
+void json_write(const json_t *value, struct buf *to)
+{
+    int failed = json_dump_callback(value, add_to_buf, to, WRITE_FLAGS);
+
+    assert(!failed);
+    (void)failed;
+}
+
+char *json_text(const json_t *value)
+{
+    struct buf buf = { 0 };
+
+    buf_reserve(&buf, 1000);
+    json_write(value, &buf);
+    return buf_take(&buf);
+}
+
+/* Follows "[3]" at '*path' into 'list'; NULL when there is no such item. */
+static json_t *step_into_list(json_t *list, const char **path)
+{
+    char *end;
+    unsigned long index;
+
+    if ((*path)[1] < '0' || (*path)[1] > '9')
+        return NULL;
+    index = strtoul(*path + 1, &end, 10);
+    if (*end != ']')
+        return NULL;
+    *path = end + 1;
+    return json_array_get(list, index);
+}
+
+/* Follows "name" at '*path' into 'object'. */
+static json_t *step_into_object(json_t *object, const char **path)
+{
+    const char *name = *path;
+    size_t length = strcspn(name, ".[");
+
+    *path = name + length;
+    return json_object_getn(object, name, length);
+}
+
+json_t *json_at(const json_t *object, const char *path)
+{
+    json_t *value = (json_t *)object; /* jansson's getters for children give non-const too */
+    bool is_first = true;
+
+    while (value && *path) {
+        if (*path == '[') {
+            value = step_into_list(value, &path);
+        } else if (is_first || *path == '.') {
+            path += !is_first;
+            value = step_into_object(value, &path);
+        } else {
+            return NULL;
+        }
+        is_first = false;
+    }
+    return value;
+}
+
+const char *json_text_at(const json_t *object, const char *path, const char *fallback)
+{
+    const json_t *value = json_at(object, path);
+
+    return json_is_string(value) ? json_string_value(value) : fallback;
+}
+
+int64_t json_int_at(const json_t *object, const char *path, int64_t fallback)
+{
+    const json_t *value = json_at(object, path);
+
+    return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+bool json_bool_at(const json_t *object, const char *path, bool fallback)
+{
+    const json_t *value = json_at(object, path);
+
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+/* The object 'name' in 'object', made when it is missing or something else. */
+static json_t *make_object(json_t *object, const char *name, size_t length)
+{
+    json_t *child = json_object_getn(object, name, length);
+
+    if (json_is_object(child))
+        return child;
+    child = json_object();
+    json_object_setn_new(object, name, length, child);
+    return child;
+}
+
+void json_set_at(json_t *object, const char *path, json_t *take_value)
+{
+    size_t length = strcspn(path, ".");
+
+    assert(json_is_object(object) && path[0] && !strchr(path, '['));
+    if (!take_value)
+        return;
+    for (; path[length]; length = strcspn(path, ".")) {
+        object = make_object(object, path, length);
+        path += length + 1;
+    }
+    json_object_setn_new(object, path, length, take_value);
+}
+
+bool json_remove_at(json_t *object, const char *path)
+{
+    const char *last = strrchr(path, '.');
+
+    if (!last)
+        return json_object_del(object, path) == 0;
+    auto_free char *parent = str_dup_part(path, (size_t)(last - path));
+    return json_object_del(json_at(object, parent), last + 1) == 0;
+}
+
+json_t *json_printf(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    auto_free char *text = str_vprintf(format, args);
+    va_end(args);
+    return json_string_repaired(text, strlen(text));
+}
+
+/* Bytes of the UTF-8 character that 'left' bytes at 'at' begin with; 0 when there is none. */
+static size_t utf8_length(const unsigned char *at, size_t left)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    uint32_t code = length > 1 ? at[0] & (0x7f >> length) : at[0];
+
+    if (length > left)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (at[i] & 0x3f);
+    }
+    if (length > 1 && code < least[length])
+        return 0;
+    return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0 : length;
+}
+
+json_t *json_string_repaired(const char *bytes, size_t size)
+{
+    json_t *string = json_stringn(bytes, size);
+    auto_buf struct buf repaired = { 0 };
+
+    if (string && !memchr(bytes, 0, size))
+        return string;
+    json_decref(string);
+    for (size_t at = 0; at < size;) {
+        size_t length = utf8_length((const unsigned char *)bytes + at, size - at);
+
+        if (length && bytes[at])
+            buf_add(&repaired, bytes + at, length);
+        else
+            buf_add_text(&repaired, "\xef\xbf\xbd");
+        at += length ? length : 1;
+    }
+    return json_stringn(repaired.bytes, repaired.size);
+}
