@@ -3,7 +3,10 @@
  * Two implementations stand behind this face: loop_new() on sd-event, for the
  * programs, and loop_sim_new() on a simulated clock, for tests, where time
  * jumps to the next timer and nothing waits. A source may be freed at any
- * time, also from inside its own callback; freed sources never fire. */
+ * time, also from inside its own callback; freed sources never fire. Every
+ * source is its maker's to free, also after it fired, and before or after its
+ * loop. Making one cannot fail: out of descriptors or kernel memory aborts, as
+ * in mem.h. What is due at the same time comes in no promised order. */
 #pragma once
 #include "auto.h"
 #include "err.h"
@@ -30,11 +33,14 @@ struct loop_exit {
 };
 typedef void loop_exit_fn(void *arg, pid_t pid, struct loop_exit how);
 
-struct loop *loop_new(struct err *err);
+struct loop *loop_new(struct err *err); /* NULL: failed */
+/* NULL is fine. Sources left over never fire; not to be called from a callback. */
 void loop_free(struct loop *loop);
 DEFINE_AUTO(struct loop, loop_free)
 
-/* Runs until loop_stop(). The simulated loop also returns when nothing is left to happen. */
+/* Runs until loop_stop(), which may also have come before, and can be called
+ * again. The simulated loop also returns when nothing is left to happen. Not to
+ * be called from a callback. ERR_IO and the like: the kernel failed us. */
 int loop_run(struct loop *loop, struct err *err);
 void loop_stop(struct loop *loop);
 
@@ -49,7 +55,11 @@ struct loop_source *loop_defer(struct loop *loop, loop_fn *fn, void *arg);
 struct loop_source *loop_timer(struct loop *loop, int64_t delay_ms, loop_fn *fn, void *arg);
 void loop_timer_again(struct loop_source *timer, int64_t delay_ms);
 
-/* Calls 'fn' while any of 'events' holds for 'fd', which stays the caller's. */
+/* Calls 'fn' while any of 'events' holds for 'fd', which stays the caller's: free
+ * the source before closing it. Any descriptor will do (plain files are always
+ * ready), and several sources may watch one. LOOP_READ and LOOP_WRITE also fire on
+ * errors and when nobody is left at the other end; LOOP_HANGUP when the other end
+ * writes no more. */
 struct loop_source *loop_io(struct loop *loop, int fd, unsigned events, loop_io_fn *fn, void *arg);
 void loop_io_events(struct loop_source *io, unsigned events); /* 0 pauses it */
 
