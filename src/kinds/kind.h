@@ -97,6 +97,7 @@ enum kind_flags {
     KIND_SSA_ATOMIC = 4,
     KIND_NO_GENERATION = 8,  /* core kinds without metadata.generation (Event, Secret, ConfigMap) */
     KIND_READ_ONLY = 16,     /* computed: get, list, watch only */
+    KIND_LABEL_NAME = 32,    /* the name must be an RFC 1123 label: it becomes a host or domain name */
 };
 
 /* A subresource that carries a stream or an action instead of the object:
@@ -145,6 +146,11 @@ const char *kind_api_version(const struct kind *kind);
 void kind_resource_name(const struct kind *kind, char *to, size_t size);
 const struct connect *kind_find_connect(const struct kind *kind, const char *name);
 
+/* The fields of metadata, the same for every kind; NULL-name-terminated. */
+const struct field *kind_metadata_fields(void);
+/* The field called 'name' in a table, or NULL. */
+const struct field *field_find(const struct field *fields, const char *name);
+
 /* The field at a path without indexes ("spec.disks.size"), or NULL. */
 const struct field *kind_field(const struct kind *kind, const char *path);
 
@@ -174,8 +180,11 @@ json_t *view_list(const struct kind *kind, const json_t *object, const char *pat
 json_t *view_value(const struct kind *kind, const json_t *object, const char *path);    /* borrowed or NULL */
 
 /* --- derived documents --- */
-json_t *kind_openapi_v3_schema(const struct kind *kind);   /* with x-kubernetes-* extensions */
+/* With x-kubernetes-* extensions; metadata is a $ref to ObjectMeta. Owned. */
+json_t *kind_openapi_v3_schema(const struct kind *kind);
 json_t *kind_openapi_v2_definition(const struct kind *kind);
+/* The same for a bare field table (ObjectMeta). */
+json_t *fields_openapi(const struct field *fields, bool v3);
 /* Cells of one table row, in column order, age against 'now_wall_ms'. Owned. */
 json_t *kind_row(const struct kind *kind, const json_t *object, int64_t now_wall_ms);
 

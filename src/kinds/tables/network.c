@@ -143,7 +143,7 @@ const struct kind kind_network = {
     .singular = "network",
     .short_names = TEXTS("net"),
     .categories = TEXTS("all", "virga"),
-    .flags = KIND_NAMESPACED | KIND_HAS_STATUS,
+    .flags = KIND_NAMESPACED | KIND_HAS_STATUS | KIND_LABEL_NAME,
     .doc = "A virtual network of its own: a switch with addresses, DHCP, DNS and a firewall. "
            "Instances of different networks cannot reach each other.",
     .fields = fields,

@@ -15,6 +15,9 @@ extern const struct kind kind_service, kind_node, kind_node_metrics, kind_pod_me
 /* The fields of one item of status.conditions, in metav1.Condition's words. */
 extern const struct field condition_item;
 
+/* The fields of metadata, the same for every kind. */
+extern const struct field metadata_fields[];
+
 /* Declares status.conditions and status.observedGeneration in a status table. */
 #define STATUS_COMMON                                                                              \
     { .name = "observedGeneration",                                                                \

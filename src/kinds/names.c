@@ -1,0 +1,80 @@
+/* kinds/names.c - the naming rules of RFC 1123 and Kubernetes' labels. */
+#include "kinds/names.h"
+#include <string.h>
+
+static bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+static bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
+
+static bool is_label_part(const char *text, size_t length)
+{
+    if (length == 0 || length > 63)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!is_lower_alnum(text[i]) && text[i] != '-')
+            return false;
+    return text[0] != '-' && text[length - 1] != '-';
+}
+
+bool name_is_label(const char *text) { return is_label_part(text, strlen(text)); }
+
+bool name_is_subdomain(const char *text)
+{
+    if (strlen(text) > 253)
+        return false;
+    for (;;) {
+        size_t length = strcspn(text, ".");
+
+        /* The whole is bounded, a single part of a subdomain is not (as in Kubernetes). */
+        if (length == 0 || !is_lower_alnum(text[0]) || !is_lower_alnum(text[length - 1]))
+            return false;
+        for (size_t i = 0; i < length; i++)
+            if (!is_lower_alnum(text[i]) && text[i] != '-')
+                return false;
+        if (!text[length])
+            return true;
+        text += length + 1;
+    }
+}
+
+static bool is_name_part(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > 63 || !is_alnum(text[0]) || !is_alnum(text[length - 1]))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!is_alnum(text[i]) && !strchr("-_.", text[i]))
+            return false;
+    return true;
+}
+
+bool name_is_qualified(const char *text)
+{
+    const char *slash = strchr(text, '/');
+    char prefix[254];
+
+    if (!slash)
+        return is_name_part(text);
+    if (slash == text || (size_t)(slash - text) >= sizeof prefix)
+        return false;
+    memcpy(prefix, text, (size_t)(slash - text));
+    prefix[slash - text] = '\0';
+    return name_is_subdomain(prefix) && is_name_part(slash + 1);
+}
+
+bool name_is_label_value(const char *text) { return !text[0] || is_name_part(text); }
+
+bool text_is_base64(const char *text)
+{
+    size_t length = strlen(text), padding = 0;
+
+    if (length % 4 != 0)
+        return false;
+    while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
+        padding++;
+    for (size_t i = 0; i < length - padding; i++)
+        if (!is_alnum(text[i]) && text[i] != '+' && text[i] != '/')
+            return false;
+    return true;
+}
