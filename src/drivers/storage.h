@@ -84,6 +84,7 @@ struct storage_driver {
 struct storage_ops {
     const char *name;
     struct storage_driver *(*open)(const struct storage_setup *setup, struct err *err);
+    /* Ends what is under way: each outstanding callback is called, from here, with ERR_CANCELLED. */
     void (*close)(struct storage_driver *driver);
 
     /* Makes the directory when absent. ERR_INVALID when it is no place for a pool. */
@@ -111,6 +112,7 @@ struct storage_ops {
      * qcow2 and puts in place. Idempotent after a crash. One import per uid at a time. */
     void (*image_import)(struct storage_driver *driver, const struct image_request *request,
                          image_progress_fn *progress, image_info_fn *fn, void *arg);
+    /* Ends a running import with ERR_CANCELLED, soon, and forgets what was staged. */
     void (*image_cancel)(struct storage_driver *driver, const char *uid);
     /* A descriptor to append uploaded bytes to; '*ret_offset' is what is there already. */
     int (*image_upload)(struct storage_driver *driver, const char *uid, int *ret_fd,
@@ -120,7 +122,8 @@ struct storage_ops {
     int (*image_boot)(struct storage_driver *driver, const char *uid, struct image_boot *ret_boot,
                       struct err *err);
     void (*image_remove)(struct storage_driver *driver, const char *uid, struct done done);
-    char **(*image_list)(struct storage_driver *driver); /* uids, as pool_list */
+    /* Uids of images and of unfinished imports and uploads, as pool_list. */
+    char **(*image_list)(struct storage_driver *driver);
 
     /* Writes the cloud-init seed (NoCloud ISO 9660, label cidata) for an instance and gives the
      * path of the read-only raw file below the run or state folder of this driver. 'secret'
