@@ -24,7 +24,7 @@ struct storage_fake {
     struct map *volumes; /* "pool path/uid": struct fake_volume */
     struct map *images;  /* uid: struct fake_image */
     struct map *staged;  /* uid: struct fake_staged */
-    struct map *seeds;   /* instance uid: "" */
+    struct map *seeds;   /* instance uid: any pointer */
     storage_fake_in_use_fn *in_use;
     void *in_use_arg;
     char *violation;
