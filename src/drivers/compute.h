@@ -62,6 +62,9 @@ struct machine_config {
 };
 void machine_config_free(struct machine_config *config); /* deep; NULL is fine */
 DEFINE_AUTO(struct machine_config, machine_config_free)
+struct machine_config *machine_config_copy(const struct machine_config *config); /* deep */
+/* 'ret_copy' is freed with disk_source_done() of storage.h. */
+void disk_source_copy(struct disk_source *ret_copy, const struct disk_source *source);
 
 enum machine_state {
     MACHINE_ABSENT,     /* no process and no trace */
@@ -139,7 +142,9 @@ struct compute_ops {
     const char *name;
     /* Finds running machines again; may block for short file reads. NULL and 'err' on failure. */
     struct compute *(*open)(const struct compute_setup *setup, struct err *err);
-    void (*close)(struct compute *compute); /* machines run on */
+    /* Machines run on. Calls that are still under way end with ERR_CANCELLED before this
+     * returns; what they began is found as it is by the next open(). */
+    void (*close)(struct compute *compute);
     const struct compute_facts *(*facts)(struct compute *compute);
 
     /* Pure reads of the driver's knowledge. */
@@ -148,18 +153,22 @@ struct compute_ops {
      * caller to free with compute_uids_free(). */
     char **(*list)(struct compute *compute);
 
-    /* Launches a machine that is MACHINE_ABSENT. 'nic_fds' (consumed, also on failure) are the
-     * opened taps in the order of config->nics. done: the monitor answers and the guest runs
-     * (or stands paused); on error the machine is MACHINE_ENDED with the reason. */
+    /* Launches a machine that is MACHINE_ABSENT; it is MACHINE_LAUNCHING when this returns.
+     * 'nic_fds' (consumed, also on failure) are the opened taps in the order of config->nics.
+     * done: the monitor answers and the guest runs (or stands paused); on error the machine is
+     * MACHINE_ENDED with the reason, but for ERR_ALREADY_EXISTS: it was not absent. */
     void (*start)(struct compute *compute, const struct machine_config *config, const int *nic_fds,
                   struct done done);
-    /* Power button (ACPI). done: pressed, not obeyed. */
+    /* From here to agent(): ERR_NOT_FOUND when the machine is absent, ERR_CONFLICT when it is in
+     * no state for it. What is so already succeeds: kill() of an ended or absent machine,
+     * pause() of a paused one, detaching what is not there.
+     * Power button (ACPI). done: pressed, not obeyed. */
     void (*press_power)(struct compute *compute, const char *uid, struct done done);
     void (*kill)(struct compute *compute, const char *uid, struct done done); /* done: process gone */
-    void (*reset)(struct compute *compute, const char *uid, struct done done);
+    void (*reset)(struct compute *compute, const char *uid, struct done done); /* a crashed one runs again */
     void (*pause)(struct compute *compute, const char *uid, struct done done);
     void (*resume)(struct compute *compute, const char *uid, struct done done);
-    /* Forgets an ended machine: folder, sockets, cgroup. Idempotent. */
+    /* Forgets an ended machine: folder, sockets, cgroup. Idempotent. ERR_CONFLICT: it runs. */
     void (*release)(struct compute *compute, const char *uid, struct done done);
 
     void (*disk_attach)(struct compute *compute, const char *uid, const struct machine_disk *disk,
@@ -191,7 +200,7 @@ struct compute_ops {
     /* Refreshes status.usage of all running machines; 'changed' is not called for it. */
     void (*sample)(struct compute *compute, struct done done);
 };
-void compute_uids_free(char **uids);
+void compute_uids_free(char **uids); /* NULL is fine */
 DEFINE_AUTO(char *, compute_uids_free)
 
 extern const struct compute_ops compute_qemu;

@@ -1,0 +1,112 @@
+/* drivers/compute/fake/driver.c - the fake behind the contract: open, close, observe. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "drivers/compute/fake/call.h"
+#include <assert.h>
+#include <stdlib.h>
+
+struct compute *compute_fake_open(struct compute_fake_world *world,
+                                  const struct compute_setup *setup)
+{
+    struct fake_driver *driver = mem_new(struct fake_driver);
+    void *machine;
+
+    assert(!world->driver);
+    driver->compute.ops = &compute_fake;
+    driver->world = world;
+    driver->setup = *setup;
+    changes_init(&driver->changes, &driver->setup);
+    driver->facts = (struct compute_facts){ .kvm_reason = "a fake has no processor",
+                                            .version = "fake 1.0",
+                                            .default_machine_type = "fake-1.0",
+                                            .has_uefi = true,
+                                            .cgroup = "a fake needs no limits" };
+    world->driver = driver;
+    /* The last daemon died between writing down the intent and starting the process, or
+     * between that and the monitor's greeting. */
+    for (size_t at = 0; map_next(world->machines, &at, NULL, &machine);) {
+        struct fake_machine *found = machine;
+
+        if (found->status.state != MACHINE_LAUNCHING)
+            continue;
+        if (found->has_process)
+            fake_machine_runs(found);
+        else
+            fake_machine_end(found, MACHINE_END_START_FAILED, "the start was interrupted");
+    }
+    return &driver->compute;
+}
+
+static struct compute *fake_open(const struct compute_setup *setup, struct err *err)
+{
+    struct compute *compute = compute_fake_open(compute_fake_world_new(setup->loop, NULL), setup);
+
+    fake_driver_of(compute)->owns_world = true;
+    return compute;
+}
+
+static void fake_close(struct compute *compute)
+{
+    struct fake_driver *driver = fake_driver_of(compute);
+    struct compute_fake_world *world = driver->world;
+
+    fake_calls_cancel(driver);
+    fake_consoles_close(driver);
+    changes_done(&driver->changes);
+    world->driver = NULL;
+    if (driver->owns_world)
+        compute_fake_world_free(world);
+    free(driver);
+}
+
+static const struct compute_facts *fake_facts(struct compute *compute)
+{
+    return &fake_driver_of(compute)->facts;
+}
+
+static void fake_observe(struct compute *compute, const char *uid,
+                         struct machine_status *ret_status)
+{
+    struct fake_machine *machine = fake_machine_find(fake_driver_of(compute)->world, uid);
+
+    *ret_status = machine ? machine->status : (struct machine_status){ .state = MACHINE_ABSENT };
+}
+
+static char **fake_list(struct compute *compute)
+{
+    struct map *machines = fake_driver_of(compute)->world->machines;
+    char **uids = mem_array(map_count(machines) + 1, sizeof *uids), **next = uids;
+    const char *uid;
+
+    for (size_t at = 0; map_next(machines, &at, &uid, NULL);)
+        *next++ = str_dup(uid);
+    return uids;
+}
+
+const struct compute_ops compute_fake = {
+    .name = "fake",
+    .open = fake_open,
+    .close = fake_close,
+    .facts = fake_facts,
+    .observe = fake_observe,
+    .list = fake_list,
+    .start = fake_start,
+    .press_power = fake_press_power,
+    .kill = fake_kill,
+    .reset = fake_reset,
+    .pause = fake_pause,
+    .resume = fake_resume,
+    .release = fake_release,
+    .disk_attach = fake_disk_attach,
+    .disk_detach = fake_disk_detach,
+    .disk_resize = fake_disk_resize,
+    .nic_attach = fake_nic_attach,
+    .nic_detach = fake_nic_detach,
+    .cdrom_change = fake_cdrom_change,
+    .console_open = fake_console_call,
+    .vnc_open = fake_vnc_call,
+    .log_open = fake_log_call,
+    .screenshot = fake_screenshot,
+    .agent = fake_agent,
+    .sample = fake_sample,
+};
