@@ -35,6 +35,9 @@ static void cut_partial_character(char *text, size_t length)
 
 /* Formats into 'to' of ERR_TEXT_MAX bytes, where 'used' are taken; returns the new length. */
 static size_t append(char *to, size_t used, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static size_t append(char *to, size_t used, const char *format, va_list args)
 {
     int length = vsnprintf(to + used, ERR_TEXT_MAX - used, format, args);
 
