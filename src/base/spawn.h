@@ -5,14 +5,15 @@
 #include "str.h"
 #include <sys/types.h>
 
-/* Descriptor 'from' of ours becomes 'to' in the child; all others are closed there. */
+/* Descriptor 'from' of ours becomes 'to' in the child; all others are closed there.
+ * Any overlap of the two sides is right: { 3, 4 } and { 4, 3 } swaps. */
 struct spawn_fd {
     int from;
     int to;
 };
 
 struct spawn {
-    const char *const *argv;      /* NULL-terminated; argv[0] is looked up in PATH unless it has a '/' */
+    const char *const *argv;      /* NULL-terminated; argv[0] is looked up in our PATH unless it has a '/' */
     const char *const *env;       /* NULL-terminated "K=V"; NULL: PATH, LANG=C.UTF-8 and nothing else */
     const struct spawn_fd *fds;   /* 0, 1, 2 not named here become /dev/null */
     size_t fd_count;
@@ -36,19 +37,27 @@ struct spawn {
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
 /* Runs a program to its end on the loop, collecting what it prints.
- * 'fn' is called once: err is NULL when it exited 0. Otherwise the error names
- * the program and the last line of its standard error. */
+ * 'fn' is called once, after it ended: err is NULL when it exited 0. Otherwise
+ * the error names the program and the last line of its standard error: ERR_TIMEOUT
+ * after 'timeout_ms' (0: no limit), ERR_TOO_LARGE when it printed more than
+ * 'output_size_max' bytes (0: it prints to /dev/null), both by killing it (with
+ * new_session its whole process group), ERR_IO for the rest. 'output' is what it
+ * printed until then, NUL-terminated, valid during the call. A descriptor 1 or 2
+ * named in spawn->fds is the program's own and not collected. NULL when it could
+ * not be started: 'fn' is not called. Children are real also on a simulated loop,
+ * whose clock does not wait for them. */
 typedef void spawn_run_fn(void *arg, const struct err *err, const char *output, size_t size);
 struct spawn_run;
 struct spawn_run *spawn_run(struct loop *loop, const struct spawn *spawn, int64_t timeout_ms,
                             size_t output_size_max, spawn_run_fn *fn, void *arg, struct err *err);
-/* Kills the program (SIGKILL); 'fn' is not called any more. */
+/* Kills the program (SIGKILL); 'fn' is not called any more. Not after 'fn' was. */
 void spawn_run_cancel(struct spawn_run *run);
 /* Called for every chunk of standard error while it runs, for progress. */
 void spawn_run_on_stderr(struct spawn_run *run, void (*fn)(void *arg, const char *text, size_t size),
                          void *arg);
 
-/* Runs to the end, blocking: for worker jobs and the CLI only. 'output' may be NULL. */
+/* Runs to the end, blocking: for worker jobs and the CLI only. 'output' may be NULL,
+ * is emptied first and bounded by its size_max (0: 64 MiB). Errors as above. */
 int spawn_wait(const struct spawn *spawn, struct buf *output, struct err *err);
 
 /* Start time of process 'pid' in clock ticks since boot (/proc/PID/stat field 22):
