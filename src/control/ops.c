@@ -1,0 +1,156 @@
+/* control/ops.c - named operations: one driver call in flight per name and object, retried
+ * with backoff. */
+#include "control/internal.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <stdlib.h>
+
+enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MAX_MS = 60 * 1000 };
+
+struct op {
+    enum op_state state;
+    unsigned failures;
+    int64_t not_before_ms;
+    struct err err;
+};
+
+static struct op *find_op(struct entry *entry, const char *name)
+{
+    return entry && entry->ops ? map_get(entry->ops, name) : NULL;
+}
+
+static struct op *ensure_op(struct entry *entry, const char *name)
+{
+    struct op *op = find_op(entry, name);
+
+    if (op)
+        return op;
+    if (!entry->ops)
+        entry->ops = map_new(free);
+    op = mem_new(struct op);
+    map_set(entry->ops, name, op);
+    return op;
+}
+
+static struct entry *entry_of(struct work *work) { return entry_get(work->control, work->key); }
+
+enum op_state work_op(struct work *work, const char *name, struct err *ret_err)
+{
+    const struct op *op = find_op(entry_of(work), name);
+
+    if (op && op->state == OP_FAILED && ret_err)
+        *ret_err = op->err;
+    return op ? op->state : OP_IDLE;
+}
+
+bool work_op_begin(struct work *work, const char *name)
+{
+    struct entry *entry = entry_of(work);
+    struct op *op = ensure_op(entry, name);
+    int64_t now_ms = loop_now_ms(work->control->setup.loop);
+
+    if (op->state == OP_RUNNING)
+        return false;
+    if (op->state == OP_FAILED && now_ms < op->not_before_ms) {
+        entry_queue_after(entry, op->not_before_ms - now_ms);
+        return false;
+    }
+    op->state = OP_RUNNING;
+    entry->running_ops++;
+    return true;
+}
+
+/* What a driver call carries back. It names its object by key, because the object may be gone
+ * when the call ends; 'control' is NULL once the control itself has gone. */
+struct ticket {
+    struct control *control;
+    char *key, *name;
+    struct ticket *previous, *next;
+};
+
+static void ticket_unlink(struct ticket *ticket)
+{
+    if (ticket->previous)
+        ticket->previous->next = ticket->next;
+    else
+        ticket->control->ticket_first = ticket->next;
+    if (ticket->next)
+        ticket->next->previous = ticket->previous;
+}
+
+static void ticket_done(void *arg, const struct err *err)
+{
+    struct ticket *ticket = arg;
+
+    if (ticket->control) {
+        ticket_unlink(ticket);
+        control_op_end(ticket->control, ticket->key, ticket->name, err);
+    }
+    free(ticket->key);
+    free(ticket->name);
+    free(ticket);
+}
+
+struct done work_op_done(struct work *work, const char *name)
+{
+    struct control *control = work->control;
+    struct ticket *ticket = mem_new(struct ticket);
+
+    *ticket = (struct ticket){ control, str_dup(work->key), str_dup(name), NULL,
+                               control->ticket_first };
+    if (control->ticket_first)
+        control->ticket_first->previous = ticket;
+    control->ticket_first = ticket;
+    return (struct done){ ticket_done, ticket };
+}
+
+void ops_cut_off(struct control *control)
+{
+    for (struct ticket *ticket = control->ticket_first; ticket; ticket = ticket->next)
+        ticket->control = NULL;
+    control->ticket_first = NULL;
+}
+
+static int64_t backoff_ms(struct loop *loop, unsigned failures)
+{
+    int64_t delay_ms = BACKOFF_FIRST_MS;
+
+    while (--failures && delay_ms < BACKOFF_MAX_MS)
+        delay_ms *= 2;
+    if (delay_ms > BACKOFF_MAX_MS)
+        delay_ms = BACKOFF_MAX_MS;
+    return delay_ms + (int64_t)(loop_random(loop) % (uint64_t)(delay_ms / 4 + 1));
+}
+
+void control_op_end(struct control *control, const char *key, const char *name,
+                    const struct err *err)
+{
+    struct entry *entry = entry_get(control, key);
+    struct op *op = find_op(entry, name);
+
+    if (!op || op->state != OP_RUNNING)
+        return;
+    entry->running_ops--;
+    if (err) {
+        op->state = OP_FAILED;
+        op->err = *err;
+        op->failures++;
+        op->not_before_ms =
+            loop_now_ms(control->setup.loop) + backoff_ms(control->setup.loop, op->failures);
+    } else {
+        op->state = OP_IDLE;
+        op->failures = 0;
+    }
+    if (entry->gone)
+        entry_drop(entry);
+    else
+        entry_queue(entry);
+}
+
+void work_op_reset(struct work *work, const char *name)
+{
+    struct op *op = find_op(entry_of(work), name);
+
+    if (op && op->state == OP_FAILED)
+        *op = (struct op){ .state = OP_IDLE };
+}

@@ -1,0 +1,148 @@
+/* control/reconcile.c - one call of a controller and the write-back of what it changed. */
+#include "control/internal.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "store/object.h"
+#include <stdlib.h>
+
+enum { WRITE_RETRY_MS = 1000, WRITE_RETRY_MAX_MS = 30 * 1000 };
+
+static void add_finalizer(json_t *object, const char *finalizer)
+{
+    if (!json_is_array(json_at(object, "metadata.finalizers")))
+        json_set_at(object, "metadata.finalizers", json_array());
+    json_array_append_new(json_at(object, "metadata.finalizers"), json_string(finalizer));
+}
+
+static void remove_finalizer(json_t *object, const char *finalizer)
+{
+    json_t *list = json_at(object, "metadata.finalizers");
+
+    for (size_t i = json_array_size(list); i-- > 0;)
+        if (str_equal(json_string_value(json_array_get(list, i)), finalizer))
+            json_array_remove(list, i);
+    if (json_array_size(list) == 0)
+        json_remove_at(object, "metadata.finalizers");
+}
+
+static void observe_generation(const struct controller *controller, json_t *object)
+{
+    if ((controller->kind->flags & KIND_HAS_STATUS) &&
+        !(controller->kind->flags & KIND_NO_GENERATION))
+        json_set_at(object, "status.observedGeneration",
+                    json_integer(json_int_at(object, "metadata.generation", 1)));
+}
+
+/* Calls the part of the controller that the object's state asks for. */
+static struct verdict call_controller(struct work *work)
+{
+    const struct controller *controller = work->controller;
+    const char *finalizer = controller->finalizer;
+    bool has_finalizer = finalizer && object_has_finalizer(work->object, finalizer);
+    bool gone = false;
+    struct verdict verdict = VERDICT_SETTLED;
+
+    if (object_is_deleting(work->object)) {
+        if (!has_finalizer)
+            return VERDICT_SETTLED;
+        verdict = controller->finalize(work, &gone);
+        if (gone)
+            remove_finalizer(work->object, finalizer);
+        return verdict;
+    }
+    if (finalizer && !has_finalizer) {
+        /* Stored before anything is made in the world, so that nothing made is ever forgotten. */
+        add_finalizer(work->object, finalizer);
+        return VERDICT_SETTLED;
+    }
+    verdict = controller->reconcile(work);
+    observe_generation(controller, work->object);
+    return verdict;
+}
+
+/* The answer to a write-back. The entry is named by key: it may be gone. */
+struct write_back {
+    struct control *control;
+    char *key;
+};
+
+static int64_t write_retry_ms(unsigned failures)
+{
+    int64_t delay_ms = WRITE_RETRY_MS;
+
+    while (--failures && delay_ms < WRITE_RETRY_MAX_MS)
+        delay_ms *= 2;
+    return delay_ms;
+}
+
+static void write_back_answered(struct entry *entry, const struct err *err)
+{
+    bool again_at_once = entry->is_stale || (err && err->code == ERR_CONFLICT);
+
+    entry->is_writing = entry->is_stale = false;
+    if (entry->gone) {
+        entry_drop(entry);
+        return;
+    }
+    if (!err)
+        entry->write_failures = 0;
+    else if (err->code != ERR_CONFLICT && err->code != ERR_NOT_FOUND)
+        log_warning("%s: status not written: %s", entry->key, err->text);
+    if (err && !again_at_once)
+        entry_queue_after(entry, write_retry_ms(++entry->write_failures));
+    else
+        entry_queue(entry);
+}
+
+static void write_back_done(void *arg, const struct err *err, const struct record *record)
+{
+    struct write_back *write_back = arg;
+    struct entry *entry = entry_get(write_back->control, write_back->key);
+
+    if (entry)
+        write_back_answered(entry, err);
+    free(write_back->key);
+    free(write_back);
+}
+
+static void write_back(struct entry *entry, const json_t *object)
+{
+    struct write_back *answer = mem_new(struct write_back);
+    bool is_last = object_is_deleting(object) &&
+                   json_array_size(json_at(object, "metadata.finalizers")) == 0;
+
+    *answer = (struct write_back){ entry->control, str_dup(entry->key) };
+    entry->is_writing = true;
+    (is_last ? write_remove : write_put)(entry->control, entry->key, object,
+                                         object_revision(object), write_back_done, answer);
+}
+
+static void look_at(struct entry *entry, const struct record *record)
+{
+    auto_json json_t *object = object_decode(record);
+    auto_json json_t *before = json_deep_copy(object);
+    struct work work = { entry->control, entry->controller, entry->key, object };
+
+    dependencies_clear(entry);
+    struct verdict verdict = call_controller(&work);
+    if (!json_equal(before, object))
+        write_back(entry, object);
+    if (verdict.again_ms >= 0)
+        entry_queue_after(entry, verdict.again_ms);
+}
+
+void reconcile_entry(struct entry *entry)
+{
+    struct store *store = entry->control->setup.store;
+
+    if (entry->is_writing) {
+        entry->is_stale = true;
+        return;
+    }
+    auto_clean(record_unref_auto) struct record *record = store->ops->get(store, entry->key);
+    if (record)
+        look_at(entry, record);
+    else
+        entry_drop(entry);
+}
