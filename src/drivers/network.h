@@ -15,7 +15,14 @@
 #include "base/worker.h"
 #include <stdbool.h>
 
-enum { NETWORK_DNS_MAX = 4, PORT_ID_SIZE = 128 };
+enum {
+    NETWORK_DNS_MAX = 4,
+    NETWORK_UID_SIZE = 40,
+    PORT_ID_SIZE = 128,
+    NETWORK_MTU_MIN = 1280, /* what IPv6 needs */
+    NETWORK_MTU_MAX = 65521,
+    NETWORK_MTU_DEFAULT = 1500,
+};
 
 struct network_config {
     char *uid;
@@ -29,13 +36,14 @@ struct network_config {
     char *domain;               /* DNS suffix of the names served: "lan.internal" */
     struct ip_addr dns[NETWORK_DNS_MAX]; /* upstream resolvers; none: the host's */
     unsigned dns_count;
-    unsigned mtu;               /* of the guests */
+    unsigned mtu;               /* of the guests; 0: NETWORK_MTU_DEFAULT */
 };
-void network_config_free(struct network_config *config);
+void network_config_free(struct network_config *config); /* deep; NULL is fine */
+struct network_config *network_config_copy(const struct network_config *config);
 DEFINE_AUTO(struct network_config, network_config_free)
 
 struct port_config {
-    char network_uid[40];
+    char network_uid[NETWORK_UID_SIZE];
     char id[PORT_ID_SIZE];
     struct mac_addr mac;
     struct ip_addr ipv4, ipv6;  /* family 0: none; addresses are always chosen by the caller */
@@ -56,8 +64,9 @@ struct port_counters {
 struct network_setup {
     struct loop *loop;
     struct worker_pool *workers;
-    const char *state_dir; /* leases; persistent */
-    const char *run_dir;   /* namespace mounts, pid files, dnsmasq configuration */
+    const char *state_dir; /* leases; persistent; a folder of this driver alone */
+    const char *run_dir;   /* namespace mounts, dnsmasq configuration; of this driver alone, and
+                            * searchable (0755, its parents too) for dnsmasq's own user */
     const char *prefix;    /* of interface and namespace names, at most 4 characters: "vg" */
     void (*changed)(void *arg, const char *network_uid); /* observe() would answer differently */
     void *arg;
@@ -73,7 +82,9 @@ struct network_driver {
 struct network_ops {
     const char *name;
     struct network_driver *(*open)(const struct network_setup *setup, struct err *err);
-    void (*close)(struct network_driver *driver); /* everything runs on */
+    /* Everything runs on. Calls under way end with ERR_CANCELLED before close() returns, so what
+     * their 'done' points to must still be there; how far they came, the next open() finds out. */
+    void (*close)(struct network_driver *driver);
 
     void (*network_ensure)(struct network_driver *driver, const struct network_config *config,
                            struct done done);
@@ -102,5 +113,12 @@ struct network_ops {
                  uint16_t port, int64_t timeout_ms, network_fd_fn *fn, void *arg);
 };
 void network_names_free(char **names);
+
+/* What every driver refuses with ERR_INVALID before it touches anything: texts that are no
+ * uid, id or DNS name, addresses of another family, a gateway outside its subnet. */
+int network_uid_check(const char *uid, struct err *err);
+int network_config_check(const struct network_config *config, struct err *err);
+int port_id_check(const char *id, struct err *err);
+int port_config_check(const struct port_config *port, struct err *err);
 
 extern const struct network_ops network_netns;
