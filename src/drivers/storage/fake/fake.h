@@ -35,7 +35,8 @@ struct storage_driver *storage_fake_open(struct storage_fake *disks,
 extern const struct storage_ops storage_fake;
 
 /* What a URL holds is read from its text: "missing" answers 404, "corrupt" is no image,
- * ".iso" is a CD-ROM, "bundle" has a kernel; all else is a qcow2 image. */
+ * ".iso" is a CD-ROM, "bundle" has a kernel; all else is a qcow2 image. An
+ * upload that begins with "corrupt" is no image either. */
 
 /* The checksum that the bytes at 'url' have; NULL: those of an upload. */
 void storage_fake_sha256(const char *url, char to[65]);

@@ -37,6 +37,15 @@ static int64_t upload_size(const struct fake_op *op)
                                                                                       : 0;
 }
 
+static bool upload_says(const struct fake_op *op, const char *word)
+{
+    const struct fake_staged *staged = map_get(op->driver->disks->staged, op->uid);
+    char begin[16] = "";
+
+    return !op->url && staged && staged->upload_fd >= 0 &&
+           pread(staged->upload_fd, begin, sizeof begin - 1, 0) > 0 && str_starts(begin, word);
+}
+
 /* What is wrong with the bytes that came; none of it is mended by trying again. */
 static int check_bytes(struct fake_op *op, struct err *err)
 {
@@ -45,7 +54,7 @@ static int check_bytes(struct fake_op *op, struct err *err)
     storage_fake_sha256(op->url, sha256);
     if (url_says(op, "missing"))
         return err_set(err, ERR_INVALID, "%s: the server answered 404", op->url);
-    if (url_says(op, "corrupt"))
+    if (url_says(op, "corrupt") || upload_says(op, "corrupt"))
         return err_set(err, ERR_INVALID, "not a disk image");
     if (!op->url && upload_size(op) == 0)
         return err_set(err, ERR_INVALID, "nothing was uploaded");
