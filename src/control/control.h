@@ -51,6 +51,9 @@ DEFINE_AUTO(struct control, control_free)
 /* For the daemon: pass what drivers report ('changed' hooks). */
 void control_machine_changed(struct control *control, const char *uid);
 void control_network_changed(struct control *control, const char *network_uid);
+/* All bytes of an uploaded image have come. The image controller goes on with the import; after a
+ * crash the client finds by GET .../content what is there and sends the rest. */
+void control_image_uploaded(struct control *control, const char *image_name);
 /* Stops all instances of this host in order and calls 'done' when none runs. Their powerState
  * stays, so that they start again with the next virgad. */
 void control_shutdown_host(struct control *control, struct done done);

@@ -91,6 +91,14 @@ static const struct column columns[] = {
     { 0 },
 };
 
+static const struct connect connects[] = {
+    { "shutdown", "POST", false,
+      "Stops all instances of the host in order; virgad then goes on without them until it is "
+      "started anew.",
+      NULL },
+    { 0 },
+};
+
 const struct kind kind_host = {
     .group = VIRGA_GROUP,
     .version = VIRGA_API_V1,
@@ -103,4 +111,5 @@ const struct kind kind_host = {
     .doc = "A machine that runs instances. Each virgad keeps its own Host object.",
     .fields = fields,
     .columns = columns,
+    .connects = connects,
 };
