@@ -84,8 +84,8 @@ TEST(a_malformed_setting_is_refused_and_arms_nothing)
         "a", "a=", "a=kill", "a=kill@", "a=kill@0", "a=kill@x", "a=kill@1x", "a=burn@1", "=kill@1",
         "a=kill@1,", ",a=kill@1", "a=kill@-1", "a=kill@ 1", "a=kill@+1", "a b=kill@1", "a=fail@1,b",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=fail@1",
-        "a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,"
-        "a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1",
+        ("a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,"
+         "a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1"),
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
