@@ -67,6 +67,10 @@ void loop_io_events(struct loop_source *io, unsigned events); /* 0 pauses it */
  * our child. The descriptor stays the caller's. */
 struct loop_source *loop_child(struct loop *loop, pid_t pid, int pidfd, loop_exit_fn *fn, void *arg);
 
+/* For a child nobody asks about any more: reaps it whenever it ends and tells
+ * nobody. Takes the descriptor. Once the loop is freed the child is left alone. */
+void loop_reap(struct loop *loop, pid_t pid, int take_pidfd);
+
 /* Calls 'fn' for each arrival of 'signal', which is blocked for the process. */
 struct loop_source *loop_signal(struct loop *loop, int signal, loop_signal_fn *fn, void *arg);
 
@@ -77,7 +81,8 @@ DEFINE_AUTO(struct loop_source, loop_source_free)
 
 /* 'seed' orders events that are due at the same instant and seeds loop_random(). */
 struct loop *loop_sim_new(uint64_t seed);
-/* Fires all that is due within the next 'ms' and moves the clock there. */
+/* Fires all that is due within the next 'ms' and moves the clock there. Aborts when
+ * a million events do not end one instant: something calls itself for ever. */
 void loop_sim_advance(struct loop *loop, int64_t ms);
 /* Fires the next event, jumping to its time; false when none is left. */
 bool loop_sim_step(struct loop *loop);

@@ -62,7 +62,3 @@ void loop_source_fire(struct loop_source *source, unsigned events);
  * it in the result of read(2) or write(2). */
 short loop_events_to_poll(unsigned events);
 unsigned loop_events_from_poll(unsigned happened, unsigned wanted);
-
-/* Reaps child 'pid' whenever it ends and tells nobody. Takes the descriptor. When
- * the loop is freed before, the child is left to itself. */
-void loop_reap(struct loop *loop, pid_t pid, int take_pidfd);

@@ -194,4 +194,3 @@ struct loop *loop_new(struct err *err)
     loop->event = event;
     return &loop->loop;
 }
-

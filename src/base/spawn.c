@@ -4,6 +4,7 @@
  * on: it may only make system calls. All that needs memory or the C library is
  * prepared before, and a failed step is told through the plan. */
 #include "base/spawn.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include <assert.h>
 #include <errno.h>
@@ -25,8 +26,8 @@ static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 
 struct plan {
     const struct spawn *spawn;
-    char *program;        /* what to exec */
-    char *path_variable;  /* "PATH=..." of the default environment */
+    char *program;       /* what to exec */
+    char *path_variable; /* "PATH=..." of the default environment */
     const char *env[3];
     struct spawn_fd *fds; /* the wanted ones and /dev/null where a standard one is missing */
     int *copies;          /* of fds[].from, out of the way of all fds[].to */
@@ -215,8 +216,7 @@ IN_CHILD static bool limit_resources(struct plan *plan)
 
     return limit(plan, RLIMIT_AS, spawn->address_space_max, spawn->address_space_max,
                  "the address space") &&
-           limit(plan, RLIMIT_FSIZE, spawn->file_size_max, spawn->file_size_max,
-                 "the file size") &&
+           limit(plan, RLIMIT_FSIZE, spawn->file_size_max, spawn->file_size_max, "the file size") &&
            limit(plan, RLIMIT_CPU, spawn->cpu_seconds_max, (rlim_t)spawn->cpu_seconds_max + 1,
                  "the CPU time") &&
            limit(plan, RLIMIT_NOFILE, spawn->open_files_max, spawn->open_files_max,
@@ -335,8 +335,11 @@ static int start(struct plan *plan, pid_t *ret_pid, int *ret_pidfd, struct err *
     }
     int pidfd = pidfd_open(pid, 0); /* not reaped yet: the pid is certainly its own */
     if (pidfd < 0) {
+        bool exists = errno != ESRCH; /* a process that ignores SIGCHLD keeps no zombies */
+
         err_errno(err, "pidfd_open for %s", plan->spawn->argv[0]);
-        kill(pid, SIGKILL);
+        if (exists)
+            kill(pid, SIGKILL);
         wait_for_end(pid);
         return -1;
     }
@@ -348,8 +351,11 @@ static int start(struct plan *plan, pid_t *ret_pid, int *ret_pidfd, struct err *
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
     struct plan plan;
-    int result = plan_init(&plan, spawn, err);
 
+    if (fault_fails("spawn", err) < 0)
+        return -1;
+
+    int result = plan_init(&plan, spawn, err);
     if (result == 0)
         result = start(&plan, ret_pid, ret_pidfd, err);
     plan_done(&plan);

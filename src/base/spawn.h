@@ -31,7 +31,7 @@ struct spawn {
     uint64_t open_files_max;      /* RLIMIT_NOFILE; 0: as ours */
 };
 
-/* Starts the process. On success '*ret_pidfd' is the caller's to close and the
+/* Starts the process. SIGCHLD must not be ignored. On success '*ret_pidfd' is the caller's to close and the
  * caller watches it with loop_child(). A failure between vfork and exec is
  * reported as an error naming the step ("setns", "exec qemu-img"). */
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct err *err);

@@ -3,7 +3,6 @@
  * It is over when the process has ended: what it wrote before is in the pipes
  * then. A grandchild that keeps them open is not waited for. */
 #include "base/last_line.h"
-#include "base/loop_backend.h"
 #include "base/mem.h"
 #include "base/spawn.h"
 #include <assert.h>
@@ -17,10 +16,10 @@
 
 enum {
     CHUNK_SIZE = 64 * 1024,
-    LAST_CHUNKS_MAX = 32,        /* read after the end: more than a pipe holds */
-    COMPLAINT_SIZE_MAX = 8192,   /* of standard error its end is kept, */
-    COMPLAINT_SIZE_KEPT = 4096,  /* at least so much of it */
-    WAIT_OUTPUT_MAX = 64 << 20,  /* of spawn_wait() into a buffer without a bound */
+    LAST_CHUNKS_MAX = 32,       /* read after the end: more than a pipe holds */
+    COMPLAINT_SIZE_MAX = 8192,  /* of standard error its end is kept, */
+    COMPLAINT_SIZE_KEPT = 4096, /* at least so much of it */
+    WAIT_OUTPUT_MAX = 64 << 20, /* of spawn_wait() into a buffer without a bound */
 };
 
 enum verdict { VERDICT_NONE, VERDICT_LATE, VERDICT_TOO_MUCH };
@@ -144,7 +143,9 @@ static void explain_exit(const struct spawn_run *run, struct loop_exit how, stru
 {
     auto_free char *said = last_line(run->complaint.bytes, run->complaint.size, run->program);
 
-    if (how.signal)
+    if (!how.known)
+        err_set(err, ERR_IO, "%s: somebody else took its exit status", run->program);
+    else if (how.signal)
         err_set(err, ERR_IO, "%s: killed by signal %d (%s)%s%s", run->program, how.signal,
                 strsignal(how.signal), *said ? ": " : "", said);
     else if (*said)
@@ -210,8 +211,8 @@ void spawn_run_cancel(struct spawn_run *run)
     release(run);
 }
 
-void spawn_run_on_stderr(struct spawn_run *run, void (*fn)(void *arg, const char *text, size_t size),
-                         void *arg)
+void spawn_run_on_stderr(struct spawn_run *run,
+                         void (*fn)(void *arg, const char *text, size_t size), void *arg)
 {
     run->on_stderr = fn;
     run->on_stderr_arg = arg;
@@ -371,8 +372,8 @@ int spawn_wait(const struct spawn *spawn, struct buf *output, struct err *err)
     if (output)
         buf_clear(output);
 
-    struct spawn_run *run = spawn_run(loop, spawn, /*timeout_ms=*/0, wait_output_max(output),
-                                      on_waited, &wait, err);
+    struct spawn_run *run =
+        spawn_run(loop, spawn, /*timeout_ms=*/0, wait_output_max(output), on_waited, &wait, err);
     if (!run)
         return -1;
     if (loop_run(loop, err) < 0) {

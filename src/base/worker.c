@@ -142,10 +142,7 @@ static struct job *job_new(struct worker_pool *pool, struct worker_job what)
     return job;
 }
 
-static void perform(struct job *job)
-{
-    job->failed = job->what.work(job->what.arg, &job->err) < 0;
-}
+static void perform(struct job *job) { job->failed = job->what.work(job->what.arg, &job->err) < 0; }
 
 /* The pool may be gone afterwards: the owner may free it from 'finish'. */
 static void finish(struct job *job)

@@ -206,6 +206,34 @@ TEST_ON_BOTH(arming_again_replaces_the_earlier_time)
     loop_source_free(guard.source);
 }
 
+/* --- fairness --- */
+
+static void on_defer_for_ever(void *arg)
+{
+    struct probe *probe = arg;
+
+    CHECK(probe->fired++ < 100000);
+    loop_source_free(probe->source);
+    probe->source = loop_defer(probe->loop, on_defer_for_ever, probe);
+}
+
+TEST_ON_BOTH(calls_deferred_without_end_do_not_starve_a_descriptor)
+{
+    struct probe endless = { .loop = loop };
+    struct probe reader = { .loop = loop, .stop_at = 1 };
+    int ends[2];
+
+    socket_pair(ends);
+    endless.source = loop_defer(loop, on_defer_for_ever, &endless);
+    reader.source = loop_io(loop, ends[0], LOOP_READ, on_read, &reader);
+    CHECK_EQ(write(ends[1], "x", 1), 1);
+    run(loop);
+    CHECK_EQ(reader.fired, 1);
+    loop_source_free(endless.source);
+    loop_source_free(reader.source);
+    close_both(ends);
+}
+
 /* --- freeing --- */
 
 static void on_free_self(void *arg)

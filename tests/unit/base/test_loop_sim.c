@@ -2,8 +2,11 @@
 #include "check.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Collects the letters of what fired. */
@@ -169,6 +172,39 @@ TEST(many_timers_come_in_order_however_they_are_armed_and_freed)
     }
     for (size_t i = 0; i < COUNT; i++)
         loop_source_free(entries[i].source);
+}
+
+static void on_for_ever(void *arg)
+{
+    struct entry *entry = arg;
+
+    loop_timer_again(entry->source, 0);
+}
+
+static void run_for_ever(void)
+{
+    struct loop *loop = loop_sim_new(1);
+    struct entry entry;
+
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    close(STDERR_FILENO);
+    signal(SIGABRT, SIG_DFL); /* cmocka's own would go on with the next test */
+    entry.source = loop_timer(loop, 0, on_for_ever, &entry);
+    loop_sim_advance(loop, 1);
+}
+
+TEST(an_instant_without_end_aborts)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        run_for_ever();
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    CHECK_EQ(WTERMSIG(status), SIGABRT);
 }
 
 /* --- a peer on a real socket, in simulated time --- */

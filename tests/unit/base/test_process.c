@@ -252,7 +252,8 @@ TEST(a_program_name_with_parentheses_does_not_confuse)
     uint64_t before, after;
 
     CHECK(mkdtemp(path));
-    snprintf(script, sizeof script, "cp /bin/cat '%s/a) S 1' && echo && exec '%s/a) S 1'", path, path);
+    snprintf(script, sizeof script, "cp /bin/cat '%s/a) S 1' && echo && exec '%s/a) S 1'", path,
+             path);
     int told[2];
     int hold[2];
     CHECK_EQ(pipe2(told, O_CLOEXEC), 0);

@@ -1,13 +1,16 @@
 /* What base/spawn.h promises of spawn_start() and spawn_wait(). The programs are
  * the shell and its friends; each tells what it sees. */
 #include "check.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/spawn.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,10 +31,7 @@ static const char *output_of(struct spawn spawn)
     return text;
 }
 
-static void check_no_children_left(void)
-{
-    CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
-}
+static void check_no_children_left(void) { CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1); }
 
 static void need_root(void)
 {
@@ -139,9 +139,8 @@ TEST(one_descriptor_can_become_several)
     auto_close int a = file_with("text");
     const struct spawn_fd fds[] = { { a, 5 }, { a, 0 } };
 
-    CHECK_STR(output_of((struct spawn){ .argv = SHELL("head -c 2 <&5; printf .; cat"),
-                                        .fds = fds,
-                                        .fd_count = 2 }),
+    CHECK_STR(output_of((struct spawn){
+                  .argv = SHELL("head -c 2 <&5; printf .; cat"), .fds = fds, .fd_count = 2 }),
               "te.xt");
 }
 
@@ -164,9 +163,8 @@ TEST(all_other_descriptors_are_closed)
     CHECK_EQ(pipe(leaked), 0); /* without O_CLOEXEC, as a careless library would */
     auto_close int keep = file_with("");
     const struct spawn_fd fds[] = { { keep, 7 } };
-    CHECK_STR(output_of((struct spawn){ .argv = SHELL("ls -1 /proc/$$/fd; true"),
-                                        .fds = fds,
-                                        .fd_count = 1 }),
+    CHECK_STR(output_of((struct spawn){
+                  .argv = SHELL("ls -1 /proc/$$/fd; true"), .fds = fds, .fd_count = 1 }),
               "0\n1\n2\n7");
     close(leaked[0]);
     close(leaked[1]);
@@ -176,7 +174,8 @@ TEST(standard_descriptors_not_named_are_null)
 {
     auto_close int out = file_with("");
     const struct spawn_fd fds[] = { { out, 3 } };
-    struct spawn spawn = { .argv = SHELL("(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2; :) >&3"),
+    struct spawn spawn = { .argv =
+                               SHELL("(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2; :) >&3"),
                            .fds = fds,
                            .fd_count = 1 };
     char text[64] = "";
@@ -203,9 +202,31 @@ TEST(a_closed_descriptor_is_an_error)
     check_no_children_left();
 }
 
+TEST(running_out_of_descriptors_is_an_error_that_leaves_nothing)
+{
+    struct spawn spawn = { .argv = ARGV("true") };
+    struct rlimit before;
+    struct err err;
+    pid_t pid;
+    int pidfd;
+
+    getrlimit(RLIMIT_NOFILE, &before);
+    auto_close int next_free = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (int room = 1; room <= 2; room++) { /* /dev/null opens; one copy of it more */
+        struct rlimit low = { (rlim_t)(next_free + 1 + room), before.rlim_max };
+
+        setrlimit(RLIMIT_NOFILE, &low);
+        int result = spawn_start(&spawn, &pid, &pidfd, &err);
+        setrlimit(RLIMIT_NOFILE, &before);
+        CHECK_FAILS(result, &err, ERR_IO);
+        CHECK_CONTAINS(err.text, "start true: copy a descriptor: Too many open files");
+    }
+    check_no_children_left();
+}
+
 /* --- what it may do --- */
 
-static void on_usr1(int number) { }
+static void on_usr1(int number) {}
 
 TEST(signals_are_as_in_a_fresh_process)
 {
@@ -229,7 +250,8 @@ TEST(signals_are_as_in_a_fresh_process)
 
 TEST(a_new_session_is_led_by_the_child)
 {
-    const char *const script = "set -- $(cat /proc/$$/stat); [ $5 = $$ ] && [ $6 = $$ ] && echo yes";
+    const char *const script =
+        "set -- $(cat /proc/$$/stat); [ $5 = $$ ] && [ $6 = $$ ] && echo yes";
 
     CHECK_STR(output_of((struct spawn){ .argv = SHELL(script), .new_session = true }), "yes");
     CHECK_STR(output_of((struct spawn){ .argv = SHELL("set -- $(cat /proc/$$/stat); "
@@ -246,12 +268,12 @@ TEST(the_user_is_changed_and_other_groups_are_left)
                                         .gid = 65533 }),
               "65534\n65533\n65533");
     CHECK_EQ(geteuid(), 0);
-    CHECK_STR(output_of((struct spawn){ .argv = ARGV("grep", "-E", "^Cap(Prm|Eff)",
-                                                     "/proc/self/status"),
-                                        .change_user = true,
-                                        .uid = 65534,
-                                        .gid = 65533 }),
-              "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000");
+    CHECK_STR(
+        output_of((struct spawn){ .argv = ARGV("grep", "-E", "^Cap(Prm|Eff)", "/proc/self/status"),
+                                  .change_user = true,
+                                  .uid = 65534,
+                                  .gid = 65533 }),
+        "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000");
 }
 
 TEST(a_new_network_namespace_has_only_loopback)
@@ -346,6 +368,55 @@ TEST(a_program_over_its_address_space_fails)
 
     CHECK_FAILS(spawn_wait(&spawn, NULL, &err), &err, ERR_IO);
     CHECK_CONTAINS(err.text, "dd: memory exhausted");
+}
+
+/* --- from several threads --- */
+
+/* Each 'cat' ends only when no other program holds the write end of its input. */
+static void *run_many(void *arg)
+{
+    for (int i = 0; i < 10; i++) {
+        auto_buf struct buf output = { .size_max = 100 };
+        struct err err = { 0 };
+        int input[2];
+
+        if (pipe2(input, O_CLOEXEC) < 0 || write(input[1], "mine", 4) != 4)
+            return (void *)"pipe";
+        close(input[1]);
+        const struct spawn_fd fds[] = { { input[0], 0 } };
+        const struct spawn spawn = { .argv = ARGV("cat"), .fds = fds, .fd_count = 1 };
+        int result = spawn_wait(&spawn, &output, &err);
+        close(input[0]);
+        if (result < 0 || !str_equal(output.bytes, "mine"))
+            return (void *)"cat";
+    }
+    return NULL;
+}
+
+TEST(several_threads_may_run_programs_at_once)
+{
+    pthread_t threads[4];
+
+    for (size_t i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, run_many, NULL), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *problem;
+
+        CHECK_EQ(pthread_join(threads[i], &problem), 0);
+        CHECK_STR(problem, NULL);
+    }
+    check_no_children_left();
+}
+
+TEST(a_start_can_be_made_to_fail_for_tests)
+{
+    struct spawn spawn = { .argv = ARGV("true") };
+    struct err err;
+
+    CHECK_OK(fault_init("spawn=fail@1", &err), &err);
+    CHECK_FAILS(spawn_wait(&spawn, NULL, &err), &err, ERR_IO);
+    CHECK_OK(spawn_wait(&spawn, NULL, &err), &err);
+    CHECK_OK(fault_init(NULL, &err), &err);
 }
 
 /* --- waiting --- */

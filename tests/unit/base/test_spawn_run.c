@@ -70,10 +70,7 @@ static struct outcome outcome_of(struct spawn spawn, int64_t timeout_ms, size_t 
     return outcome;
 }
 
-static void check_no_children_left(void)
-{
-    CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
-}
+static void check_no_children_left(void) { CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1); }
 
 TEST(a_program_that_exits_with_0_succeeds)
 {
@@ -149,8 +146,8 @@ TEST(a_silent_failure_tells_the_exit_status)
 TEST(a_death_by_signal_tells_the_signal)
 {
     struct outcome quiet = outcome_of((struct spawn){ .argv = SHELL("kill -TERM $$") }, 0, 100);
-    struct outcome last = outcome_of(
-        (struct spawn){ .argv = SHELL("echo help >&2; kill -KILL $$") }, 0, 100);
+    struct outcome last =
+        outcome_of((struct spawn){ .argv = SHELL("echo help >&2; kill -KILL $$") }, 0, 100);
 
     CHECK_STR(quiet.err.text, "sh: killed by signal 15 (Terminated)");
     CHECK_STR(last.err.text, "sh: killed by signal 9 (Killed): help");
@@ -181,11 +178,10 @@ TEST(a_session_is_killed_as_a_whole)
 
     CHECK_EQ(pipe2(alive, O_CLOEXEC), 0);
     const struct spawn_fd fds[] = { { alive[1], 3 } };
-    struct outcome outcome = outcome_of((struct spawn){ .argv = SHELL("tail -f /dev/null; :"),
-                                                        .new_session = true,
-                                                        .fds = fds,
-                                                        .fd_count = 1 },
-                                        20, 100);
+    struct outcome outcome = outcome_of(
+        (struct spawn){
+            .argv = SHELL("tail -f /dev/null; :"), .new_session = true, .fds = fds, .fd_count = 1 },
+        20, 100);
 
     close(alive[1]);
     CHECK_EQ(outcome.err.code, ERR_TIMEOUT);
@@ -236,8 +232,8 @@ TEST(standard_input_can_be_given)
     CHECK_EQ(write(in[1], "input", 5), 5);
     close(in[1]);
     const struct spawn_fd fds[] = { { in[0], 0 } };
-    struct outcome outcome = outcome_of(
-        (struct spawn){ .argv = ARGV("cat"), .fds = fds, .fd_count = 1 }, 0, 100);
+    struct outcome outcome =
+        outcome_of((struct spawn){ .argv = ARGV("cat"), .fds = fds, .fd_count = 1 }, 0, 100);
 
     CHECK_STR(outcome.output, "input");
     close(in[0]);
@@ -291,6 +287,19 @@ TEST(a_loop_may_be_freed_before_a_cancelled_program_is_reaped)
     CHECK(waitpid(-1, NULL, 0) > 0);
 }
 
+TEST(an_exit_status_that_somebody_else_took_is_an_error)
+{
+    struct err err;
+    auto_clean(loop_free_auto) struct loop *loop = loop_new(&err);
+    struct outcome outcome = { .loop = loop };
+
+    begin(&outcome, (struct spawn){ .argv = ARGV("true") }, 0, 100);
+    CHECK(waitpid(-1, NULL, 0) > 0);
+    CHECK_OK(loop_run(loop, &err), &err);
+    CHECK_EQ(outcome.err.code, ERR_IO);
+    CHECK_STR(outcome.err.text, "true: somebody else took its exit status");
+}
+
 static void cancel_on_stderr(void *arg, const char *text, size_t size)
 {
     struct outcome *outcome = arg;
@@ -306,7 +315,8 @@ TEST(a_program_can_be_cancelled_while_it_complains)
     auto_clean(loop_free_auto) struct loop *loop = loop_new(&err);
     struct outcome outcome = { .loop = loop };
 
-    begin(&outcome, (struct spawn){ .argv = SHELL("echo now >&2; exec tail -f /dev/null") }, 0, 100);
+    begin(&outcome, (struct spawn){ .argv = SHELL("echo now >&2; exec tail -f /dev/null") }, 0,
+          100);
     spawn_run_on_stderr(outcome.run, cancel_on_stderr, &outcome);
     CHECK_OK(loop_run(loop, &err), &err);
     CHECK(!outcome.run);
