@@ -46,6 +46,7 @@ int main(int argc, char **argv)
     }
     log_set_level(config_log_level(&daemon.config));
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* if whoever started us ignored it, exit statuses would be lost */
     result = daemon_open(&daemon, &err);
     if (result == 0)
         result = serve(&daemon, &err);
