@@ -18,26 +18,58 @@ __attribute__((constructor)) static void use_aborting_allocator(void)
 
 void json_decref_auto_(json_t **value) { json_decref(*value); }
 
-/* The offset of the bracket that nests deeper than JSON_DEPTH_MAX, or 'size'. Looked
- * for before parsing, so that a hostile body costs neither memory nor stack. */
-static size_t find_too_deep(const char *text, size_t size)
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+struct survey {
+    size_t too_deep; /* offset of the bracket that nests deeper than JSON_DEPTH_MAX, or the size */
+    bool has_real;
+};
+
+/* Looks the text over before it is parsed: a hostile body costs neither memory nor stack. */
+static struct survey look_over(const char *text, size_t size)
 {
+    struct survey survey = { .too_deep = size };
     unsigned depth = 0;
     bool in_string = false;
 
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
 
-        if (c == '"')
+        if (c == '"') {
             in_string = !in_string;
-        else if (in_string)
+        } else if (in_string) {
             i += c == '\\';
-        else if ((c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
-            return i;
-        else if ((c == '}' || c == ']') && depth > 0)
-            depth--;
+        } else if (c == '{' || c == '[') {
+            if (++depth > JSON_DEPTH_MAX) {
+                survey.too_deep = i;
+                break;
+            }
+        } else if (c == '}' || c == ']') {
+            depth -= depth > 0;
+        } else if (c == '.' || c == 'e' || c == 'E') {
+            survey.has_real = survey.has_real || c != 'e' || (i > 0 && is_digit(text[i - 1]));
+        }
     }
-    return size;
+    return survey;
+}
+
+/* With 15 digits the largest reals round up to what nobody can read back. */
+static bool has_unwritable_real(const json_t *value)
+{
+    const char *name;
+    json_t *child;
+    size_t i;
+
+    if (json_is_real(value))
+        return json_real_value(value) >= 1.797693134862315e308 ||
+               json_real_value(value) <= -1.797693134862315e308;
+    json_array_foreach (value, i, child)
+        if (has_unwritable_real(child))
+            return true;
+    json_object_foreach ((json_t *)value, name, child)
+        if (has_unwritable_real(child))
+            return true;
+    return false;
 }
 
 /* Sets "line L, column C: nested deeper ..." for byte 'at', counting characters as jansson does. */
@@ -79,17 +111,22 @@ static void set_parse_error(const json_error_t *error, struct err *err)
 
 json_t *json_parse(const char *text, size_t size, struct err *err)
 {
-    size_t too_deep = find_too_deep(text, size);
+    struct survey survey = look_over(text, size);
     json_error_t error;
     json_t *value;
 
-    if (too_deep < size) {
-        set_too_deep(text, too_deep, err);
+    if (survey.too_deep < size) {
+        set_too_deep(text, survey.too_deep, err);
         return NULL;
     }
     value = json_loadb(text, size, PARSE_FLAGS, &error);
-    if (!value)
+    if (!value) {
         set_parse_error(&error, err);
+    } else if (survey.has_real && has_unwritable_real(value)) {
+        err_set(err, ERR_BAD_REQUEST, "number out of range");
+        json_decref(value);
+        value = NULL;
+    }
     return value;
 }
 
@@ -123,7 +160,7 @@ static json_t *step_into_list(json_t *list, const char **path)
     char *end;
     unsigned long index;
 
-    if ((*path)[1] < '0' || (*path)[1] > '9')
+    if (!is_digit((*path)[1]))
         return NULL;
     index = strtoul(*path + 1, &end, 10);
     if (*end != ']')
@@ -182,7 +219,8 @@ bool json_bool_at(const json_t *object, const char *path, bool fallback)
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
-/* The object 'name' in 'object', made when it is missing or something else. */
+/* The object 'name' in 'object', made when it is missing or something else; NULL when
+ * 'name' is no UTF-8. */
 static json_t *make_object(json_t *object, const char *name, size_t length)
 {
     json_t *child = json_object_getn(object, name, length);
@@ -190,8 +228,7 @@ static json_t *make_object(json_t *object, const char *name, size_t length)
     if (json_is_object(child))
         return child;
     child = json_object();
-    json_object_setn_new(object, name, length, child);
-    return child;
+    return json_object_setn_new(object, name, length, child) == 0 ? child : NULL;
 }
 
 void json_set_at(json_t *object, const char *path, json_t *take_value)
@@ -199,9 +236,7 @@ void json_set_at(json_t *object, const char *path, json_t *take_value)
     size_t length = strcspn(path, ".");
 
     assert(json_is_object(object) && path[0] && !strchr(path, '['));
-    if (!take_value)
-        return;
-    for (; path[length]; length = strcspn(path, ".")) {
+    for (; object && path[length]; length = strcspn(path, ".")) {
         object = make_object(object, path, length);
         path += length + 1;
     }
@@ -228,23 +263,32 @@ json_t *json_printf(const char *format, ...)
     return json_string_repaired(text, strlen(text));
 }
 
+/* How many bytes the UTF-8 character with this lead byte has; 0 for what leads none. */
+static size_t utf8_length_by_lead(unsigned char lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
 /* Bytes of the UTF-8 character that 'left' bytes at 'at' begin with; 0 when there is none. */
 static size_t utf8_length(const unsigned char *at, size_t left)
 {
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    uint32_t code = length > 1 ? at[0] & (0x7f >> length) : at[0];
+    size_t length = utf8_length_by_lead(at[0]);
+    uint32_t code = at[0] & (0x7f >> length);
 
-    if (length > left)
-        return 0;
+    if (length < 2 || length > left)
+        return length <= left ? length : 0;
     for (size_t i = 1; i < length; i++) {
         if ((at[i] & 0xc0) != 0x80)
             return 0;
         code = code << 6 | (at[i] & 0x3f);
     }
-    if (length > 1 && code < least[length])
+    if ((length == 3 && code < 0x800) || (length == 4 && (code < 0x10000 || code > 0x10ffff)))
         return 0;
-    return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0 : length;
+    return code >= 0xd800 && code <= 0xdfff ? 0 : length;
 }
 
 json_t *json_string_repaired(const char *bytes, size_t size)

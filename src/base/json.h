@@ -17,11 +17,12 @@ void json_decref_auto_(json_t **value);
 
 /* Parses exactly one value. Duplicate keys, NUL characters, trailing bytes,
  * numbers beyond int64 and depth above JSON_DEPTH_MAX are refused with
- * ERR_BAD_REQUEST, naming line and column. NULL on error; the caller owns the rest. */
+ * ERR_BAD_REQUEST, naming line and column. Reals whose 15 digits nobody could read back
+ * are beyond the range too. NULL on error; the caller owns the rest. */
 json_t *json_parse(const char *text, size_t size, struct err *err);
 
-/* Canonical text of any value but one that contains itself: compact, keys in insertion order, reals with 15 digits.
- * The caller frees it. */
+/* Canonical text of any value but one that contains itself: compact, keys in insertion order, reals
+ * with 15 digits. The caller frees it. */
 char *json_text(const json_t *value);
 void json_write(const json_t *value, struct buf *to); /* the same into a buffer */
 
@@ -33,8 +34,9 @@ const char *json_text_at(const json_t *object, const char *path, const char *fal
 int64_t json_int_at(const json_t *object, const char *path, int64_t fallback);
 bool json_bool_at(const json_t *object, const char *path, bool fallback);
 
-/* Sets 'path', making the objects on the way (no list steps); what is no object there
- * is replaced by one. Consumes 'take_value'; NULL (jansson refused to make it) sets nothing. */
+/* Sets 'path', making the objects on the way (no list steps); what is no object there is
+ * replaced by one. Consumes 'take_value'; NULL (jansson refused to make it) and a name that
+ * is no UTF-8 set nothing. */
 void json_set_at(json_t *object, const char *path, json_t *take_value);
 bool json_remove_at(json_t *object, const char *path); /* false when absent */
 

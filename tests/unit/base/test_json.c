@@ -42,6 +42,8 @@ TEST(canonical_text_is_compact_and_in_the_order_of_insertion)
         { "1.0", "1.0" },
         { "1e3", "1000.0" },
         { "-0.5", "-0.5" },
+        { "1.79769313486231e308", "1.79769313486231e308" },
+        { "5e-324", "4.94065645841247e-324" },
         { "\"\\u00e4\\n\\/\"", "\"\xc3\xa4\\n/\"" },
         { "\"\\ud83d\\ude00\"", "\"\xf0\x9f\x98\x80\"" },
         { " \"x\" \n", "\"x\"" },
@@ -74,6 +76,8 @@ TEST(what_is_not_exactly_one_value_is_refused_with_its_place)
         { "9223372036854775808", 0, "number out of range" },
         { "-9223372036854775809", 0, "number out of range" },
         { "[1e400]", 0, "number out of range" },
+        { "{\"a\":[1.7976931348623157e308]}", 0, "number out of range" },
+        { "-1.797693134862315E308", 0, "number out of range" },
         { "\"a\\u0000b\"", 0, "U+0000" },
         { "{\"a\\u0000b\":1}", 0, "U+0000" },
         { "\"a\0b\"", 5, "line 1, column" },
@@ -216,6 +220,8 @@ TEST(setting_makes_the_objects_on_the_way)
     json_set_at(object, "status.phase.was", json_true());
     json_set_at(object, "status.bad", json_string("\xff"));
     json_set_at(object, "k", json_null());
+    json_set_at(object, "\xff.x", json_integer(1));
+    json_set_at(object, "\xff", json_integer(1));
     auto_free char *text = json_text(object);
     CHECK_STR(text, "{\"status\":{\"usage\":{\"cpu\":4},\"phase\":{\"was\":true}},\"k\":null}");
 }
@@ -243,11 +249,15 @@ TEST(printed_strings_are_always_valid)
     } rows[] = {
         { "vm-a", "vm-a" },
         { "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
-        { "a\xff" "b", "a\xef\xbf\xbd" "b" },
+        { "a\xff"
+          "b",
+          "a\xef\xbf\xbd"
+          "b" },
         { "\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd" },
         { "\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
         { "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
         { "\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+        { "\xfa\xab\xab\xab", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
         { "\xff\xff", "\xef\xbf\xbd\xef\xbf\xbd" },
         { "x\xe2\x82", "x\xef\xbf\xbd\xef\xbf\xbd" },
     };
@@ -257,7 +267,8 @@ TEST(printed_strings_are_always_valid)
         CHECK_STR(json_string_value(value), rows[i].out);
     }
     auto_json json_t *with_nul = json_string_repaired("a\0b", 3);
-    CHECK_STR(json_string_value(with_nul), "a\xef\xbf\xbd" "b");
+    CHECK_STR(json_string_value(with_nul), "a\xef\xbf\xbd"
+                                           "b");
     auto_json json_t *empty = json_string_repaired("", 0);
     CHECK_STR(json_string_value(empty), "");
 }
