@@ -59,8 +59,8 @@ void check_text(struct check_place place, const char *actual, const char *expect
 {
     if (actual == expected || (actual && expected && strcmp(actual, expected) == 0))
         return;
-    check_fail(place, "%s\n  is        %s\n  should be %s", actual_text,
-               actual ? actual : "(null)", expected ? expected : "(null)");
+    check_fail(place, "%s\n  is        %s\n  should be %s", actual_text, actual ? actual : "(null)",
+               expected ? expected : "(null)");
 }
 
 void check_contains(struct check_place place, const char *text, const char *part,

@@ -69,9 +69,9 @@ static int add_part(const char **at, int64_t *sum, const char *text, struct err 
     const struct unit *unit = read_unit(at);
     if (!unit || !digit_count)
         return set_invalid(text, err);
-    overflows |= __builtin_mul_overflow(whole, unit->ms, &part) ||
-                 __builtin_add_overflow(*sum, part, sum) ||
-                 __builtin_add_overflow(*sum, (billionths * unit->ms + 999999999) / 1000000000, sum);
+    overflows |=
+        __builtin_mul_overflow(whole, unit->ms, &part) || __builtin_add_overflow(*sum, part, sum) ||
+        __builtin_add_overflow(*sum, (billionths * unit->ms + 999999999) / 1000000000, sum);
     return overflows ? set_too_long(text, err) : 0;
 }
 

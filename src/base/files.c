@@ -94,7 +94,8 @@ static int write_new(const char *path, const void *bytes, size_t size, mode_t mo
     return fsync(fd) < 0 ? err_errno(err, "sync %s", path) : 0;
 }
 
-int file_write_atomic(const char *path, const void *bytes, size_t size, mode_t mode, struct err *err)
+int file_write_atomic(const char *path, const void *bytes, size_t size, mode_t mode,
+                      struct err *err)
 {
     auto_free char *fresh = str_printf("%s.new", path);
 

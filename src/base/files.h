@@ -10,7 +10,8 @@ int file_read(const char *path, size_t size_max, struct buf *ret_text, struct er
 /* Writes the neighbour "PATH.new", fsyncs, renames it over 'path', fsyncs the directory. A
  * crash leaves the old file or the new one, and at most that neighbour, which the next write
  * replaces. One writer per path at a time. */
-int file_write_atomic(const char *path, const void *bytes, size_t size, mode_t mode, struct err *err);
+int file_write_atomic(const char *path, const void *bytes, size_t size, mode_t mode,
+                      struct err *err);
 /* One write(2), for /proc, /sys and cgroup files. */
 int file_write_text(const char *path, const char *text, struct err *err);
 /* mkdir -p; parents 0755, the last one 'mode', whatever the umask. Existing is fine and keeps

@@ -42,7 +42,7 @@ static bool is_journal(void)
 static size_t start_line(enum log_level level, char *line)
 {
     struct timespec now;
-    char second[24];
+    char second[TIME_TEXT_SIZE];
     int length;
 
     if (is_journal()) {

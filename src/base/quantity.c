@@ -108,10 +108,11 @@ static int read_suffix(const char *at, struct number *number, const char *text, 
     }
     if (read_exponent(at, number))
         return 0;
-    return err_set(err, ERR_INVALID,
-                   "\"%.40s\" is not a quantity: a number may be followed by one of n u m k M G T P "
-                   "E Ki Mi Gi Ti Pi Ei, as in 2Gi or 500m",
-                   text);
+    return err_set(
+        err, ERR_INVALID,
+        "\"%.40s\" is not a quantity: a number may be followed by one of n u m k M G T P "
+        "E Ki Mi Gi Ti Pi Ei, as in 2Gi or 500m",
+        text);
 }
 
 static int read_number(const char *text, struct number *number, struct err *err)

@@ -37,10 +37,7 @@ char *str_vprintf(const char *format, va_list args)
     return text;
 }
 
-bool str_equal(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
+bool str_equal(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
 bool str_starts(const char *text, const char *prefix)
 {

@@ -15,7 +15,7 @@ bool str_ends(const char *text, const char *suffix);
 bool str_is_empty(const char *text);                /* NULL or "" */
 
 /* A NUL-terminated byte buffer that grows. Zeroed is ready for use with no
- * bound; 'size_max' bounds it, and what would go over is dropped and sets
+ * bound; 'size_max' bounds it: what fits is kept, the rest is dropped and sets
  * 'overflowed', so a writer checks once at the end. */
 struct buf {
     char *bytes;      /* NUL-terminated when size > 0; NULL before the first byte */
@@ -33,6 +33,6 @@ void buf_drop_front(struct buf *buf, size_t size);  /* forgets the first 'size' 
 void buf_reserve(struct buf *buf, size_t size);     /* room for 'size' more bytes */
 void buf_clear(struct buf *buf);                    /* empty, memory kept */
 void buf_done(struct buf *buf);                     /* frees; the buffer can be used again */
-char *buf_take(struct buf *buf);                    /* the text, owned by the caller; "" when empty */
+char *buf_take(struct buf *buf);                    /* the text, the caller's; "" when empty */
 void buf_done_auto(struct buf *buf);
 #define auto_buf __attribute__((cleanup(buf_done_auto)))

@@ -89,7 +89,8 @@ int time_parse(const char *text, int64_t *ret_wall_ms, struct err *err)
 
     if (!read_date_and_time(&at, &tm) || !read_fraction(&at, &ms) || !read_offset(at, &offset))
         return err_set(err, ERR_INVALID,
-                       "\"%.40s\" is not a time as in RFC 3339, such as 2026-11-21T02:13:36Z", text);
+                       "\"%.40s\" is not a time as in RFC 3339, such as 2026-11-21T02:13:36Z",
+                       text);
     *ret_wall_ms = ((int64_t)timegm(&tm) - offset * 60) * 1000 + ms;
     return 0;
 }

@@ -81,9 +81,24 @@ TEST(the_nth_call_of_any_name_fails_and_calls_are_counted)
 TEST(a_malformed_setting_is_refused_and_arms_nothing)
 {
     static const char *const rows[] = {
-        "a", "a=", "a=kill", "a=kill@", "a=kill@0", "a=kill@x", "a=kill@1x", "a=burn@1", "=kill@1",
-        "a=kill@1,", ",a=kill@1", "a=kill@-1", "a=kill@ 1", "a=kill@+1", "a b=kill@1", "a=fail@1,b",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=fail@1",
+        "a",
+        "a=",
+        "a=kill",
+        "a=kill@",
+        "a=kill@0",
+        "a=kill@x",
+        "a=kill@1x",
+        "a=burn@1",
+        "=kill@1",
+        "a=kill@1,",
+        ",a=kill@1",
+        "a=kill@-1",
+        "a=kill@ 1",
+        "a=kill@+1",
+        "a b=kill@1",
+        "a=fail@1,b",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=fail@"
+        "1",
         ("a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,"
          "a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1,a=fail@1"),
     };

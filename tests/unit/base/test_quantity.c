@@ -123,9 +123,18 @@ TEST(milli_quantities_are_thousandths_rounded_up)
         const char *text;
         int64_t milli;
     } rows[] = {
-        { "500m", 500 }, { "2", 2000 },    { "0.1", 100 },       { "1.5m", 2 },
-        { "1u", 1 },     { "1n", 1 },      { "1Ki", 1024000 },   { "0.0005", 1 },
-        { "-1n", -1 },   { "1e-3", 1 },    { "2.0001", 2001 },   { "0", 0 },
+        { "500m", 500 },
+        { "2", 2000 },
+        { "0.1", 100 },
+        { "1.5m", 2 },
+        { "1u", 1 },
+        { "1n", 1 },
+        { "1Ki", 1024000 },
+        { "0.0005", 1 },
+        { "-1n", -1 },
+        { "1e-3", 1 },
+        { "2.0001", 2001 },
+        { "0", 0 },
         { "9223372036854775807m", INT64_MAX },
     };
     int64_t milli;
@@ -160,7 +169,7 @@ TEST(byte_counts_are_written_exactly_and_read_back)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char text[24];
+        char text[QUANTITY_TEXT_SIZE];
         int64_t again;
         struct err err;
 
@@ -195,7 +204,7 @@ TEST(human_sizes_have_three_digits_at_most)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char text[24];
+        char text[QUANTITY_TEXT_SIZE];
 
         quantity_format_human(rows[i].bytes, text, sizeof text);
         CHECK_STR(text, rows[i].text);
@@ -207,12 +216,17 @@ TEST(milli_values_are_written_whole_when_they_are)
     static const struct {
         int64_t milli;
         const char *text;
-    } rows[] = { { 0, "0" },         { 1500, "1500m" },   { 2000, "2" },
-                 { -500, "-500m" },  { -1000, "-1" },     { 1, "1m" },
-                 { INT64_MAX, "9223372036854775807m" },   { INT64_MIN, "-9223372036854775808m" } };
+    } rows[] = { { 0, "0" },
+                 { 1500, "1500m" },
+                 { 2000, "2" },
+                 { -500, "-500m" },
+                 { -1000, "-1" },
+                 { 1, "1m" },
+                 { INT64_MAX, "9223372036854775807m" },
+                 { INT64_MIN, "-9223372036854775808m" } };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char text[24];
+        char text[QUANTITY_TEXT_SIZE];
 
         quantity_format_milli(rows[i].milli, text, sizeof text);
         CHECK_STR(text, rows[i].text);

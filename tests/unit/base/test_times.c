@@ -43,14 +43,22 @@ TEST(what_is_no_duration_is_refused)
         const char *text;
         const char *says;
     } rows[] = {
-        { "", "not a duration" },       { "5", "not a duration" },
-        { "00", "not a duration" },     { "s", "not a duration" },
-        { ".s", "not a duration" },     { "1d", "not a duration" },
-        { "-1s", "not a duration" },    { "+1s", "not a duration" },
-        { "1s ", "not a duration" },    { " 1s", "not a duration" },
-        { "1 s", "not a duration" },    { "1us", "not a duration" },
-        { "1H", "not a duration" },     { "1h30", "not a duration" },
-        { "1.2.3s", "not a duration" }, { "1e3s", "not a duration" },
+        { "", "not a duration" },
+        { "5", "not a duration" },
+        { "00", "not a duration" },
+        { "s", "not a duration" },
+        { ".s", "not a duration" },
+        { "1d", "not a duration" },
+        { "-1s", "not a duration" },
+        { "+1s", "not a duration" },
+        { "1s ", "not a duration" },
+        { " 1s", "not a duration" },
+        { "1 s", "not a duration" },
+        { "1us", "not a duration" },
+        { "1H", "not a duration" },
+        { "1h30", "not a duration" },
+        { "1.2.3s", "not a duration" },
+        { "1e3s", "not a duration" },
         { "2562047788016h", "too long" },
         { "9223372036854775808ms", "too long" },
         { "9223372036854775807ms1ms", "too long" },
@@ -73,22 +81,14 @@ TEST(durations_are_written_as_they_are_read)
         int64_t ms;
         const char *text;
     } rows[] = {
-        { 0, "0s" },
-        { 1, "1ms" },
-        { 500, "500ms" },
-        { 1000, "1s" },
-        { 1500, "1.500s" },
-        { 60000, "1m" },
-        { 60500, "1m0.500s" },
-        { 5400000, "1h30m" },
-        { 3600000, "1h" },
-        { 3601000, "1h1s" },
-        { 90000000, "25h" },
-        { INT64_MAX, "2562047788015h12m55.807s" },
+        { 0, "0s" },           { 1, "1ms" },         { 500, "500ms" },
+        { 1000, "1s" },        { 1500, "1.500s" },   { 60000, "1m" },
+        { 60500, "1m0.500s" }, { 5400000, "1h30m" }, { 3600000, "1h" },
+        { 3601000, "1h1s" },   { 90000000, "25h" },  { INT64_MAX, "2562047788015h12m55.807s" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char text[40];
+        char text[DURATION_TEXT_SIZE];
         int64_t again;
         struct err err;
 
@@ -101,7 +101,7 @@ TEST(durations_are_written_as_they_are_read)
 
 TEST(a_negative_duration_shows_its_sign)
 {
-    char text[40];
+    char text[DURATION_TEXT_SIZE];
 
     duration_format(-1500, text, sizeof text);
     CHECK_STR(text, "-1.500s");
@@ -141,7 +141,7 @@ TEST(ages_are_those_of_kubectl)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char text[24];
+        char text[DURATION_TEXT_SIZE];
 
         duration_format_age(rows[i].seconds * 1000, text, sizeof text);
         CHECK_STR(text, rows[i].text);
@@ -232,8 +232,8 @@ TEST(times_are_written_in_utc)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char text[21];
-        char micro[28];
+        char text[TIME_TEXT_SIZE];
+        char micro[TIME_MICRO_TEXT_SIZE];
 
         time_format(rows[i].ms, text, sizeof text);
         CHECK_STR(text, rows[i].text);
@@ -244,7 +244,7 @@ TEST(times_are_written_in_utc)
 
 TEST(the_time_zone_of_the_process_changes_nothing)
 {
-    char text[24];
+    char text[TIME_TEXT_SIZE];
     int64_t ms;
     struct err err;
 
