@@ -1,5 +1,6 @@
 /* drivers/compute/fake/call.c - calls wait, take effect, report. */
 #include "drivers/compute/fake/call.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/storage.h"
@@ -47,6 +48,8 @@ bool fake_call_fails(struct fake_call *call)
 {
     struct compute_fake_world *world = call->driver->world;
 
+    if (fault_fails("compute.fake", &call->err) < 0)
+        return true;
     if (!fake_chance(world, world->options.fail_permille))
         return false;
     (void)err_set(&call->err, ERR_UNAVAILABLE, "the fake was told to fail");
