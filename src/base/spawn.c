@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -33,6 +34,7 @@ struct plan {
     int *copies;          /* of fds[].from, out of the way of all fds[].to */
     size_t fd_count;
     int null_fd;
+    pid_t our_pid;
     const char *failed_step; /* written by the child; NULL: it runs the program */
     const char *failed_on;
     int failed_errno;
@@ -101,7 +103,7 @@ static void plan_descriptors(struct plan *plan)
 
 static int plan_init(struct plan *plan, const struct spawn *spawn, struct err *err)
 {
-    *plan = (struct plan){ .spawn = spawn, .null_fd = -1 };
+    *plan = (struct plan){ .spawn = spawn, .null_fd = -1, .our_pid = getpid() };
     plan->program = find_program(spawn->argv[0]);
     if (!plan->program)
         return err_errno(err, "exec %s", spawn->argv[0]);
@@ -248,6 +250,18 @@ IN_CHILD static bool change_directory(struct plan *plan)
     return true;
 }
 
+/* After change_user(), which undoes it. We may have ended before it was said. */
+IN_CHILD static bool bind_to_us(struct plan *plan)
+{
+    if (!plan->spawn->dies_with_us)
+        return true;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return failed(plan, "prctl", NULL);
+    if (getppid() != plan->our_pid)
+        _exit(127);
+    return true;
+}
+
 /* Handlers first: none of ours may run in the child once signals are let in. */
 IN_CHILD static bool reset_signals(struct plan *plan)
 {
@@ -266,7 +280,7 @@ IN_CHILD static bool prepare(struct plan *plan)
 {
     return begin_session(plan) && enter_cgroups(plan) && enter_netns(plan) &&
            place_descriptors(plan) && limit_resources(plan) && change_user(plan) &&
-           change_directory(plan) && reset_signals(plan);
+           bind_to_us(plan) && change_directory(plan) && reset_signals(plan);
 }
 
 IN_CHILD __attribute__((noinline, noreturn)) static void run_child(struct plan *plan)

@@ -20,6 +20,7 @@ struct spawn {
     int netns_fd;                 /* enter this network namespace; 0 or -1: stay */
     bool new_netns;               /* an own, empty network namespace */
     bool new_session;             /* setsid(): the child outlives us and our terminal */
+    bool dies_with_us;            /* SIGKILL when the thread that started it ends, however we end */
     const char *const *cgroup_procs; /* NULL-terminated paths of cgroup.procs files to enter before exec; or NULL */
     bool change_user;             /* setgroups(none), setgid, setuid before exec */
     uid_t uid;

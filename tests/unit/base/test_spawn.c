@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -454,4 +455,55 @@ TEST(waiting_ends_when_the_output_is_over_its_bound)
     CHECK_STR(err.text, "cat: printed more than 1000 bytes");
     CHECK_EQ(output.size, 1000);
     check_no_children_left();
+}
+
+/* --- the end of the one who started it --- */
+
+/* A process of ours starts a program that waits for ever and is killed at once. */
+static void start_and_be_killed(struct spawn spawn)
+{
+    struct err err = { 0 };
+    pid_t pid;
+    int pidfd;
+
+    if (spawn_start(&spawn, &pid, &pidfd, &err) == 0)
+        kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+static void check_dies_with_its_parent(struct spawn spawn)
+{
+    int alive[2], input[2], status = 0;
+    struct pollfd poll_alive = { .events = POLLIN };
+
+    CHECK_EQ(pipe2(alive, O_CLOEXEC), 0);
+    CHECK_EQ(pipe2(input, O_CLOEXEC), 0);
+    struct spawn_fd fds[] = { { input[0], 0 }, { alive[1], 1 } };
+    spawn.argv = ARGV("cat");
+    spawn.fds = fds;
+    spawn.fd_count = 2;
+    spawn.dies_with_us = true;
+    pid_t parent = fork();
+    if (parent == 0)
+        start_and_be_killed(spawn);
+    close(alive[1]);
+    CHECK_EQ(waitpid(parent, &status, 0), parent);
+    CHECK(WIFSIGNALED(status));
+    poll_alive.fd = alive[0];
+    CHECK_EQ(poll(&poll_alive, 1, 20 * 1000), 1); /* its end closes the last writer */
+    CHECK_EQ(poll_alive.revents, POLLHUP);
+    close(alive[0]);
+    close(input[0]);
+    close(input[1]);
+}
+
+TEST(a_child_bound_to_us_is_killed_when_we_are)
+{
+    check_dies_with_its_parent((struct spawn){ 0 });
+}
+
+TEST(a_child_of_another_user_is_bound_to_us_too)
+{
+    need_root();
+    check_dies_with_its_parent((struct spawn){ .change_user = true, .uid = 4321, .gid = 4321 });
 }
