@@ -25,14 +25,14 @@ int check_run_all(const char *filter)
     if (!tests || !test_count) {
         fprintf(stderr, "no tests\n");
         free(tests);
-        return 1;
+        return -1;
     }
     for (const struct check_test *test = first; test; test = test->next)
         tests[at++] = (struct CMUnitTest){ .name = test->name, .test_func = test->run };
     cmocka_set_test_filter(filter);
     failed_count = _cmocka_run_group_tests("tests", tests, test_count, NULL, NULL);
     free(tests);
-    return failed_count ? 1 : 0;
+    return failed_count;
 }
 
 void check_fail(struct check_place place, const char *format, ...)
