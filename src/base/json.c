@@ -25,29 +25,43 @@ struct survey {
     bool has_real;
 };
 
+/* The end of the string whose text begins at 'i': its closing quote, or the size. */
+static size_t skip_string(const char *text, size_t size, size_t i)
+{
+    while (i < size && text[i] != '"')
+        i += text[i] == '\\' ? 2 : 1;
+    return i < size ? i : size;
+}
+
 /* Looks the text over before it is parsed: a hostile body costs neither memory nor stack. */
 static struct survey look_over(const char *text, size_t size)
 {
     struct survey survey = { .too_deep = size };
     unsigned depth = 0;
-    bool in_string = false;
 
     for (size_t i = 0; i < size; i++) {
-        char c = text[i];
-
-        if (c == '"') {
-            in_string = !in_string;
-        } else if (in_string) {
-            i += c == '\\';
-        } else if (c == '{' || c == '[') {
+        switch (text[i]) {
+        case '"':
+            i = skip_string(text, size, i + 1);
+            break;
+        case '{':
+        case '[':
             if (++depth > JSON_DEPTH_MAX) {
                 survey.too_deep = i;
-                break;
+                return survey;
             }
-        } else if (c == '}' || c == ']') {
+            break;
+        case '}':
+        case ']':
             depth -= depth > 0;
-        } else if (c == '.' || c == 'e' || c == 'E') {
-            survey.has_real = survey.has_real || c != 'e' || (i > 0 && is_digit(text[i - 1]));
+            break;
+        case '.':
+        case 'E':
+        case 'e': /* but for the one in "true" and "false" */
+            survey.has_real |= text[i] != 'e' || (i > 0 && is_digit(text[i - 1]));
+            break;
+        default:
+            break;
         }
     }
     return survey;
