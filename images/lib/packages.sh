@@ -59,23 +59,25 @@ packages_unpack() {
 
 # package_fetch_alone PACKAGE - downloads one package without its dependencies; prints its path.
 package_fetch_alone() {
-    local file
-    file=$(cd "$CACHE/archives" && apt-get "${APT_OPTIONS[@]}" --print-uris download "$1" 2>"$WORK/apt.log" |
-        sed -nE "s/^'[^']+' ([^ ]+) .*/\1/p") || true
-    [ -n "$file" ] || {
+    local record file
+    record=$(apt-cache "${APT_OPTIONS[@]}" show --no-all-versions "$1" 2>"$WORK/apt.log") || {
         cat "$WORK/apt.log" >&2
         die "apt knows no package $1"
     }
-    file=${file//:/%3a}
-    if [ ! -f "$CACHE/archives/$file" ]; then
+    file=$1_$(package_field Version <<<"$record")_$(package_field Architecture <<<"$record").deb
+    file=$CACHE/archives/${file//:/%3a}
+    if [ ! -f "$file" ]; then
         (cd "$CACHE/archives" && apt-get "${APT_OPTIONS[@]}" download "$1") >"$WORK/apt.log" 2>&1 || {
             cat "$WORK/apt.log" >&2
             die "apt cannot download $1"
         }
     fi
-    [ -f "$CACHE/archives/$file" ] || die "$file: apt did not download it"
-    printf '%s\n' "$CACHE/archives/$file"
+    [ -f "$file" ] || die "$file: apt did not download it"
+    printf '%s\n' "$file"
 }
+
+# package_field NAME < RECORD - prints a field of a package record.
+package_field() { sed -n "s/^$1: //p" | head -n 1; }
 
 # package_first_dependency PACKAGE PATTERN - the dependency of the newest PACKAGE that matches.
 package_first_dependency() {

@@ -1,22 +1,20 @@
 # seed.sh - reads the cloud-init NoCloud seed (a disk labelled cidata) and gives the machine the
-# identity it names. Sourced by boot, services and virga-reseed.
+# identity it names. Sourced by what reads it.
 
 SEED=/run/seed                   # copies of the seed's files, and NAME.flat: see yaml.awk
 STATE=/var/lib/virga             # on the disk: what was done for which instance-id
 
-# seed_read - copies the seed's files to $SEED. Fails if there is no seed.
+# seed_device - prints the disk or CD that holds the seed; fails if there is none.
+seed_device() { findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null; }
+
+# seed_read DEVICE - copies the seed's files to $SEED.
 seed_read() {
-    local device file
-    mkdir -p "$SEED" /run/seed.mount
-    device=$(findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null) || return 1
-    mount -t iso9660 -o ro "$device" /run/seed.mount 2>/dev/null ||
-        mount -t vfat -o ro "$device" /run/seed.mount 2>/dev/null || return 1
-    rm -f "$SEED"/*
-    for file in meta-data user-data network-config; do
-        [ -f "/run/seed.mount/$file" ] && cat "/run/seed.mount/$file" >"$SEED/$file"
-    done
+    [ -d "$SEED" ] || mkdir -m 0700 "$SEED" /run/seed.mount
+    mount -t iso9660 -o ro "$1" /run/seed.mount 2>/dev/null ||
+        mount -t vfat -o ro "$1" /run/seed.mount 2>/dev/null || return 1
+    cp /run/seed.mount/meta-data /run/seed.mount/user-data /run/seed.mount/network-config \
+        "$SEED" 2>/dev/null
     umount /run/seed.mount
-    chmod 0700 "$SEED"
 }
 
 # seed_flatten NAME - makes $SEED/NAME.flat; nothing if the seed has no such file.
@@ -55,11 +53,13 @@ is_hostname() { case $1 in '' | *[!A-Za-z0-9.-]* | [.-]*) return 1 ;; esac; }
 
 # What belongs to one instance and must not be shared with a clone of its disk.
 new_identity() {
-    local uuid
-    rm -f /etc/dropbear/*_host_key
-    read -r uuid </proc/sys/kernel/random/uuid
-    echo "$uuid" | tr -d - >/etc/machine-id
-    printf '%s\n' "$instance_id" >"$STATE/instance-id"
+    local key a b c d e
+    for key in /etc/dropbear/*_host_key; do
+        [ ! -e "$key" ] || rm -f "$key"
+    done
+    IFS=- read -r a b c d e </proc/sys/kernel/random/uuid
+    echo "$a$b$c$d$e" >/etc/machine-id
+    echo "$instance_id" >"$STATE/instance-id"
 }
 
 set_hostname() {
@@ -73,30 +73,34 @@ set_hostname() {
             if [ "$1" = "$short" ]; then echo "127.0.1.1 $1"; else echo "127.0.1.1 $1 $short"; fi
         } >/etc/hosts
     fi
-    hostname "$short"
+    echo "$short" >/proc/sys/kernel/hostname
 }
 
 # Adds the keys the seed names and leaves the others alone.
 add_keys() {
-    local file=/root/.ssh/authorized_keys key have=
-    mkdir -p -m 0700 /root/.ssh
-    [ -f $file ] && have=$(cat $file)
-    printf '%s' "$keys" | while read -r key; do
-        case "
-$have
-" in *"
+    local file=/root/.ssh/authorized_keys key have="
+"
+    [ -d /root/.ssh ] || mkdir -m 0700 /root/.ssh
+    if [ -f $file ]; then
+        while read -r key; do have="$have$key
+"; done <$file
+    fi
+    umask 077
+    while read -r key; do
+        case $have in *"
 $key
-"*) ;; *) printf '%s\n' "$key" >>$file ;; esac
-    done
-    [ ! -f $file ] || chmod 0600 $file
+"*) ;; *) echo "$key" >>$file ;; esac
+    done <<KEYS
+${keys%?}
+KEYS
+    umask 022
 }
 
-# seed_apply - reads the seed, if there is one, and makes the machine the instance it names.
+# seed_apply DEVICE - reads the seed, if there is one, and makes the machine the instance it names.
 seed_apply() {
     local instance_id= name= old_id= keys=
-    mkdir -p "$STATE"
     [ -f "$STATE/instance-id" ] && read -r old_id <"$STATE/instance-id"
-    if seed_read; then
+    if [ -n "$1" ] && seed_read "$1"; then
         seed_flatten meta-data
         seed_flatten network-config
         if user_data_is_cloud_config; then seed_flatten user-data; fi
