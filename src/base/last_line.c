@@ -57,6 +57,8 @@ char *last_line(const char *text, size_t size, const char *program)
 
     while (size > 0 && is_blank(text[size - 1]))
         size--;
+    if (size == 0)
+        return str_dup("");
     for (begin = size; begin > 0 && !is_line_end(text[begin - 1]);)
         begin--;
     while (begin < size && is_blank(text[begin]))
