@@ -59,10 +59,11 @@ static bool is_container(struct scan value)
 bool scan_next(struct scan container, const char **at, struct scan *ret_name,
                struct scan *ret_value)
 {
-    const char *end = container.at + container.size, *value;
+    const char *end, *value;
 
     if (!is_container(container))
         return false;
+    end = container.at + container.size;
     *at = skip_space(*at ? *at : container.at + 1, end);
     if (*at < end && **at == ',')
         *at = skip_space(*at + 1, end);

@@ -251,12 +251,13 @@ static int read_term(const char *term, size_t length, const struct kind *kind,
     const char *equals = memchr(term, '=', length);
     size_t key_length = equals ? (size_t)(equals - term) : 0;
     struct requirement *requirement;
-    const char *value = equals + 1;
+    const char *value;
 
     if (!equals || !key_length)
         return err_set(err, ERR_BAD_REQUEST,
                        "invalid field selector: \"%.*s\": must be FIELD=VALUE or FIELD!=VALUE",
                        (int)(length > 128 ? 128 : length), term);
+    value = equals + 1;
     requirement = add_requirement(selector);
     requirement->test = SELECT_IN;
     if (term[key_length - 1] == '!') {

@@ -66,5 +66,5 @@ char *last_line(const char *text, size_t size, const char *program)
     if (size - begin > program_length + 2 && !memcmp(text + begin, program, program_length) &&
         !memcmp(text + begin + program_length, ": ", 2))
         begin += program_length + 2;
-    return readable(text + begin, size - begin);
+    return begin < size ? readable(text + begin, size - begin) : str_dup("");
 }
