@@ -277,34 +277,6 @@ json_t *json_printf(const char *format, ...)
     return json_string_repaired(text, strlen(text));
 }
 
-/* How many bytes the UTF-8 character with this lead byte has; 0 for what leads none. */
-static size_t utf8_length_by_lead(unsigned char lead)
-{
-    if (lead < 0x80)
-        return 1;
-    if (lead < 0xc2 || lead > 0xf4)
-        return 0;
-    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
-/* Bytes of the UTF-8 character that 'left' bytes at 'at' begin with; 0 when there is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    size_t length = utf8_length_by_lead(at[0]);
-    uint32_t code = at[0] & (0x7f >> length);
-
-    if (length < 2 || length > left)
-        return length <= left ? length : 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (at[i] & 0x3f);
-    }
-    if ((length == 3 && code < 0x800) || (length == 4 && (code < 0x10000 || code > 0x10ffff)))
-        return 0;
-    return code >= 0xd800 && code <= 0xdfff ? 0 : length;
-}
-
 json_t *json_string_repaired(const char *bytes, size_t size)
 {
     json_t *string = json_stringn(bytes, size);
@@ -314,7 +286,7 @@ json_t *json_string_repaired(const char *bytes, size_t size)
         return string;
     json_decref(string);
     for (size_t at = 0; at < size;) {
-        size_t length = utf8_length((const unsigned char *)bytes + at, size - at);
+        size_t length = str_utf8_size(bytes + at, size - at);
 
         if (length && bytes[at])
             buf_add(&repaired, bytes + at, length);

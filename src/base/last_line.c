@@ -8,28 +8,10 @@ static bool is_line_end(char c) { return c == '\n' || c == '\r' || c == '\0'; }
 
 static bool is_blank(char c) { return is_line_end(c) || c == ' ' || c == '\t'; }
 
-/* Bytes of the UTF-8 character at 'at' (RFC 3629), 0 when there is none. */
-static size_t character_size(const unsigned char *at, size_t size)
+/* Bytes of the printable character at 'at'; 0 when there is none. */
+static size_t printable_size(const char *at, size_t size)
 {
-    static const struct {
-        unsigned char first_min, first_max, second_min, second_max, size;
-    } forms[] = {
-        { 0x20, 0x7e, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-        { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-        { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-    };
-
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (at[0] < forms[i].first_min || at[0] > forms[i].first_max || size < forms[i].size)
-            continue;
-        if (forms[i].size > 1 && (at[1] < forms[i].second_min || at[1] > forms[i].second_max))
-            return 0;
-        for (size_t j = 2; j < forms[i].size; j++)
-            if ((at[j] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].size;
-    }
-    return 0;
+    return (unsigned char)*at < 0x20 || *at == 0x7f ? 0 : str_utf8_size(at, size);
 }
 
 static char *readable(const char *line, size_t size)
@@ -37,7 +19,7 @@ static char *readable(const char *line, size_t size)
     struct buf text = { 0 };
 
     while (size > 0) {
-        size_t step = character_size((const unsigned char *)line, size);
+        size_t step = printable_size(line, size);
 
         if (step > 0)
             buf_add(&text, line, step);

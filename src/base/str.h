@@ -14,6 +14,10 @@ bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 bool str_is_empty(const char *text);                /* NULL or "" */
 
+/* Bytes of the UTF-8 character (RFC 3629) that the 'size' bytes at 'at' begin with, 1 to 4;
+ * 0 when they begin with none. */
+size_t str_utf8_size(const char *at, size_t size);
+
 /* A NUL-terminated byte buffer that grows. Zeroed is ready for use with no
  * bound; 'size_max' bounds it: what fits is kept, the rest is dropped and sets
  * 'overflowed', so a writer checks once at the end. */

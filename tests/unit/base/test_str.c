@@ -40,6 +40,41 @@ TEST(comparisons_accept_null)
     CHECK(!str_is_empty(" "));
 }
 
+TEST(only_well_formed_utf8_characters_have_a_size)
+{
+    static const struct {
+        const char *text;
+        size_t size;
+    } rows[] = {
+        { "a", 1 },
+        { "\x7f", 1 },
+        { "\xc2\x80", 2 },
+        { "\xe0\xa0\x80", 3 },
+        { "\xed\x9f\xbf", 3 },
+        { "\xef\xbf\xbf", 3 },
+        { "\xf0\x90\x80\x80", 4 },
+        { "\xf4\x8f\xbf\xbf", 4 },
+        { "\x80", 0 },
+        { "\xc1\xbf", 0 },
+        { "\xc2", 0 },
+        { "\xc2 ", 0 },
+        { "\xe0\x9f\xbf", 0 },
+        { "\xed\xa0\x80", 0 },
+        { "\xe2\x82", 0 },
+        { "\xe2\x82 ", 0 },
+        { "\xf0\x8f\xbf\xbf", 0 },
+        { "\xf4\x90\x80\x80", 0 },
+        { "\xf5\x80\x80\x80", 0 },
+        { "\xfa\xab\xab\xab", 0 },
+        { "\xff", 0 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK_EQ(str_utf8_size(rows[i].text, strlen(rows[i].text)), rows[i].size);
+    CHECK_EQ(str_utf8_size("\0", 1), 1);
+    CHECK_EQ(str_utf8_size("a", 0), 0);
+}
+
 TEST(a_buffer_grows_and_stays_terminated)
 {
     auto_buf struct buf buf = { 0 };
