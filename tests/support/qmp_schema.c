@@ -40,7 +40,7 @@ struct qmp_schema *qmp_schema_load(const char *name)
 
     schema->entries = read_gzip(name);
     schema->by_name = map_new(NULL);
-    json_array_foreach(schema->entries, i, entry)
+    json_array_foreach (schema->entries, i, entry)
         map_set(schema->by_name, json_text_at(entry, "name", ""), entry);
     return schema;
 }
@@ -94,8 +94,7 @@ static int check_enum(const json_t *entry, const json_t *value, const char *path
 
     if (!json_is_string(value))
         return err_set(err, ERR_INVALID, "%s: not a string", path);
-    json_array_foreach(json_object_get(entry, "values"), i, each)
-    {
+    json_array_foreach (json_object_get(entry, "values"), i, each) {
         if (json_equal(each, value))
             return 0;
     }
@@ -108,8 +107,7 @@ static int check_alternate(const struct qmp_schema *schema, const json_t *entry,
     size_t i;
     json_t *member;
 
-    json_array_foreach(json_object_get(entry, "members"), i, member)
-    {
+    json_array_foreach (json_object_get(entry, "members"), i, member) {
         if (check_value(schema, json_text_at(member, "type", ""), value, path, err) == 0)
             return 0;
     }
@@ -124,8 +122,7 @@ static int check_array(const struct qmp_schema *schema, const json_t *entry, con
 
     if (!json_is_array(value))
         return err_set(err, ERR_INVALID, "%s: not an array", path);
-    json_array_foreach(value, i, element)
-    {
+    json_array_foreach (value, i, element) {
         if (check_value(schema, json_text_at(entry, "element-type", ""), element, path, err) < 0)
             return -1;
     }
@@ -139,8 +136,7 @@ static int check_members(const struct qmp_schema *schema, const json_t *entry, j
     size_t i;
     json_t *member;
 
-    json_array_foreach(json_object_get(entry, "members"), i, member)
-    {
+    json_array_foreach (json_object_get(entry, "members"), i, member) {
         const char *name = json_text_at(member, "name", "");
         auto_json json_t *value = json_incref(json_object_get(left, name));
         auto_free char *below = str_printf("%s.%s", path, name);
@@ -164,8 +160,7 @@ static const json_t *variant_of(const struct qmp_schema *schema, const json_t *e
     size_t i;
     json_t *variant;
 
-    json_array_foreach(json_object_get(entry, "variants"), i, variant)
-    {
+    json_array_foreach (json_object_get(entry, "variants"), i, variant) {
         if (str_equal(json_text_at(variant, "case", ""), chosen))
             return entry_of(schema, json_text_at(variant, "type", ""));
     }

@@ -1,0 +1,55 @@
+/* drivers/compute/qemu/command_line.h - how QEMU is called for a machine. Pure.
+ *
+ * The command line names no file: everything is an inherited descriptor, listed beside it
+ * with what it must be, for launch.c to open. Nothing secret ever stands in it. */
+#pragma once
+#include "drivers/compute.h"
+#include "drivers/compute/qemu/host.h"
+
+enum descriptor_role {
+    DESCRIPTOR_LOCK,    /* held as long as the process lives; QEMU does not know it */
+    DESCRIPTOR_MONITOR, /* listening sockets */
+    DESCRIPTOR_SERIAL,
+    DESCRIPTOR_AGENT,
+    DESCRIPTOR_SERIAL_LOG, /* written at its end */
+    DESCRIPTOR_FIRMWARE,   /* UEFI code, read-only */
+    DESCRIPTOR_VARS,       /* UEFI variables, writable */
+    DESCRIPTOR_KERNEL,
+    DESCRIPTOR_INITRD,
+    DESCRIPTOR_DISK, /* file 'file' of disk 'index' */
+    DESCRIPTOR_NIC,  /* tap of NIC 'index' */
+};
+struct descriptor {
+    int number; /* in QEMU */
+    enum descriptor_role role;
+    unsigned index, file;
+    bool writable;
+};
+
+enum {
+    DESCRIPTOR_FIRST = 3,
+    DESCRIPTORS_MAX = 16 + MACHINE_NICS_MAX + MACHINE_DISKS_MAX * DISK_CHAIN_MAX
+};
+
+struct command_line {
+    char **argv; /* NULL-terminated */
+    unsigned argc, capacity;
+    struct descriptor descriptors[DESCRIPTORS_MAX];
+    unsigned descriptor_count;
+};
+
+/* Whether this machine will run under KVM. ERR_UNSUPPORTED: it is forced and not usable. */
+int command_line_accelerator(const struct machine_config *config, const struct qemu_host *host,
+                             bool *ret_kvm, struct err *err);
+/* ERR_INVALID: a name, format or count that QEMU cannot take. ERR_UNSUPPORTED: not here. */
+int command_line_check(const struct machine_config *config, const struct qemu_host *host,
+                       struct err *err);
+int command_line_check_disk(const struct machine_disk *disk, struct err *err);
+unsigned command_line_cdrom_count(const struct machine_config *config);
+/* 'config' must have passed the check. */
+void command_line_build(struct command_line *line, const struct machine_config *config,
+                        const struct qemu_host *host, bool kvm);
+void command_line_done(struct command_line *line);
+
+/* Memory the process needs beside the guest's, at most. */
+int64_t command_line_overhead_bytes(bool kvm);
