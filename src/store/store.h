@@ -46,10 +46,21 @@ enum {
     STORE_MUST_NOT_EXIST = 0
 };
 
+/* Bounds. Writes that wait are those submitted and not durable yet. */
+enum {
+    STORE_KEY_LENGTH_MAX = 1024,
+    STORE_VALUE_SIZE_MAX = 8 * 1024 * 1024,
+    STORE_WAITING_COUNT_MAX = 16384,
+    STORE_WAITING_SIZE_MAX = 64 * 1024 * 1024,
+};
+
 /* Called once, later from the loop, when the write is durable ('record' is the new
  * version, borrowed; for a deletion its last state with the revision of the deletion)
  * or failed: ERR_CONFLICT (exists at another revision), ERR_ALREADY_EXISTS,
- * ERR_NOT_FOUND, ERR_NO_SPACE, ERR_IO. Nothing is changed then. */
+ * ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_TOO_MANY (writes wait), ERR_NO_SPACE, ERR_IO,
+ * ERR_CANCELLED (the store is closing). Nothing is changed then. When a
+ * commit fails, all writes that are not durable yet fail with it. Calls come in
+ * the order of submission. May be NULL. */
 typedef void store_done_fn(void *arg, const struct err *err, const struct record *record);
 
 enum store_event_type { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
@@ -63,14 +74,16 @@ struct store_watch;
 
 struct store_ops {
     const char *name;
-    void (*free)(struct store *store); /* finishes queued commits first */
+    /* Finishes queued commits first and makes their calls. All watches must be gone. Not from
+     * inside a call of the store. */
+    void (*free)(struct store *store);
     struct record *(*get)(struct store *store, const char *key); /* a reference, or NULL */
     /* Records whose key starts with 'prefix' and is greater than 'after' (NULL: from the
      * start), in key order, at most 'limit' (0: all). References in an array the caller frees
      * with record_list_free(). '*ret_remaining' (may be NULL) counts those beyond the limit. */
     struct record **(*list)(struct store *store, const char *prefix, const char *after, size_t limit,
                             size_t *ret_count, size_t *ret_remaining);
-    int64_t (*revision)(struct store *store); /* of the last committed write */
+    int64_t (*revision)(struct store *store); /* of the last committed write; 1 in a new store */
     int64_t (*compacted)(struct store *store);  /* a watch can resume from this revision on */
     void (*put)(struct store *store, const char *key, struct store_value value, int64_t expected,
                 store_done_fn *fn, void *arg);
@@ -78,14 +91,17 @@ struct store_ops {
      * deletion's revision). */
     void (*remove)(struct store *store, const char *key, struct store_value last, int64_t expected,
                    store_done_fn *fn, void *arg);
-    /* Events with revision > 'from' for keys under 'prefix', each once, in order, first call
-     * later from the loop. from -1: from now. ERR_COMPACTED when 'from' is too old;
+    /* Events with revision > 'from' for keys that start with 'prefix', each once, in order,
+     * first call later from the loop, and after the call that acknowledges the write. When it
+     * comes, get() and list() may already show later states. from -1: from now. ERR_COMPACTED when 'from' is too old;
      * ERR_TIMEOUT when it lies in the future. */
     struct store_watch *(*watch)(struct store *store, const char *prefix, int64_t from,
                                  store_watch_fn *fn, void *arg, struct err *err);
     void (*watch_free)(struct store_watch *watch);
+    /* Forgets events up to 'revision', each as soon as every watch has got it. */
     void (*compact)(struct store *store, int64_t revision);
-    /* ERR_NO_SPACE, ERR_IO while the last commit failed; 0 when healthy. */
+    /* ERR_NO_SPACE, ERR_IO while the last commit failed; 0 when healthy. The store goes on
+     * answering reads, and tries by itself whether it can write again. */
     int (*health)(struct store *store, struct err *err);
 };
 struct store {
@@ -103,17 +119,27 @@ void store_set_index(struct store *store, struct store_index index);
 
 void record_list_free(struct record **records, size_t count);
 
-/* Opens or creates the database in directory 'path'. Takes an exclusive lock:
- * ERR_CONFLICT when another daemon has it. History of at least 'history_ms' and
- * at most 'history_count_max' events is kept for resuming watches. */
+/* How much history is kept for resuming watches: events that are younger than
+ * 'history_ms', but at most 'history_count_max' of them, and at most
+ * 'history_size_max' bytes of object states that are no longer current. */
+enum {
+    STORE_HISTORY_MS = 5 * 60 * 1000, /* as etcd in Kubernetes */
+    STORE_HISTORY_COUNT = 100000,
+    STORE_HISTORY_SIZE = 16 * 1024 * 1024,
+};
+
+/* Opens or creates the database in 'directory'. Takes an exclusive lock:
+ * ERR_CONFLICT when another daemon has it. Blocks while it loads. */
 struct store_sqlite_options {
     const char *directory;
-    int64_t history_ms;      /* 0: 5 minutes, as etcd in Kubernetes */
-    size_t history_count_max;/* 0: 100000 */
+    int64_t history_ms;       /* 0: STORE_HISTORY_MS */
+    size_t history_count_max; /* 0: STORE_HISTORY_COUNT */
+    size_t history_size_max;  /* 0: STORE_HISTORY_SIZE */
 };
 struct store *store_sqlite_open(struct loop *loop, const struct store_sqlite_options *options,
                                 struct err *err);
-/* For tests: the same contract without a disk. */
+/* For tests: the same contract without a disk. Events do not grow too old here. The fault
+ * point "store.commit" makes a commit fail. */
 struct store *store_memory_new(struct loop *loop);
 
 static inline void store_free(struct store *store) { store->ops->free(store); }
