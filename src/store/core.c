@@ -25,7 +25,8 @@ void core_init(struct core *core, struct loop *loop)
 /* What the record replaces, the caller's. */
 static struct record *replace(struct core *core, struct record *record)
 {
-    core->revision = record->revision;
+    if (record->revision > core->revision)
+        core->revision = record->revision;
     if (record_is_deleted(record))
         return records_remove(&core->committed, record->key);
     return records_put(&core->committed, record_ref(record));
@@ -54,6 +55,16 @@ static void load_silently(struct core *core, struct record *record)
     if (record_is_deleted(record))
         forget(core, record);
     record_unref(previous);
+}
+
+/* The counter never falls behind what was compacted: the youngest version may have
+ * been a deletion, and its row is gone. */
+void core_load_begin(struct core *core, int64_t compacted)
+{
+    core->history.compacted = compacted;
+    if (compacted > core->revision)
+        core->revision = compacted;
+    core->last_revision = core->revision;
 }
 
 void core_load(struct core *core, struct record *take_record, int64_t time_ms)
@@ -156,8 +167,9 @@ struct store_watch *core_watch(struct store *store, const char *prefix, int64_t 
         return NULL;
     }
     if (from > core->revision) {
-        err_set(err, ERR_TIMEOUT, "revision %" PRId64 " lies in the future: the last one is %" PRId64,
-                from, core->revision);
+        err_set(err, ERR_TIMEOUT,
+                "revision %" PRId64 " lies in the future: the last one is %" PRId64, from,
+                core->revision);
         return NULL;
     }
 

@@ -8,7 +8,8 @@
  *
  *     put, remove --> queue --> batch --engine->commit()--> core_batch_done()
  *                                                             |- ok: apply, acknowledge, watches
- *                                                             '- failed: batch and queue fail all */
+ *                                                             '- failed: batch and queue fail all
+ */
 #pragma once
 #include "store/history.h"
 #include "store/records.h"
@@ -38,7 +39,8 @@ struct core_engine {
     void (*commit)(struct core *core);
     /* Completes the batch under way, if any. Nothing later may leave the loop thread. */
     void (*finish)(struct core *core);
-    /* No watch can see this version any more and it is not the latest of its object. May be NULL. */
+    /* No watch can see this version any more and it is not the latest of its object. May be NULL.
+     */
     void (*forget)(struct core *core, int64_t revision);
     /* Wants an empty batch for upkeep. May be NULL: never. */
     bool (*has_upkeep)(struct core *core);
@@ -81,8 +83,9 @@ enum { CORE_REVISION_FIRST = 1 };
 /* 'core' is zeroed but for 'engine', 'bounds' and 'store.ops'. */
 void core_init(struct core *core, struct loop *loop);
 
-/* At start, in revision order: a version as it was committed. Above history.compacted it also
- * becomes an event, as old as 'time_ms' (loop clock) says. */
+/* At start, for each version that was committed, in revision order. Those above 'compacted' also
+ * become events, as old as 'time_ms' (loop clock) says. */
+void core_load_begin(struct core *core, int64_t compacted);
 void core_load(struct core *core, struct record *take_record, int64_t time_ms);
 
 void core_batch_done(struct core *core, const struct err *err); /* NULL: durable */
@@ -94,7 +97,8 @@ void core_wake(struct core *core);
 void core_apply(struct core *core, struct record *record, int64_t time_ms);
 void core_wake_watches(struct core *core);
 void core_trim(struct core *core);
-void core_drain(struct core *core); /* commits and acknowledges all that is queued; after finish() */
+void core_drain(
+    struct core *core); /* commits and acknowledges all that is queued; after finish() */
 
 /* --- the operations of struct store_ops --- */
 #define CORE_STORE_OPS(engine_name)                                                                \

@@ -45,8 +45,8 @@ static int check_room(const struct core *core, const struct request *request, st
         return err_set(err, ERR_TOO_LARGE, "%.60s...: the key is longer than %d characters",
                        request->key, STORE_KEY_LENGTH_MAX);
     if (request->value.size > STORE_VALUE_SIZE_MAX)
-        return err_set(err, ERR_TOO_LARGE, "%s: the object has %zu bytes, more than %d", request->key,
-                       request->value.size, STORE_VALUE_SIZE_MAX);
+        return err_set(err, ERR_TOO_LARGE, "%s: the object has %zu bytes, more than %d",
+                       request->key, request->value.size, STORE_VALUE_SIZE_MAX);
     if (core->waiting_count >= STORE_WAITING_COUNT_MAX ||
         core->waiting_size + request->value.size > STORE_WAITING_SIZE_MAX)
         return err_set(err, ERR_TOO_MANY, "%s: too many writes wait for the disk", request->key);

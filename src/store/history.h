@@ -15,11 +15,11 @@ struct history_event {
 
 struct history {
     struct history_event *ring;
-    size_t capacity;      /* a power of two, or 0 */
+    size_t capacity; /* a power of two, or 0 */
     size_t count;
-    uint64_t first;       /* number of the oldest event kept */
-    size_t size;          /* bytes of the replaced states it keeps alive */
-    int64_t compacted;    /* revision of the youngest event dropped */
+    uint64_t first;    /* number of the oldest event kept */
+    size_t size;       /* bytes of the replaced states it keeps alive */
+    int64_t compacted; /* revision of the youngest event dropped */
 };
 
 /* What may be kept; an event that goes over any of these bounds is dropped. */

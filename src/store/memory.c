@@ -54,8 +54,8 @@ struct store *store_memory_new(struct loop *loop)
 
     memory->core.store.ops = &ops;
     memory->core.engine = &engine;
-    memory->core.bounds = (struct history_bounds){ .count_max = STORE_HISTORY_COUNT,
-                                                   .size_max = STORE_HISTORY_SIZE };
+    memory->core.bounds =
+        (struct history_bounds){ .count_max = STORE_HISTORY_COUNT, .size_max = STORE_HISTORY_SIZE };
     core_init(&memory->core, loop);
     return &memory->core.store;
 }

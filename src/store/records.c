@@ -222,9 +222,9 @@ void records_range(const struct records *records, const char *prefix, const char
     *ret_end = count_before(records->root, border);
     if (after) {
         /* One more than its length: the NUL takes part, so only the key itself is equal. */
-        size_t behind = count_before(records->root, (struct border){ .text = after,
-                                                                     .length = strlen(after) + 1,
-                                                                     .behind_equals = true });
+        size_t behind = count_before(
+            records->root,
+            (struct border){ .text = after, .length = strlen(after) + 1, .behind_equals = true });
         if (behind > first)
             first = behind;
     }

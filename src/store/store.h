@@ -51,7 +51,7 @@ enum {
     STORE_KEY_LENGTH_MAX = 1024,
     STORE_VALUE_SIZE_MAX = 8 * 1024 * 1024,
     STORE_WAITING_COUNT_MAX = 16384,
-    STORE_WAITING_SIZE_MAX = 64 * 1024 * 1024,
+    STORE_WAITING_SIZE_MAX = 32 * 1024 * 1024,
 };
 
 /* Called once, later from the loop, when the write is durable ('record' is the new

@@ -148,12 +148,13 @@ static inline void write_down(void *arg, const struct store_event *event)
     diary->revision = event->record->revision;
     diary->count++;
     buf_printf(&diary->text, "%s%c%s:%s", diary->text.size ? " " : "", "+~-"[event->type],
-               event->record->key, event->record->bytes);
+               event -> record -> key, event -> record -> bytes);
     if (event->previous)
         buf_printf(&diary->text, "(%s)", event->previous->bytes);
 }
 
-#define CHECK_DIARY(diary, expected) CHECK_STR((diary).text.size ? (diary).text.bytes : "", (expected))
+#define CHECK_DIARY(diary, expected)                                                               \
+    CHECK_STR((diary).text.size ? (diary).text.bytes : "", (expected))
 
 static inline struct store_watch *watch_from(struct store *store, const char *prefix, int64_t from,
                                              struct diary *diary)

@@ -206,8 +206,9 @@ static void note_order(void *arg, const struct err *err, const struct record *re
 TEST_STORE(acknowledgements_and_refusals_come_in_the_order_of_submission)
 {
     struct order order = { "" };
-    struct order_entry entries[] = { { &order, 'a' }, { &order, 'b' }, { &order, 'c' },
-                                     { &order, 'd' }, { &order, 'e' } };
+    struct order_entry entries[] = {
+        { &order, 'a' }, { &order, 'b' }, { &order, 'c' }, { &order, 'd' }, { &order, 'e' }
+    };
     const int64_t expected[] = { STORE_MUST_NOT_EXIST, STORE_MUST_NOT_EXIST, STORE_ANY_REVISION,
                                  STORE_MUST_NOT_EXIST, STORE_ANY_REVISION };
     struct store_value value = { .bytes = "x", .size = 1, .gap = STORE_GAP_NONE };
@@ -281,8 +282,9 @@ static void put_names(struct loop *loop, struct store *store, const char *const 
 
 TEST_STORE(a_list_is_in_key_order_and_holds_its_prefix_only)
 {
-    put_names(loop, store, (const char *const[]){ "/b/2", "/a/1", "/b/10", "/b", "/c/1", "/b/1",
-                                                  "/bb/1", NULL });
+    put_names(
+        loop, store,
+        (const char *const[]){ "/b/2", "/a/1", "/b/10", "/b", "/c/1", "/b/1", "/bb/1", NULL });
     CHECK_LIST(store, "/b/", NULL, 0, "/b/1:x /b/10:x /b/2:x");
     CHECK_LIST(store, "/b", NULL, 0, "/b:x /b/1:x /b/10:x /b/2:x /bb/1:x");
     CHECK_LIST(store, "", NULL, 0, "/a/1:x /b:x /b/1:x /b/10:x /b/2:x /bb/1:x /c/1:x");
@@ -293,8 +295,8 @@ TEST_STORE(pages_of_a_list_join_without_gap_or_overlap)
 {
     size_t remaining = 99;
 
-    put_names(loop, store, (const char *const[]){ "/a", "/l/1", "/l/2", "/l/3", "/l/4", "/l/5", "/m",
-                                                  NULL });
+    put_names(loop, store,
+              (const char *const[]){ "/a", "/l/1", "/l/2", "/l/3", "/l/4", "/l/5", "/m", NULL });
     auto_free char *first = list_text(store, "/l/", NULL, 2, &remaining);
     CHECK_STR(first, "/l/1:x /l/2:x");
     CHECK_EQ(remaining, 3);

@@ -1,0 +1,18 @@
+/* tests/unit/store/test_sqlite.c - the contract, met by the engine on disk. */
+#include "folder.h"
+
+static char *folder;
+
+static struct store *open_store(struct loop *loop)
+{
+    folder = folder_new();
+    return open_in(loop, folder);
+}
+
+static void close_store(struct store *store)
+{
+    store_free(store);
+    folder_remove(folder);
+}
+
+#include "contract.h"
