@@ -44,6 +44,7 @@ int command_line_accelerator(const struct machine_config *config, const struct q
 /* ERR_INVALID: a name, format or count that QEMU cannot take. ERR_UNSUPPORTED: not here. */
 int command_line_check(const struct machine_config *config, const struct qemu_host *host,
                        struct err *err);
+int command_line_check_uid(const struct machine_config *config, struct err *err); /* alone */
 int command_line_check_disk(const struct machine_disk *disk, struct err *err);
 unsigned command_line_cdrom_count(const struct machine_config *config);
 /* 'config' must have passed the check. */

@@ -24,17 +24,11 @@ int command_line_accelerator(const struct machine_config *config, const struct q
     return 0;
 }
 
-static bool is_uuid(const char *text)
+int command_line_check_uid(const struct machine_config *config, struct err *err)
 {
-    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-    if (!text || strlen(text) != sizeof form - 1)
-        return false;
-    for (size_t i = 0; form[i]; i++) {
-        if (form[i] == '-' ? text[i] != '-' : !strchr("0123456789abcdef", text[i]))
-            return false;
-    }
-    return true;
+    if (!machine_uid_is_valid(config->uid))
+        return err_set(err, ERR_INVALID, "'%.40s' is no UUID", config->uid ? config->uid : "");
+    return 0;
 }
 
 static int check_source(const struct machine_disk *disk, struct err *err)
@@ -115,8 +109,8 @@ static int check_host(const struct machine_config *config, const struct qemu_hos
 int command_line_check(const struct machine_config *config, const struct qemu_host *host,
                        struct err *err)
 {
-    if (!is_uuid(config->uid))
-        return err_set(err, ERR_INVALID, "'%.40s' is no UUID", config->uid);
+    if (command_line_check_uid(config, err) < 0)
+        return -1;
     if (config->cpus < 1 || config->cpus > CPUS_MAX)
         return err_set(err, ERR_INVALID, "%u processors: from 1 to %d", config->cpus, CPUS_MAX);
     if (config->memory_bytes < MIB)

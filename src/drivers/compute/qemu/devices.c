@@ -77,6 +77,19 @@ int device_name_check(const char *name, struct err *err)
     return 0;
 }
 
+bool machine_uid_is_valid(const char *text)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+    if (!text || strlen(text) != sizeof form - 1)
+        return false;
+    for (size_t i = 0; form[i]; i++) {
+        if (form[i] == '-' ? text[i] != '-' : !strchr("0123456789abcdef", text[i]))
+            return false;
+    }
+    return true;
+}
+
 struct node_base disk_node_base(unsigned port)
 {
     struct node_base base;

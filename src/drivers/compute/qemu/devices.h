@@ -38,6 +38,8 @@ bool port_id_parse(const char *text, unsigned *ret_port);
 /* 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit. */
 int device_name_check(const char *name, struct err *err);
 
+bool machine_uid_is_valid(const char *text); /* a UUID in lower case; NULL is none */
+
 /* "disk7" or "cd0a": begins the names of a chain's nodes and fdsets. */
 struct node_base {
     char text[16];

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -116,30 +117,51 @@ json_t *qemu_host_read_answers(const char *text, size_t size, struct err *err)
     return take_pointer(facts);
 }
 
-static json_t *ask_binary(const char *binary, struct err *err)
+/* The read end of a pipe that holds the questions; they fit, so writing cannot block. */
+static int open_questions(int *ret_fd, struct err *err)
+{
+    auto_close int writer = -1;
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_errno(err, "pipe");
+    writer = ends[1];
+    if (write_all(writer, questions, sizeof questions - 1, err) < 0) {
+        close(ends[0]);
+        return -1;
+    }
+    *ret_fd = ends[0];
+    return 0;
+}
+
+/* The answers go to a file in memory: at "quit" QEMU drops what a full pipe did not take. */
+static int run_binary(const char *binary, int answers_fd, struct err *err)
 {
     const char *const argv[] = { binary,     "-M",   "none", "-nodefaults", "-no-user-config",
                                  "-display", "none", "-qmp", "stdio",       NULL };
-    auto_close int reader = -1;
-    auto_buf struct buf answers = { .size_max = ANSWERS_SIZE_MAX };
-    int ends[2];
+    auto_close int questions_fd = -1;
 
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        (void)err_errno(err, "pipe");
+    if (open_questions(&questions_fd, err) < 0)
+        return -1;
+    const struct spawn_fd fds[] = { { questions_fd, 0 }, { answers_fd, 1 } };
+    const struct spawn spawn = { .argv = argv, .fds = fds, .fd_count = 2, .new_netns = true };
+    return spawn_wait(&spawn, NULL, err);
+}
+
+static json_t *ask_binary(const char *binary, struct err *err)
+{
+    auto_close int answers_fd = memfd_create("qemu-answers", MFD_CLOEXEC);
+    auto_free char *path = str_printf("/proc/self/fd/%d", answers_fd);
+    auto_buf struct buf answers = { 0 };
+
+    if (answers_fd < 0) {
+        (void)err_errno(err, "memfd_create");
         return NULL;
     }
-    reader = ends[0];
-    /* Fits the pipe, so it cannot block; the end of it is also QEMU's last word. */
-    if (write_all(ends[1], questions, sizeof questions - 1, err) < 0) {
-        close(ends[1]);
+    if (run_binary(binary, answers_fd, err) < 0 ||
+        file_read(path, ANSWERS_SIZE_MAX, &answers, err) < 0)
         return NULL;
-    }
-    close(ends[1]);
-    const struct spawn_fd fds[] = { { reader, 0 } };
-    const struct spawn spawn = { .argv = argv, .fds = fds, .fd_count = 1, .new_netns = true };
-    if (spawn_wait(&spawn, &answers, err) < 0)
-        return NULL;
-    return qemu_host_read_answers(answers.bytes ? answers.bytes : "", answers.size, err);
+    return qemu_host_read_answers(answers.size ? answers.bytes : "", answers.size, err);
 }
 
 /* --- the cache --- */

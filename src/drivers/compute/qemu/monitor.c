@@ -55,13 +55,16 @@ static void call_end(struct call *call, const struct err *err, const json_t *res
     free(call);
 }
 
-static void end_all(struct monitor *monitor, enum err_code code, const char *why)
+/* Those of now: what an answered caller asks next is not among them. */
+static void end_all(struct monitor *monitor, const struct err *why)
 {
-    struct err err;
+    struct call *calls = monitor->calls;
 
-    (void)err_set(&err, code, "%s", why);
-    while (monitor->calls)
-        call_end(monitor->calls, &err, NULL);
+    monitor->calls = NULL;
+    if (calls)
+        calls->link = &calls;
+    while (calls)
+        call_end(calls, why, NULL);
 }
 
 static struct call *call_new(struct monitor *monitor, monitor_fn *fn, void *arg)
@@ -119,16 +122,25 @@ static void destroy(struct monitor *monitor)
     free(monitor);
 }
 
-void monitor_free(struct monitor *monitor)
+void monitor_close(struct monitor *monitor, const struct err *why)
 {
     if (!monitor || monitor->is_closing)
         return;
     monitor->is_closing = true;
     hang_up(monitor);
     monitor->callbacks++;
-    end_all(monitor, ERR_CANCELLED, "the monitor was closed");
+    while (monitor->calls)
+        end_all(monitor, why);
     if (--monitor->callbacks == 0)
         destroy(monitor);
+}
+
+void monitor_free(struct monitor *monitor)
+{
+    struct err err;
+
+    (void)err_set(&err, ERR_CANCELLED, "the monitor was closed");
+    monitor_close(monitor, &err);
 }
 
 /* Callbacks run between these two; false when the monitor is no more. */
@@ -144,11 +156,14 @@ static bool leave(struct monitor *monitor)
 
 static void lose(struct monitor *monitor, const struct err *err)
 {
+    struct err ended;
+
     if (monitor->is_lost || monitor->is_closing)
         return;
     monitor->is_lost = true;
     hang_up(monitor);
-    end_all(monitor, ERR_UNAVAILABLE, err->text);
+    (void)err_set(&ended, ERR_UNAVAILABLE, "%s", err->text);
+    end_all(monitor, &ended);
     if (!monitor->is_closing)
         monitor->hooks->lost(monitor->arg, err);
 }

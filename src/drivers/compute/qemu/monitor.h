@@ -12,7 +12,7 @@ struct monitor;
 struct monitor_hooks {
     void (*ready)(void *arg, const char *version);
     void (*event)(void *arg, const char *name, const json_t *data); /* 'data' may be NULL */
-    /* Not called by monitor_free(). Calls under way have ended before. */
+    /* Not called by monitor_close(). Calls under way have ended before. */
     void (*lost)(void *arg, const struct err *err);
 };
 
@@ -21,8 +21,9 @@ enum { MONITOR_HANDSHAKE_MS = 60 * 1000, MONITOR_CALL_MS = 30 * 1000 };
 /* 'take_fd' is a connected stream socket. The hooks must live as long as the monitor. */
 struct monitor *monitor_new(struct loop *loop, int take_fd, const struct monitor_hooks *hooks,
                             void *arg);
-/* Ends calls under way with ERR_CANCELLED. May be called from inside its callbacks. */
-void monitor_free(struct monitor *monitor);
+/* Ends calls under way with 'why'. May be called from inside its callbacks. NULL is fine. */
+void monitor_close(struct monitor *monitor, const struct err *why);
+void monitor_free(struct monitor *monitor); /* with ERR_CANCELLED */
 DEFINE_AUTO(struct monitor, monitor_free)
 
 /* 'err' NULL: success, 'result' is the "return" value; both valid during the call. */

@@ -1,0 +1,325 @@
+/* drivers/compute/qemu/launch.c - from a configuration to a process, in one worker job.
+ *
+ *   lock -> record -> files, sockets, groups -> vfork and exec -> pid -> (loop) watch
+ *
+ * The daemon may die between any two of these. Before the vfork the lock goes with it, and
+ * the next daemon finds an intent without a process. After it the lock stays with the
+ * process, and the next daemon finds the process. */
+#include "base/fault.h"
+#include "base/files.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "drivers/compute/qemu/machine.h"
+#include "drivers/compute/qemu/sockets.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct launch {
+    struct qemu_driver *driver; /* for finish only */
+    char *uid;
+    struct trace trace; /* owns a copy of the configuration */
+    struct trace_paths paths;
+    struct qemu_host host;
+    struct cgroups cgroups;
+    struct command_line line;
+    int nic_fds[MACHINE_NICS_MAX];
+    struct spawn_fd fds[DESCRIPTORS_MAX + 2];
+    size_t fd_count;
+    pid_t pid;
+    int pidfd;
+};
+
+static void launch_free(struct launch *launch)
+{
+    for (size_t i = 0; i < launch->fd_count; i++)
+        close(launch->fds[i].from);
+    for (unsigned i = 0; i < MACHINE_NICS_MAX; i++) {
+        if (launch->nic_fds[i] >= 0)
+            close(launch->nic_fds[i]);
+    }
+    if (launch->pidfd >= 0)
+        close(launch->pidfd);
+    command_line_done(&launch->line);
+    trace_done(&launch->trace);
+    trace_paths_done(&launch->paths);
+    free(launch->uid);
+    free(launch);
+}
+
+/* --- descriptors --- */
+
+static void add_fd(struct launch *launch, int take_from, int to)
+{
+    launch->fds[launch->fd_count++] = (struct spawn_fd){ take_from, to };
+}
+
+static int open_log(const struct launch *launch, const char *name, int *ret_fd, struct err *err)
+{
+    auto_free char *path = str_printf("%s/%s", launch->paths.state, name);
+
+    *ret_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    return *ret_fd < 0 ? err_errno(err, "create %s", path) : 0;
+}
+
+static int open_path(const char *path, bool writable, int *ret_fd, struct err *err)
+{
+    *ret_fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
+    return *ret_fd < 0 ? err_errno(err, "open %s", path) : 0;
+}
+
+/* A copy of the firmware's empty variables, the machine's own. */
+static int open_vars(const struct launch *launch, int *ret_fd, struct err *err)
+{
+    auto_free char *path = str_printf("%s/vars.fd", launch->paths.state);
+    auto_close int from = -1;
+    auto_close int to = -1;
+    struct stat status;
+
+    if (open_path(launch->host.ovmf_vars, false, &from, err) < 0)
+        return -1;
+    to = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to < 0 || fstat(from, &status) < 0)
+        return err_errno(err, "create %s", path);
+    if (sendfile(to, from, NULL, (size_t)status.st_size) != status.st_size)
+        return err_errno(err, "copy %s", launch->host.ovmf_vars);
+    *ret_fd = to;
+    to = -1;
+    return 0;
+}
+
+static int open_nic(struct launch *launch, unsigned index, int *ret_fd, struct err *err)
+{
+    *ret_fd = launch->nic_fds[index];
+    launch->nic_fds[index] = -1;
+    return *ret_fd < 0 ? err_set(err, ERR_INVALID, "NIC %s has no tap",
+                                 launch->trace.config->nics[index].name)
+                       : 0;
+}
+
+static int open_wanted(struct launch *launch, const struct descriptor *wanted, int *ret_fd,
+                       struct err *err)
+{
+    const struct machine_config *config = launch->trace.config;
+    const char *run = launch->paths.run;
+
+    switch (wanted->role) {
+    case DESCRIPTOR_LOCK:
+        break; /* was first of all */
+    case DESCRIPTOR_MONITOR:
+        return socket_listen(run, "monitor", ret_fd, err);
+    case DESCRIPTOR_SERIAL:
+        return socket_listen(run, "serial", ret_fd, err);
+    case DESCRIPTOR_AGENT:
+        return socket_listen(run, "agent", ret_fd, err);
+    case DESCRIPTOR_SERIAL_LOG:
+        return open_log(launch, "serial.log", ret_fd, err);
+    case DESCRIPTOR_FIRMWARE:
+        return open_path(launch->host.ovmf_code, false, ret_fd, err);
+    case DESCRIPTOR_VARS:
+        return open_vars(launch, ret_fd, err);
+    case DESCRIPTOR_KERNEL:
+        return open_path(config->kernel, false, ret_fd, err);
+    case DESCRIPTOR_INITRD:
+        return open_path(config->initrd, false, ret_fd, err);
+    case DESCRIPTOR_DISK:
+        return open_path(config->disks[wanted->index].source.files[wanted->file].path,
+                         wanted->writable, ret_fd, err);
+    case DESCRIPTOR_NIC:
+        return open_nic(launch, wanted->index, ret_fd, err);
+    }
+    return err_set(err, ERR_INTERNAL, "descriptor %d is of no kind", wanted->number);
+}
+
+static int open_descriptors(struct launch *launch, struct err *err)
+{
+    int log;
+
+    for (unsigned i = 0; i < launch->line.descriptor_count; i++) {
+        const struct descriptor *wanted = &launch->line.descriptors[i];
+        int fd;
+
+        if (wanted->role == DESCRIPTOR_LOCK)
+            continue;
+        if (open_wanted(launch, wanted, &fd, err) < 0)
+            return -1;
+        add_fd(launch, fd, wanted->number);
+    }
+    if (open_log(launch, "qemu.log", &log, err) < 0)
+        return -1;
+    add_fd(launch, log, STDERR_FILENO);
+    if (open_log(launch, "qemu.log", &log, err) < 0)
+        return -1;
+    add_fd(launch, log, STDOUT_FILENO);
+    return 0;
+}
+
+/* --- the process --- */
+
+static int make_groups(const struct launch *launch, struct err *err)
+{
+    const struct machine_config *config = launch->trace.config;
+    const struct cgroup_limits limits = {
+        .cpu_milli = config->cpu_limit_milli ? config->cpu_limit_milli : config->cpus * 1000,
+        .memory_bytes = config->memory_bytes + command_line_overhead_bytes(launch->trace.kvm),
+    };
+
+    return cgroup_create(&launch->cgroups, launch->uid, &limits, err);
+}
+
+static int spawn_qemu(struct launch *launch, struct err *err)
+{
+    char **procs = cgroup_procs(&launch->cgroups, launch->uid);
+    const struct spawn spawn = {
+        .argv = (const char *const *)launch->line.argv,
+        .fds = launch->fds,
+        .fd_count = launch->fd_count,
+        .new_netns = true,
+        .new_session = true,
+        .cgroup_procs = (const char *const *)procs,
+        .change_user = true,
+        .uid = launch->trace.number,
+        .gid = launch->trace.kvm && launch->host.kvm_gid ? launch->host.kvm_gid
+                                                         : (gid_t)launch->trace.number,
+    };
+    int result = spawn_start(&spawn, &launch->pid, &launch->pidfd, err);
+
+    cgroup_procs_free(procs);
+    return result;
+}
+
+static int note_pid(const struct launch *launch, struct err *err)
+{
+    struct trace_process process = { .pid = launch->pid };
+
+    if (process_start_time(launch->pid, &process.start_ticks, err) < 0)
+        return err_set(err, ERR_UNAVAILABLE, "QEMU ended at once");
+    return trace_write_process(&launch->paths, &process, err);
+}
+
+/* A process that cannot be written down must not be. */
+static void end_process(struct launch *launch)
+{
+    siginfo_t info;
+
+    (void)pidfd_send_signal(launch->pidfd, SIGKILL, NULL, 0); /* gone already is fine */
+    while (waitid(P_PIDFD, (id_t)launch->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+        continue;
+    close(launch->pidfd);
+    launch->pidfd = -1;
+    launch->pid = 0;
+}
+
+static int prepare(struct launch *launch, struct err *err)
+{
+    if (trace_write(&launch->paths, &launch->trace, err) < 0)
+        return -1;
+    fault_point("compute.launch.recorded");
+    if (fault_fails("compute.launch.open", err) < 0 || open_descriptors(launch, err) < 0)
+        return -1;
+    fault_point("compute.launch.opened");
+    if (make_groups(launch, err) < 0)
+        return -1;
+    fault_point("compute.launch.grouped");
+    return 0;
+}
+
+static int run(struct launch *launch, struct err *err)
+{
+    if (spawn_qemu(launch, err) < 0)
+        return -1;
+    fault_point("compute.launch.spawned");
+    if (note_pid(launch, err) < 0) {
+        end_process(launch);
+        return -1;
+    }
+    fault_point("compute.launch.noted");
+    return 0;
+}
+
+static void note_failure(const struct launch *launch, const struct err *why)
+{
+    struct trace_end end = { .end = MACHINE_END_START_FAILED };
+    struct err err;
+
+    snprintf(end.message, sizeof end.message, "%.255s", why->text);
+    /* Best effort: without them the next daemon says "the start was interrupted", and
+     * release() removes the groups. */
+    (void)cgroup_remove(&launch->cgroups, launch->uid, &err);
+    (void)trace_write_end(&launch->paths, &end, &err);
+}
+
+static int work(void *arg, struct err *err)
+{
+    struct launch *launch = arg;
+    int lock;
+
+    fault_point("compute.launch.begun");
+    if (trace_lock(&launch->paths, &lock, err) < 0)
+        return -1;
+    add_fd(launch, lock, DESCRIPTOR_FIRST);
+    fault_point("compute.launch.locked");
+    if (prepare(launch, err) == 0 && run(launch, err) == 0)
+        return 0;
+    note_failure(launch, err);
+    return -1;
+}
+
+/* --- on the loop --- */
+
+static void finish(void *arg, bool is_closed, const struct err *err)
+{
+    struct launch *launch = arg;
+    struct qemu_machine *machine =
+        is_closed ? NULL : qemu_machine_find(launch->driver, launch->uid);
+
+    if (machine && !err) {
+        int pidfd = launch->pidfd;
+
+        launch->pidfd = -1;
+        qemu_watch(machine, launch->pid, pidfd);
+    } else if (machine) {
+        machine->start_err = *err;
+        qemu_expect_end(machine, MACHINE_END_START_FAILED, err->text);
+        qemu_finish(machine);
+    }
+    launch_free(launch);
+}
+
+static void take_nics(struct launch *launch, unsigned count, const int *take_nic_fds)
+{
+    for (unsigned i = 0; i < MACHINE_NICS_MAX; i++)
+        launch->nic_fds[i] = take_nic_fds && i < count ? take_nic_fds[i] : -1;
+}
+
+void qemu_launch(struct qemu_machine *machine, const int *take_nic_fds)
+{
+    struct qemu_driver *driver = machine->driver;
+    struct launch *launch = mem_new(struct launch);
+    struct trace *trace = &launch->trace;
+
+    launch->driver = driver;
+    launch->uid = str_dup(machine->uid);
+    launch->pidfd = -1;
+    launch->host = driver->host;
+    launch->cgroups = driver->cgroups;
+    trace_paths_init(&launch->paths, driver->state_dir, driver->run_dir, machine->uid);
+    *trace = (struct trace){ .config = machine_config_copy(machine->config),
+                             .number = machine->number,
+                             .launched_wall_ms = machine->status.launched_wall_ms,
+                             .kvm = machine->kvm };
+    memcpy(trace->boot_id, driver->boot_id, sizeof trace->boot_id);
+    memcpy(trace->machine_type, machine->status.machine_type, sizeof trace->machine_type);
+    take_nics(launch, machine->config->nic_count, take_nic_fds);
+    command_line_build(&launch->line, trace->config, &driver->host, machine->kvm);
+    qemu_job_run(driver->jobs, machine->uid, (struct qemu_job){ work, finish, launch });
+}
