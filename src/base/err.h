@@ -16,6 +16,7 @@
     X(ERR_NOT_FOUND, 404, "NotFound", true)                                                        \
     X(ERR_METHOD_NOT_ALLOWED, 405, "MethodNotAllowed", false)                                      \
     X(ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", false)                                             \
+    X(ERR_REQUEST_TIMEOUT, 408, "Timeout", true)                                                   \
     X(ERR_ALREADY_EXISTS, 409, "AlreadyExists", false)                                             \
     X(ERR_CONFLICT, 409, "Conflict", true)                                                         \
     X(ERR_COMPACTED, 410, "Expired", true)                                                         \
