@@ -45,7 +45,12 @@ static void default_fields(const struct field *fields, json_t *object)
     }
 }
 
-void kind_default(const struct kind *kind, json_t *object) { default_fields(kind->fields, object); }
+void kind_default(const struct kind *kind, json_t *object)
+{
+    if (kind->settle)
+        kind->settle(object);
+    default_fields(kind->fields, object);
+}
 
 /* --- unknown fields --- */
 

@@ -132,6 +132,8 @@ struct kind {
     const char *const *selectable; /* field selectors beside metadata.name and metadata.namespace */
     /* Rules that span fields; pure. 'old' is NULL on creation. May be NULL. */
     void (*check)(const json_t *object, const json_t *old, struct causes *causes);
+    /* Moves write-only fields to where they are kept; part of kind_default(). Pure. May be NULL. */
+    void (*settle)(json_t *object);
 };
 
 extern const struct kind *const all_kinds[]; /* NULL-terminated; core kinds too */
@@ -160,7 +162,8 @@ const struct field *kind_field(const struct kind *kind, const char *path);
  * unknown field "spec.bogus". Removes them from 'object' as it goes when 'prune'. */
 void kind_unknown_fields(const struct kind *kind, json_t *object, bool prune,
                          struct causes *ret_unknown);
-/* Adds defaults for absent fields of spec and of the other top fields; never changes what is there. */
+/* Adds defaults for absent fields of spec and of the other top fields; never changes what is there,
+ * but for write-only fields, which end up where they are kept. */
 void kind_default(const struct kind *kind, json_t *object);
 /* Types, formats, bounds, required fields, list-map keys, metadata (name, labels,
  * annotations), immutability against 'old' (NULL on creation), and the kind's own check. */

@@ -1,5 +1,6 @@
 /* kinds/names.c - the naming rules of RFC 1123 and Kubernetes' labels. */
 #include "kinds/names.h"
+#include "base/str.h"
 #include <string.h>
 
 static bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -77,4 +78,25 @@ bool text_is_base64(const char *text)
         if (!is_alnum(text[i]) && text[i] != '+' && text[i] != '/')
             return false;
     return true;
+}
+
+static void add_group(struct buf *text, const unsigned char *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned bits = (unsigned)bytes[0] << 16 | (size > 1 ? (unsigned)bytes[1] << 8 : 0) |
+                    (size > 2 ? bytes[2] : 0);
+
+    buf_add_char(text, digits[bits >> 18]);
+    buf_add_char(text, digits[bits >> 12 & 63]);
+    buf_add_char(text, size > 1 ? digits[bits >> 6 & 63] : '=');
+    buf_add_char(text, size > 2 ? digits[bits & 63] : '=');
+}
+
+char *text_to_base64(const char *bytes, size_t size)
+{
+    struct buf text = { 0 };
+
+    for (size_t at = 0; at < size; at += 3)
+        add_group(&text, (const unsigned char *)bytes + at, size - at);
+    return buf_take(&text);
 }

@@ -1,4 +1,5 @@
 /* kinds/tables/core.c - the kinds of core/v1 that clients expect: Namespace, Secret, ConfigMap, Event. */
+#include "kinds/names.h"
 #include "kinds/tables/tables.h"
 
 static const struct field namespace_spec_fields[] = {
@@ -70,6 +71,29 @@ static const struct column secret_columns[] = {
     { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
     { 0 },
 };
+/* stringData is for writing only: its texts become base64 in data. What is no text stays, and
+ * validation refuses it. */
+static void settle_secret(json_t *object)
+{
+    json_t *texts = json_object_get(object, "stringData"), *value;
+    const char *key;
+    void *next;
+
+    if (!json_is_object(texts))
+        return;
+    if (!json_is_object(json_object_get(object, "data")))
+        json_object_set_new(object, "data", json_object());
+    json_object_foreach_safe(texts, next, key, value) {
+        if (!json_is_string(value))
+            continue;
+        auto_free char *base64 = text_to_base64(json_string_value(value), json_string_length(value));
+        json_object_set_new(json_object_get(object, "data"), key, json_string(base64));
+        json_object_del(texts, key);
+    }
+    if (json_object_size(texts) == 0)
+        json_object_del(object, "stringData");
+}
+
 const struct kind kind_secret = {
     .group = "",
     .version = "v1",
@@ -81,6 +105,7 @@ const struct kind kind_secret = {
     .fields = secret_fields,
     .columns = secret_columns,
     .selectable = TEXTS("type"),
+    .settle = settle_secret,
 };
 
 static const struct field config_map_fields[] = {
