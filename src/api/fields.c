@@ -60,8 +60,7 @@ static json_t *list_children(const struct field *field, enum shape shape, const 
     json_t *children = json_object(), *item;
     size_t index;
 
-    json_array_foreach(list, index, item)
-    {
+    json_array_foreach (list, index, item) {
         if (shape == SHAPE_SET) {
             auto_free char *key = value_key(item);
             json_object_set_new(children, key, json_object());
@@ -82,8 +81,7 @@ static json_t *object_children(const struct field *field, const json_t *object,
     json_t *children = json_object(), *value;
     const char *name;
 
-    json_object_foreach((json_t *)object, name, value)
-    {
+    json_object_foreach ((json_t *)object, name, value) {
         auto_free char *key = member_key(name);
         json_object_set_new(children, key,
                             node_of(schema_member(field, name), value, mark_containers));
@@ -126,8 +124,7 @@ static json_t *changed_members(const struct field *field, const json_t *before, 
     json_t *children = json_object(), *value;
     const char *name;
 
-    json_object_foreach((json_t *)now, name, value)
-    {
+    json_object_foreach ((json_t *)now, name, value) {
         auto_free char *key = member_key(name);
         add_child(children, key,
                   changed_node(schema_member(field, name), json_object_get(before, name), value));
@@ -141,8 +138,7 @@ static json_t *changed_items(const struct field *field, enum shape shape, const 
     json_t *children = json_object(), *item;
     size_t index;
 
-    json_array_foreach(now, index, item)
-    {
+    json_array_foreach (now, index, item) {
         if (shape == SHAPE_SET) {
             auto_free char *key = value_key(item);
             add_child(children, key, schema_find_value(before, item) < 0 ? json_object() : NULL);
@@ -205,11 +201,13 @@ static json_t *combine(enum algebra how, const json_t *a, const json_t *b)
     json_t *children = json_object(), *child;
     const char *key;
 
-    json_object_foreach((json_t *)a, key, child) if (!is_dot(key))
-        add_child(children, key, combine(how, child, json_object_get(b, key)));
+    json_object_foreach ((json_t *)a, key, child)
+        if (!is_dot(key))
+            add_child(children, key, combine(how, child, json_object_get(b, key)));
     if (how == SET_UNION)
-        json_object_foreach((json_t *)b, key, child) if (!is_dot(key) && !json_object_get(a, key))
-            add_child(children, key, combine(how, NULL, child));
+        json_object_foreach ((json_t *)b, key, child)
+            if (!is_dot(key) && !json_object_get(a, key))
+                add_child(children, key, combine(how, NULL, child));
     return finish(children, combine_members(how, is_member(a), is_member(b)));
 }
 
@@ -279,8 +277,7 @@ static void add_step(struct buf *path, const char *key)
         json_t *value;
 
         buf_add_char(path, '[');
-        json_object_foreach(keys, name, value)
-        {
+        json_object_foreach (keys, name, value) {
             auto_free char *text = json_text(value);
             buf_printf(path, "%s%s=%s", comma, name, text);
             comma = ",";
@@ -295,8 +292,7 @@ static void each_below(const json_t *node, struct buf *path, fields_path_fn *fn,
     json_t *child;
     size_t size = path->size;
 
-    json_object_foreach((json_t *)node, key, child)
-    {
+    json_object_foreach ((json_t *)node, key, child) {
         if (is_dot(key) || strlen(key) < 2)
             continue;
         add_step(path, key);
@@ -334,8 +330,7 @@ static void prune_members(const struct field *field, json_t *object, const json_
     json_t *value;
     void *next;
 
-    json_object_foreach_safe(object, next, name, value)
-    {
+    json_object_foreach_safe (object, next, name, value) {
         auto_free char *key = member_key(name);
         const json_t *child = json_object_get(node, key), *keeper = json_object_get(kept, key);
 
@@ -393,8 +388,7 @@ bool fields_are_valid(const json_t *tree)
 
     if (!json_is_object(tree))
         return false;
-    json_object_foreach((json_t *)tree, key, child)
-    {
+    json_object_foreach ((json_t *)tree, key, child) {
         bool is_step = strlen(key) > 2 && key[1] == ':' && strchr("fkvi", key[0]);
 
         if ((!is_dot(key) && !is_step) || !fields_are_valid(child))

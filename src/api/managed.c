@@ -76,7 +76,9 @@ bool managed_are_valid(const json_t *entries)
         return false;
     if (json_array_size(entries) == 1 && json_object_size(json_array_get(entries, 0)) == 0)
         return json_is_object(json_array_get(entries, 0));
-    json_array_foreach(entries, index, entry) if (!entry_is_valid(entry)) return false;
+    json_array_foreach (entries, index, entry)
+        if (!entry_is_valid(entry))
+            return false;
     return true;
 }
 
@@ -86,8 +88,9 @@ static json_t *copy_entries(const json_t *entries)
     json_t *copy = json_array(), *entry;
     size_t index;
 
-    json_array_foreach(entries, index, entry) if (entry_is_valid(entry))
-        json_array_append_new(copy, json_copy(entry));
+    json_array_foreach (entries, index, entry)
+        if (entry_is_valid(entry))
+            json_array_append_new(copy, json_copy(entry));
     return copy;
 }
 
@@ -104,7 +107,9 @@ static json_t *own_entry(json_t *entries, const struct field_writer *writer, boo
     size_t index;
     json_t *entry;
 
-    json_array_foreach(entries, index, entry) if (is_of(entry, writer, apply)) return entry;
+    json_array_foreach (entries, index, entry)
+        if (is_of(entry, writer, apply))
+            return entry;
     entry = entry_new(writer, apply);
     json_array_append_new(entries, entry);
     return entry;
@@ -117,8 +122,9 @@ static void take_from_others(json_t *entries, const json_t *own, const json_t *l
     size_t index;
     json_t *entry;
 
-    json_array_foreach(entries, index, entry) if (entry != own)
-        entry_set(entry, fields_difference(entry_fields(entry), lost), wall_ms);
+    json_array_foreach (entries, index, entry)
+        if (entry != own)
+            entry_set(entry, fields_difference(entry_fields(entry), lost), wall_ms);
 }
 
 /* --- ordinary writes --- */
@@ -238,8 +244,9 @@ static json_t *overlay_object(const struct field *field, const json_t *live, con
     json_t *result = json_is_object(live) ? json_copy((json_t *)live) : json_object(), *value;
     const char *name;
 
-    json_object_foreach((json_t *)config, name, value) json_object_set_new(
-        result, name, overlay(schema_member(field, name), json_object_get(live, name), value));
+    json_object_foreach ((json_t *)config, name, value)
+        json_object_set_new(
+            result, name, overlay(schema_member(field, name), json_object_get(live, name), value));
     return result;
 }
 
@@ -249,8 +256,7 @@ static json_t *overlay_list(const struct field *field, enum shape shape, const j
     json_t *result = json_is_array(live) ? json_copy((json_t *)live) : json_array(), *value;
     size_t index;
 
-    json_array_foreach(config, index, value)
-    {
+    json_array_foreach (config, index, value) {
         json_t *old = shape == SHAPE_LIST_MAP ? schema_find_item(field, result, value) : NULL;
 
         if (old)
@@ -278,8 +284,7 @@ static json_t *union_of_others(const json_t *entries, const json_t *own)
     json_t *all = json_object(), *entry;
     size_t index;
 
-    json_array_foreach(entries, index, entry)
-    {
+    json_array_foreach (entries, index, entry) {
         json_t *more = entry == own ? NULL : fields_union(all, entry_fields(entry));
 
         if (!more)
@@ -309,8 +314,9 @@ static int find_conflicts(const json_t *entries, const json_t *own, const json_t
     size_t index;
     json_t *entry;
 
-    json_array_foreach(entries, index, entry) if (entry != own)
-        note_conflicts(&conflicts, entry, changed);
+    json_array_foreach (entries, index, entry)
+        if (entry != own)
+            note_conflicts(&conflicts, entry, changed);
     if (conflicts.count)
         *ret_message = conflict_message(&conflicts);
     buf_done(&conflicts.text);

@@ -34,13 +34,13 @@ static void add_weight(struct weight *weight, const json_t *value, unsigned dept
     if (depth > weight->depth)
         weight->depth = depth;
     if (json_is_object(value))
-        json_object_foreach((json_t *)value, key, child)
-        {
+        json_object_foreach ((json_t *)value, key, child) {
             weight->size += strlen(key);
             add_weight(weight, child, depth + 1);
         }
     else
-        json_array_foreach(value, index, child) add_weight(weight, child, depth + 1);
+        json_array_foreach (value, index, child)
+            add_weight(weight, child, depth + 1);
 }
 
 static struct weight weigh(const json_t *value)

@@ -90,8 +90,7 @@ static int retain_keys(json_t *result, const json_t *keys, struct err *err)
 
     if (!json_is_array(keys))
         return wrong_directive("$retainKeys", err);
-    json_object_foreach_safe(result, next, key, value)
-    {
+    json_object_foreach_safe (result, next, key, value) {
         auto_json json_t *name = json_string(key);
 
         if (schema_find_value(keys, name) < 0)
@@ -203,13 +202,13 @@ static int merge_members(const struct field *field, json_t *result, const json_t
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)patch, key,
-                        value) if (!is_directive(key) && merge_member(field, result, target, key,
-                                                                      value, err) < 0) return -1;
+    json_object_foreach ((json_t *)patch, key, value)
+        if (!is_directive(key) && merge_member(field, result, target, key, value, err) < 0)
+            return -1;
     /* Order and retention speak about the merged result. */
-    json_object_foreach((json_t *)patch, key,
-                        value) if (is_directive(key) &&
-                                   apply_directive(field, result, key, value, err) < 0) return -1;
+    json_object_foreach ((json_t *)patch, key, value)
+        if (is_directive(key) && apply_directive(field, result, key, value, err) < 0)
+            return -1;
     return 0;
 }
 

@@ -76,15 +76,19 @@ static int parse_path(struct url *url, char *path, struct err *err)
 
 static int parse_query(struct url *url, char *query, struct err *err)
 {
-    url->options = mem_array(URL_OPTIONS_MAX, sizeof url->options[0]);
+    size_t count = 1;
+
+    for (const char *c = query; *c; c++)
+        count += *c == '&';
+    if (count > URL_OPTIONS_MAX)
+        return err_set(err, ERR_BAD_REQUEST, "more than %d query options", URL_OPTIONS_MAX);
+    url->options = mem_array(count, sizeof url->options[0]);
     while (query) {
         char *name = strsep(&query, "&");
         char *value = strchr(name, '=');
 
         if (!*name)
             continue;
-        if (url->option_count == URL_OPTIONS_MAX)
-            return err_set(err, ERR_BAD_REQUEST, "more than %d query options", URL_OPTIONS_MAX);
         if (value)
             *value++ = 0;
         if (decode(name, true, err) < 0 || (value && decode(value, true, err) < 0))

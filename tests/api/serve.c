@@ -1,0 +1,433 @@
+/* tests/api/serve.c - the real API server with the real kinds on a store, and nothing else: no
+ * controllers, no drivers. What would need them is bound to small stand-ins here.
+ *
+ *   serve --socket PATH [--listen ADDRESS --tls DIR] [--store DIR] [--kubeconfig FILE]
+ *         [--token TOKEN=USER,GROUP,...] [--only-masters]
+ *
+ * Prints "ready PORT" when it listens; ends on SIGTERM and SIGINT. */
+#include "api/api.h"
+#include "kinds/tables/tables.h"
+#include "base/files.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "store/object.h"
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CLIENT_DAYS = 30, ECHO_SIZE = 64 * 1024 };
+
+struct setup {
+    const char *socket, *listen, *tls, *store, *kubeconfig, *token, *audit;
+    bool refuses_images_in_use;
+};
+
+struct serve {
+    struct setup setup;
+    struct loop *loop;
+    struct worker_pool *workers;
+    struct store *store;
+    struct api *api;
+    FILE *audit;
+};
+
+_Noreturn static void fail(const struct err *err)
+{
+    fprintf(stderr, "serve: %s\n", err->text);
+    exit(1);
+}
+
+/* --- hooks --- */
+
+static void audit(void *arg, const json_t *entry)
+{
+    struct serve *serve = arg;
+    auto_free char *text = json_text(entry);
+
+    if (serve->audit) {
+        fprintf(serve->audit, "%s\n", text);
+        fflush(serve->audit);
+    }
+}
+
+/* "secret=bob,developers" */
+static json_t *user_of_token(void *arg, const char *token)
+{
+    const struct serve *serve = arg;
+    auto_free char *setting = str_dup(serve->setup.token);
+    char *rest = setting, *known = strsep(&rest, "="), *name;
+    json_t *groups = json_array();
+    char *group;
+
+    if (!setting || !str_equal(known, token) || !rest) {
+        json_decref(groups);
+        return NULL;
+    }
+    name = strsep(&rest, ",");
+    while ((group = strsep(&rest, ",")))
+        json_array_append_new(groups, json_string(group));
+    return json_pack("{s:s,s:o}", "name", name, "groups", groups);
+}
+
+/* An image that an instance names can't be deleted; an instance must not ask for 13 processors. */
+static void admit(void *arg, const struct kind *kind, json_t *object, const json_t *old,
+                  struct causes *causes)
+{
+    struct serve *serve = arg;
+    auto_free char *prefix = object_key("virga.dev", "instances", NULL, NULL);
+    struct record **records;
+    size_t count;
+
+    if (kind == &kind_instance && object && json_int_at(object, "spec.cpus", 0) == 13)
+        causes_add(causes, "FieldValueForbidden", "spec.cpus", "Forbidden: 13 brings bad luck");
+    if (kind != &kind_image || object)
+        return;
+    records = serve->store->ops->list(serve->store, prefix, NULL, 0, &count, NULL);
+    for (size_t i = 0; i < count; i++) {
+        auto_json json_t *instance = object_decode(records[i]);
+
+        if (str_equal(json_text_at(instance, "spec.image", ""), object_name(old)))
+            causes_add(causes, "InUse", "", "used by instance %s/%s", object_namespace(instance),
+                       object_name(instance));
+    }
+    record_list_free(records, count);
+}
+
+/* --- stand-ins for streams --- */
+
+struct echo {
+    struct loop_source *io;
+    int fd;
+};
+
+/* A console that says back what it is told, and ends at "quit". */
+static void echo_ready(void *arg, int fd, unsigned events)
+{
+    struct echo *echo = arg;
+    char bytes[ECHO_SIZE];
+    ssize_t size = recv(fd, bytes, sizeof bytes, 0);
+    bool ends = size <= 0 || (size == 4 && memcmp(bytes, "quit", 4) == 0);
+
+    for (ssize_t at = 0; !ends && at < size;) {
+        ssize_t sent = send(fd, bytes + at, (size_t)(size - at), MSG_NOSIGNAL);
+        if (sent <= 0)
+            ends = true;
+        else
+            at += sent;
+    }
+    if (!ends)
+        return;
+    loop_source_free(echo->io);
+    close(echo->fd);
+    free(echo);
+}
+
+static void console(void *arg, struct api_call *call)
+{
+    struct serve *serve = arg;
+    struct echo *echo = mem_new(struct echo);
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        abort();
+    echo->fd = ends[0];
+    echo->io = loop_io(serve->loop, ends[0], LOOP_READ, echo_ready, echo);
+    if (send(ends[0], "hello\n", 6, MSG_NOSIGNAL) != 6)
+        abort();
+    if (str_equal(api_call_option(call, "close"), "1"))
+        shutdown(ends[0], SHUT_WR);
+    api_call_stream(call, ends[1]);
+}
+
+static void log_of(void *arg, struct api_call *call)
+{
+    const char *path = json_text_at(api_call_object(call), "metadata.annotations", NULL);
+    const json_t *annotations = json_at(api_call_object(call), "metadata.annotations");
+    int fd;
+    struct err err;
+
+    path = json_string_value(json_object_get(annotations, "log"));
+    fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        (void)err_errno(&err, "open log");
+        api_call_error(call, &err);
+        return;
+    }
+    api_call_file(call, fd, "text/plain; charset=utf-8", api_call_option(call, "follow") != NULL);
+}
+
+static void exec(void *arg, struct api_call *call)
+{
+    const json_t *command = json_object_get(api_call_body(call), "command");
+    struct err err;
+
+    if (!json_is_array(command)) {
+        err_set(&err, ERR_BAD_REQUEST, "command: must be a list of words");
+        api_call_error(call, &err);
+        return;
+    }
+    api_call_json(call, 200,
+                  json_pack("{s:O,s:s}", "command", command, "user", api_call_user(call)->name));
+}
+
+static void upload_ended(void *arg, struct api_call *call, const struct err *err, int64_t bytes)
+{
+    if (err)
+        api_call_error(call, err);
+    else
+        api_call_json(call, 200, json_pack("{s:I}", "bytes", (json_int_t)bytes));
+}
+
+/* PUT content writes to the file that the image's annotation "file" names. */
+static void content(void *arg, struct api_call *call)
+{
+    const json_t *annotations = json_at(api_call_object(call), "metadata.annotations");
+    const char *path = json_string_value(json_object_get(annotations, "file"));
+    struct err err;
+    int fd;
+
+    if (!str_equal(api_call_method(call), "PUT")) {
+        api_call_bytes(call, "text/plain", "content", 7);
+        return;
+    }
+    fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    if (fd < 0) {
+        err_set(&err, ERR_CONFLICT, "the image takes no content");
+        api_call_error(call, &err);
+        return;
+    }
+    api_call_upload(call, fd, upload_ended, NULL);
+}
+
+/* --- stand-ins for computed kinds --- */
+
+static json_t *nodes(void *arg, const char *namespace_name)
+{
+    return json_pack("[{s:{s:s,s:s},s:{s:{s:s,s:s}}}]", "metadata", "name", "node1",
+                     "creationTimestamp", "2026-01-01T00:00:00Z", "status", "allocatable", "cpu",
+                     "4", "memory", "8192Mi");
+}
+
+static json_t *node_metrics(void *arg, const char *namespace_name)
+{
+    return json_pack("[{s:{s:s,s:s},s:s,s:s,s:{s:s,s:s}}]", "metadata", "name", "node1",
+                     "creationTimestamp", "2026-01-01T00:00:00Z", "timestamp",
+                     "2026-01-01T00:00:00Z", "window", "30s", "usage", "cpu", "1500m", "memory",
+                     "4096Mi");
+}
+
+static json_t *pod_metrics(void *arg, const char *namespace_name)
+{
+    return json_pack("[{s:{s:s,s:s,s:s},s:s,s:s,s:[{s:s,s:{s:s,s:s}}]}]", "metadata", "name", "web",
+                     "namespace", "default", "creationTimestamp", "2026-01-01T00:00:00Z",
+                     "timestamp", "2026-01-01T00:00:00Z", "window", "30s", "containers", "name",
+                     "vm", "usage", "cpu", "250m", "memory", "256Mi");
+}
+
+/* --- start --- */
+
+static void ignore_result(void *arg, const struct err *err, const struct record *record) {}
+
+static void make_namespace(struct store *store, const char *name)
+{
+    auto_free char *key = object_key("", "namespaces", "", name);
+    auto_json json_t *object = json_pack(
+        "{s:s,s:s,s:{s:s,s:o,s:s},s:{s:[s]},s:{s:s}}", "apiVersion", "v1", "kind", "Namespace",
+        "metadata", "name", name, "uid",
+        json_printf("00000000-0000-4000-8000-%012zx", strlen(name)), "creationTimestamp",
+        "2026-01-01T00:00:00Z", "spec", "finalizers", "kubernetes", "status", "phase", "Active");
+    auto_buf struct buf text = { 0 };
+    struct store_value value;
+
+    object_encode(object, &text, &value);
+    store->ops->put(store, key, value, STORE_MUST_NOT_EXIST, ignore_result, NULL);
+}
+
+static char *base64_line(const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t size = strlen(text);
+    struct buf line = { 0 };
+
+    for (size_t i = 0; i < size; i += 3) {
+        unsigned bits = (unsigned)bytes[i] << 16 | (i + 1 < size ? bytes[i + 1] << 8 : 0) |
+                        (i + 2 < size ? bytes[i + 2] : 0);
+
+        buf_add_char(&line, digits[bits >> 18 & 63]);
+        buf_add_char(&line, digits[bits >> 12 & 63]);
+        buf_add_char(&line, i + 1 < size ? digits[bits >> 6 & 63] : '=');
+        buf_add_char(&line, i + 2 < size ? digits[bits & 63] : '=');
+    }
+    return buf_take(&line);
+}
+
+static void write_text(const char *directory, const char *name, const char *text)
+{
+    auto_free char *path = str_printf("%s/%s", directory, name);
+    struct err err;
+
+    if (file_write_atomic(path, text, strlen(text), 0600, &err) < 0)
+        fail(&err);
+}
+
+/* Client certificates for an administrator and for bob, and a kubeconfig for the first. */
+static void write_clients(const struct serve *serve)
+{
+    static const char *const masters[] = { "system:masters", NULL };
+    static const char *const developers[] = { "developers", "testers", NULL };
+    const char *tls = serve->setup.tls;
+    auto_free char *crt = NULL, *key = NULL, *ca = NULL, *bob_crt = NULL, *bob_key = NULL,
+                   *bob_ca = NULL;
+    struct err err;
+
+    if (api_issue_client(tls, "admin", masters, CLIENT_DAYS, &crt, &key, &ca, &err) < 0 ||
+        api_issue_client(tls, "bob", developers, CLIENT_DAYS, &bob_crt, &bob_key, &bob_ca, &err) <
+            0)
+        fail(&err);
+    write_text(tls, "admin.crt", crt);
+    write_text(tls, "admin.key", key);
+    write_text(tls, "bob.crt", bob_crt);
+    write_text(tls, "bob.key", bob_key);
+    auto_free char *crt64 = base64_line(crt), *key64 = base64_line(key), *ca64 = base64_line(ca);
+    auto_free char *text = str_printf(
+        "apiVersion: v1\nkind: Config\ncurrent-context: virga\n"
+        "clusters:\n- name: virga\n  cluster:\n    server: https://127.0.0.1:%u\n"
+        "    certificate-authority-data: %s\n"
+        "users:\n- name: admin\n  user:\n    client-certificate-data: %s\n    client-key-data: %s\n"
+        "contexts:\n- name: virga\n  context: {cluster: virga, user: admin, namespace: default}\n",
+        api_port(serve->api), ca64, crt64, key64);
+    if (file_write_atomic(serve->setup.kubeconfig, text, strlen(text), 0600, &err) < 0)
+        fail(&err);
+}
+
+static void stop(void *arg, int signal) { loop_stop(arg); }
+
+static struct setup parse(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "socket", required_argument, NULL, 's' },     { "listen", required_argument, NULL, 'l' },
+        { "tls", required_argument, NULL, 't' },        { "store", required_argument, NULL, 'd' },
+        { "kubeconfig", required_argument, NULL, 'k' }, { "token", required_argument, NULL, 'b' },
+        { "audit", required_argument, NULL, 'a' },      { 0 },
+    };
+    struct setup setup = { 0 };
+
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        switch (option) {
+        case 's':
+            setup.socket = optarg;
+            break;
+        case 'l':
+            setup.listen = optarg;
+            break;
+        case 't':
+            setup.tls = optarg;
+            break;
+        case 'd':
+            setup.store = optarg;
+            break;
+        case 'k':
+            setup.kubeconfig = optarg;
+            break;
+        case 'b':
+            setup.token = optarg;
+            break;
+        case 'a':
+            setup.audit = optarg;
+            break;
+        default:
+            exit(2);
+        }
+    return setup;
+}
+
+static void open_parts(struct serve *serve)
+{
+    const struct setup *setup = &serve->setup;
+    struct store_sqlite_options sqlite = { .directory = setup->store };
+    struct err err;
+
+    serve->loop = loop_new(&err);
+    if (!serve->loop)
+        fail(&err);
+    serve->workers = worker_pool_new(serve->loop, 2);
+    serve->store = setup->store ? store_sqlite_open(serve->loop, &sqlite, &err)
+                                : store_memory_new(serve->loop);
+    if (!serve->store)
+        fail(&err);
+    serve->audit = setup->audit ? fopen(setup->audit, "we") : NULL;
+    make_namespace(serve->store, "default");
+}
+
+static void open_api(struct serve *serve)
+{
+    const struct setup *setup = &serve->setup;
+    struct api_options options = { .loop = serve->loop,
+                                   .workers = serve->workers,
+                                   .store = serve->store,
+                                   .unix_socket = setup->socket,
+                                   .listen = setup->listen,
+                                   .tls_dir = setup->tls,
+                                   .host_name = "node1",
+                                   .admit = admit,
+                                   .token = user_of_token,
+                                   .audit = audit,
+                                   .hook_arg = serve };
+    struct err err;
+
+    serve->api = api_new(&options, &err);
+    if (!serve->api)
+        fail(&err);
+    api_bind(serve->api, &kind_instance, "console", console, serve);
+    api_bind(serve->api, &kind_instance, "log", log_of, serve);
+    api_bind(serve->api, &kind_instance, "exec", exec, serve);
+    api_bind(serve->api, &kind_image, "content", content, serve);
+    api_bind_computed(serve->api, &kind_node, nodes, serve);
+    api_bind_computed(serve->api, &kind_node_metrics, node_metrics, serve);
+    api_bind_computed(serve->api, &kind_pod_metrics, pod_metrics, serve);
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct serve serve = { .setup = parse(argc, argv) };
+    struct loop_source *term, *interrupt;
+    struct err err;
+
+    raise_descriptor_limit();
+    open_parts(&serve);
+    open_api(&serve);
+    if (serve.setup.kubeconfig)
+        write_clients(&serve);
+    term = loop_signal(serve.loop, SIGTERM, stop, serve.loop);
+    interrupt = loop_signal(serve.loop, SIGINT, stop, serve.loop);
+    printf("ready %u\n", api_port(serve.api));
+    fflush(stdout);
+    if (loop_run(serve.loop, &err) < 0)
+        fail(&err);
+    api_free(serve.api);
+    store_free(serve.store);
+    worker_pool_free(serve.workers);
+    loop_source_free(term);
+    loop_source_free(interrupt);
+    loop_free(serve.loop);
+    if (serve.audit)
+        fclose(serve.audit);
+    return 0;
+}
