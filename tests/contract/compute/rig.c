@@ -79,14 +79,24 @@ enum machine_state rig_state(struct rig *rig, const char *uid)
     return status.state;
 }
 
-bool rig_reaches(struct rig *rig, const char *uid, enum machine_state state)
+static bool wait_for_state(struct rig *rig, const char *uid, enum machine_state state, bool wanted)
 {
     auto_clean(loop_source_free_auto) struct loop_source *guard =
         loop_timer(rig->loop, PATIENCE_MS, stop_waiting, rig);
     struct err err;
 
     rig->failed_to_wait = false;
-    while (rig_state(rig, uid) != state && !rig->failed_to_wait)
+    while ((rig_state(rig, uid) == state) != wanted && !rig->failed_to_wait)
         CHECK_OK(loop_run(rig->loop, &err), &err);
-    return rig_state(rig, uid) == state;
+    return (rig_state(rig, uid) == state) == wanted;
+}
+
+bool rig_reaches(struct rig *rig, const char *uid, enum machine_state state)
+{
+    return wait_for_state(rig, uid, state, true);
+}
+
+bool rig_leaves(struct rig *rig, const char *uid, enum machine_state state)
+{
+    return wait_for_state(rig, uid, state, false);
 }

@@ -4,7 +4,7 @@
 #include "base/files.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "rig.h"
+#include "rig_qemu.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,15 +30,14 @@ static void open_driver(struct rig *rig)
         check_fail(CHECK_HERE, "open: %s", err.text);
 }
 
-void rig_open(struct rig *rig)
+void rig_open_at(struct rig *rig, const char *folder)
 {
     struct own *own = mem_new(struct own);
     struct err err;
 
     *rig = (struct rig){ .own = own, .loop = loop_new(&err) };
     CHECK(rig->loop);
-    snprintf(own->folder, sizeof own->folder, "/tmp/virga-compute-XXXXXX");
-    CHECK(mkdtemp(own->folder));
+    snprintf(own->folder, sizeof own->folder, "%s", folder);
     own->state_dir = str_printf("%s/state", own->folder);
     own->run_dir = str_printf("%s/run", own->folder);
     rig->setup = (struct compute_setup){ .loop = rig->loop,
@@ -51,18 +50,33 @@ void rig_open(struct rig *rig)
     open_driver(rig);
 }
 
-void rig_close(struct rig *rig)
+void rig_open(struct rig *rig)
+{
+    char folder[] = "/tmp/virga-compute-XXXXXX";
+
+    CHECK(mkdtemp(folder));
+    rig_open_at(rig, folder);
+}
+
+void rig_leave(struct rig *rig)
 {
     struct own *own = own_of(rig);
-    struct err err;
 
     rig->compute->ops->close(rig->compute);
     worker_pool_free(rig->setup.workers);
     loop_free(rig->loop);
-    CHECK_OK(dir_remove(own->folder, &err), &err);
     free(own->state_dir);
     free(own->run_dir);
     free(own);
+}
+
+void rig_close(struct rig *rig)
+{
+    auto_free char *folder = str_dup(own_of(rig)->folder);
+    struct err err;
+
+    rig_leave(rig);
+    CHECK_OK(dir_remove(folder, &err), &err);
 }
 
 void rig_reopen(struct rig *rig)

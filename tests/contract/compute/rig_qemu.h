@@ -1,0 +1,7 @@
+/* tests/contract/compute/rig_qemu.h - more of the rig on real QEMUs. */
+#pragma once
+#include "rig.h"
+
+/* On a folder that exists, with what an earlier driver left in it. */
+void rig_open_at(struct rig *rig, const char *folder);
+void rig_leave(struct rig *rig); /* closes the driver; the folder and the machines stay */
