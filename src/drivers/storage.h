@@ -27,7 +27,7 @@ typedef void pool_usage_fn(void *arg, const struct err *err, const struct pool_u
 struct volume_request {
     struct storage_pool pool;
     const char *uid;
-    int64_t size_bytes;
+    int64_t size_bytes;     /* rounded up to 512; 0: the size of the image or volume it begins as */
     const char *image_uid;  /* copy-on-write child of this image; NULL: blank */
     const char *volume_uid; /* full copy of this volume of the same pool; NULL: no */
 };
@@ -52,14 +52,16 @@ struct image_info {
     bool guest_agent;
 };
 typedef void image_info_fn(void *arg, const struct err *err, const struct image_info *info);
-/* 'total' 0: unknown. Called at most a few times a second. */
+/* 'step' is "Downloading", "Checking", "Unpacking" or "Converting"; 'total' 0: unknown. Called
+ * at most a few times a second. */
 typedef void image_progress_fn(void *arg, const char *step, int64_t bytes, int64_t total);
 
 struct image_request {
     const char *uid;
     const char *url;         /* http(s); NULL: the staged upload */
-    const char *sha256;      /* expected, lower-case hex; NULL: not checked */
-    int64_t size_max;        /* of the download and of the virtual size; 0: the free space */
+    const char *sha256;      /* expected digest of the bytes as they come: "sha256:HEX", "sha512:HEX"
+                              * or HEX alone; NULL: not checked */
+    int64_t size_max;        /* of the download and of the virtual size; 0: what the disk has room for */
 };
 
 /* How to start an instance from an image. */
@@ -75,6 +77,7 @@ struct storage_setup {
     const char *image_dir;   /* persistent */
     const char *run_dir;
     uid_t convert_uid;       /* unprivileged user for qemu-img and curl on foreign bytes */
+    const char *import_program; /* path of virga-import; NULL: found beside the running program */
 };
 
 struct storage_driver {
@@ -125,9 +128,9 @@ struct storage_ops {
     /* Uids of images and of unfinished imports and uploads, as pool_list. */
     char **(*image_list)(struct storage_driver *driver);
 
-    /* Writes the cloud-init seed (NoCloud ISO 9660, label cidata) for an instance and gives the
-     * path of the read-only raw file below the run or state folder of this driver. 'secret'
-     * content: mode 0600. The texts are borrowed; network_config may be NULL. */
+    /* Writes the cloud-init seed (NoCloud ISO 9660, label cidata) for an instance, replacing the
+     * one there is. Kept over a reboot of the host. Its content is secret: mode 0600. The texts
+     * are borrowed; network_config may be NULL. */
     void (*seed_write)(struct storage_driver *driver, const char *instance_uid,
                        const char *meta_data, const char *user_data, const char *network_config,
                        struct done done);

@@ -9,7 +9,7 @@ static const struct field source_fields[] = {
     { .name = "checksum",
       .type = FIELD_TEXT,
       .max = 140,
-      .doc = "\"sha256:\" and the hexadecimal digest of the bytes as they come." },
+      .doc = "\"sha256:\" or \"sha512:\" and the hexadecimal digest of the bytes as they come." },
     { .name = "upload",
       .type = FIELD_BOOL,
       .doc = "The bytes are sent to the content subresource, as virga image import does." },
@@ -27,7 +27,7 @@ static const struct field spec_fields[] = {
 };
 
 static const struct field progress_fields[] = {
-    { .name = "step", .type = FIELD_TEXT, .doc = "Downloading, Checking or Converting." },
+    { .name = "step", .type = FIELD_TEXT, .doc = "Downloading, Checking, Unpacking or Converting." },
     { .name = "bytes", .type = FIELD_INT, .doc = "Bytes done." },
     { .name = "totalBytes", .type = FIELD_INT, .doc = "Bytes in all; 0 when unknown." },
     { 0 },

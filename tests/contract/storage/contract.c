@@ -268,6 +268,24 @@ TEST(a_copy_stands_alone_and_has_the_size_asked_for)
     end();
 }
 
+TEST(without_a_size_a_volume_has_that_of_its_source)
+{
+    struct volume_request child, copy;
+
+    begin();
+    make_image(image);
+    child = request(one, 0);
+    child.image_uid = image;
+    RIG_OK(&rig, volume_create, &child);
+    RIG_OK(&rig, volume_create, &child);
+    CHECK_EQ(read_volume(one).size_bytes, rig.image_bytes);
+    copy = request(two, 0);
+    copy.volume_uid = one;
+    RIG_OK(&rig, volume_create, &copy);
+    CHECK_EQ(read_volume(two).size_bytes, rig.image_bytes);
+    end();
+}
+
 TEST(a_copy_needs_its_source_and_room_for_it)
 {
     struct volume_request copy;

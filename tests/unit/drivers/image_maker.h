@@ -128,6 +128,28 @@ static inline void make_vhdx(struct made *made)
     put_le(made, VHDX_METADATA + VHDX_ITEMS + 8, 1 << 20, 8);
 }
 
+static const uint8_t vhdx_table_region[16] = { 0x66, 0x77, 0xc2, 0x2d, 0x23, 0xf6, 0x00, 0x42,
+                                               0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 0x08 };
+static const uint8_t vhdx_sector_size[16] = { 0x1d, 0xbf, 0x41, 0x81, 0x6f, 0xa9, 0x09, 0x47,
+                                              0xba, 0x47, 0xf2, 0x33, 0xa8, 0xfa, 0xab, 0x5f };
+enum { VHDX_TABLE = 384 * 1024 };
+
+/* With what is needed to find the blocks: two of 1 MiB, none of them present. */
+static inline void make_vhdx_with_table(struct made *made)
+{
+    make_vhdx(made);
+    put_le(made, VHDX_REGIONS + 8, 2, 4);
+    memcpy(made->bytes + VHDX_REGIONS + 48, vhdx_table_region, 16);
+    put_le(made, VHDX_REGIONS + 64, VHDX_TABLE, 8);
+    put_le(made, VHDX_REGIONS + 72, 4096, 4);
+    put_le(made, VHDX_METADATA + 10, 3, 2);
+    memcpy(made->bytes + VHDX_METADATA + 96, vhdx_sector_size, 16);
+    put_le(made, VHDX_METADATA + 112, VHDX_ITEMS + 16, 4);
+    put_le(made, VHDX_METADATA + VHDX_ITEMS, 1 << 20, 4);
+    put_le(made, VHDX_METADATA + VHDX_ITEMS + 8, 2 << 20, 8);
+    put_le(made, VHDX_METADATA + VHDX_ITEMS + 16, 512, 4);
+}
+
 static inline void make_vdi(struct made *made)
 {
     made_begin(made, 2048);

@@ -427,7 +427,7 @@ TEST(a_damaged_vhdx_is_refused)
     check_refused("region table");
     make_vhdx(&made);
     put_le(&made, VHDX_REGIONS + 8, 0, 4);
-    check_refused("no metadata");
+    check_refused("no region for the metadata");
     make_vhdx(&made);
     put_le(&made, VHDX_REGIONS + 32, UINT64_MAX, 8);
     check_refused("truncated");
@@ -486,6 +486,142 @@ TEST(a_cdrom_much_shorter_than_it_says_is_refused)
     check_is(IMAGE_ISO, 64 << 10); /* some recorders leave the last blocks away */
     put_le(&made, 0x8000 + 80, 183, 4);
     check_refused("truncated");
+}
+
+/* --- files that were cut off behind their tables --- */
+
+static void check_whole(enum image_format format)
+{
+    struct image_bytes bytes = made_bytes(&made);
+    struct err err = { 0 };
+
+    CHECK_OK(image_check_whole(&bytes, format, &err), &err);
+}
+
+static void check_cut(enum image_format format, const char *part)
+{
+    struct image_bytes bytes = made_bytes(&made);
+    struct err err = { 0 };
+
+    CHECK_FAILS(image_check_whole(&bytes, format, &err), &err, ERR_INVALID);
+    CHECK_CONTAINS(err.text, part);
+}
+
+TEST(formats_without_tables_are_whole)
+{
+    make_mbr(&made, 127);
+    check_whole(IMAGE_RAW);
+}
+
+/* Level 2 table in cluster 4, data from cluster 5. */
+static void make_qcow2_with_data(uint64_t entry)
+{
+    make_qcow2(&made);
+    put_be(&made, 3 * 512, 4 * 512 | UINT64_C(1) << 63, 8);
+    put_be(&made, 4 * 512, entry, 8);
+    made.size = 6 * 512;
+}
+
+TEST(a_qcow2_cut_within_its_last_cluster_is_told)
+{
+    make_qcow2_with_data(5 * 512 | UINT64_C(1) << 63);
+    check_whole(IMAGE_QCOW2);
+    made.size -= 1;
+    check_cut(IMAGE_QCOW2, "truncated: a cluster");
+    made.size = 5 * 512 - 1;
+    check_cut(IMAGE_QCOW2, "truncated: a level 2 table");
+}
+
+TEST(clusters_of_qcow2_without_data_need_no_room)
+{
+    make_qcow2_with_data(0);
+    made.size = 5 * 512;
+    check_whole(IMAGE_QCOW2);
+    make_qcow2_with_data(5 * 512 | 1); /* allocated, reads as zeros */
+    made.size = 5 * 512;
+    check_whole(IMAGE_QCOW2);
+    put_be(&made, 4, 2, 4); /* version 2 has no such flag */
+    check_cut(IMAGE_QCOW2, "a cluster");
+}
+
+TEST(the_last_cluster_of_qcow2_needs_what_the_disk_has_of_it)
+{
+    make_qcow2_with_data(0);
+    put_be(&made, 24, 600, 8);
+    put_be(&made, 4 * 512 + 8, 5 * 512, 8); /* guest bytes 512 to 599 */
+    made.size = 5 * 512 + 88;
+    check_whole(IMAGE_QCOW2);
+    made.size--;
+    check_cut(IMAGE_QCOW2, "a cluster");
+}
+
+TEST(a_compressed_cluster_of_qcow2_needs_its_last_sector)
+{
+    /* 9 cluster bits: the offset has 61 bits, one bit says whether there is a second sector. */
+    make_qcow2_with_data(UINT64_C(1) << 62 | UINT64_C(1) << 61 | (5 * 512 + 100));
+    made.size = 6 * 512 + 1;
+    check_whole(IMAGE_QCOW2);
+    made.size--;
+    check_cut(IMAGE_QCOW2, "a cluster");
+}
+
+TEST(subclusters_of_qcow2_count_as_far_as_they_are_allocated)
+{
+    make_qcow2(&made);
+    put_be(&made, 72, 1 << 4, 8);
+    put_be(&made, 20, 14, 4); /* 16 KiB: 1024 entries of 16 bytes */
+    put_be(&made, 36, 1, 4);
+    put_be(&made, 40, 1 << 14, 8);
+    put_be(&made, 48, 2 << 14, 8);
+    put_be(&made, 1 << 14, 3 << 14, 8);
+    put_be(&made, 3 << 14, 4 << 14, 8);
+    made.size = 4 << 14;
+    check_whole(IMAGE_QCOW2);                /* no subcluster is allocated */
+    put_be(&made, (3 << 14) + 12, 5, 4);     /* the first and the third of 512 bytes */
+    made.size = (4 << 14) + 3 * 512;
+    check_whole(IMAGE_QCOW2);
+    made.size--;
+    check_cut(IMAGE_QCOW2, "a cluster");
+}
+
+TEST(a_qcow2_that_repeats_its_tables_to_waste_time_is_refused)
+{
+    make_qcow2_with_data(0);
+    for (size_t i = 0; i < 32; i++)
+        put_be(&made, 3 * 512 + 8 * i, 4 * 512, 8);
+    check_cut(IMAGE_QCOW2, "more level 2 tables");
+}
+
+TEST(a_vdi_cut_behind_its_map_is_told)
+{
+    make_vdi(&made);
+    put_le(&made, 376, 512, 4); /* block size */
+    put_le(&made, 384, 3, 4);
+    put_le(&made, 512, 1, 4);
+    put_le(&made, 516, UINT32_MAX, 4);
+    put_le(&made, 520, 0, 4);
+    made.size = 1024 + 2 * 512;
+    check_whole(IMAGE_VDI);
+    made.size--;
+    check_cut(IMAGE_VDI, "a block");
+    put_le(&made, 512, UINT32_MAX - 2, 4);
+    put_le(&made, 380, UINT32_MAX, 4);
+    check_cut(IMAGE_VDI, "a block");
+}
+
+TEST(a_vhdx_cut_behind_its_table_is_told)
+{
+    make_vhdx_with_table(&made);
+    check_whole(IMAGE_VHDX);
+    put_le(&made, VHDX_TABLE, UINT64_C(1) << 20 | 6, 8); /* a block at 1 MiB, present */
+    check_cut(IMAGE_VHDX, "a block");
+    put_le(&made, VHDX_TABLE, UINT64_C(1) << 20 | 2, 8); /* the same, but zeros */
+    check_whole(IMAGE_VHDX);
+    put_le(&made, VHDX_REGIONS + 72, 0, 4);
+    check_cut(IMAGE_VHDX, "too short");
+    make_vhdx_with_table(&made);
+    put_le(&made, VHDX_METADATA + VHDX_ITEMS, 0, 4);
+    check_cut(IMAGE_VHDX, "damaged metadata");
 }
 
 TEST(a_file_that_cannot_be_read_is_an_error_of_the_host)

@@ -147,3 +147,16 @@ int image_detect(const struct image_bytes *bytes, struct image_found *ret_found,
     *ret_found = found;
     return 0;
 }
+
+int image_check_whole(const struct image_bytes *bytes, enum image_format format, struct err *err)
+{
+    int result = 0;
+
+    if (format == IMAGE_QCOW2)
+        result = qcow2_check_whole(bytes, err);
+    else if (format == IMAGE_VDI)
+        result = vdi_check_whole(bytes, err);
+    else if (format == IMAGE_VHDX)
+        result = vhdx_check_whole(bytes, err);
+    return result < 0 ? err_wrap(err, "%s image", image_format_name(format)) : 0;
+}

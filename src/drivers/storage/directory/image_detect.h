@@ -42,3 +42,8 @@ struct image_found {
 /* ERR_INVALID says what is wrong with the file: not an image, truncated, encrypted, or which
  * other file it names. Reads at most some 2 MiB. */
 int image_detect(const struct image_bytes *bytes, struct image_found *ret_found, struct err *err);
+
+/* ERR_INVALID when the tables of a detected disk name data beyond the end of the file: a file
+ * that was cut off, which QEMU would silently fill up with zeros. Reads the tables only, at most
+ * as much as the file has. */
+int image_check_whole(const struct image_bytes *bytes, enum image_format format, struct err *err);

@@ -14,11 +14,19 @@ int image_has_range(const struct image_bytes *bytes, const char *what, uint64_t 
 
 /* Each checks a file that has the format's signature and gives its virtual size. */
 int qcow2_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err);
+/* The same for a volume of ours, which may name a backing file: nobody follows that name. */
+int qcow2_check_volume(const struct image_bytes *bytes, int64_t *ret_virtual_bytes,
+                       struct err *err);
 int vmdk_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err);
 int vhdx_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err);
 int vdi_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err);
 int iso_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err);
 int raw_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err);
+
+/* Each finds data that the tables name beyond the end of a file that passed its check. */
+int qcow2_check_whole(const struct image_bytes *bytes, struct err *err);
+int vhdx_check_whole(const struct image_bytes *bytes, struct err *err);
+int vdi_check_whole(const struct image_bytes *bytes, struct err *err);
 
 /* A virtual size from a header, which may be any number. */
 int image_take_size(uint64_t virtual_bytes, int64_t *ret_virtual_bytes, struct err *err);

@@ -94,16 +94,19 @@ static void read_name(const struct image_bytes *bytes, uint64_t offset, uint32_t
             to[i] = '?';
 }
 
-static int check_self_contained(const struct image_bytes *bytes, const struct header *h,
-                                struct err *err)
+static int check_backing(const struct image_bytes *bytes, const struct header *h, struct err *err)
 {
     char name[80];
 
-    if (h->backing_offset != 0 || h->backing_size != 0) {
-        read_name(bytes, h->backing_offset, h->backing_size, name);
-        return err_set(err, ERR_INVALID, "has the backing file \"%s\"; an image must stand alone",
-                       name);
-    }
+    if (h->backing_offset == 0 && h->backing_size == 0)
+        return 0;
+    read_name(bytes, h->backing_offset, h->backing_size, name);
+    return err_set(err, ERR_INVALID, "has the backing file \"%s\"; an image must stand alone",
+                   name);
+}
+
+static int check_data(const struct header *h, struct err *err)
+{
     if (h->incompatible & BIT_DATA_FILE)
         return err_set(err, ERR_INVALID, "keeps its data in another file; an image must stand alone");
     if (h->crypt_method != 0)
@@ -188,13 +191,30 @@ static int check_extensions(const struct image_bytes *bytes, const struct header
     return 0;
 }
 
+static int check_header(const struct image_bytes *bytes, const struct header *h,
+                        int64_t *ret_virtual_bytes, struct err *err)
+{
+    if (check_data(h, err) < 0 || check_features(h, err) < 0 || check_tables(bytes, h, err) < 0 ||
+        check_extensions(bytes, h, err) < 0)
+        return -1;
+    return image_take_size(h->size, ret_virtual_bytes, err);
+}
+
 int qcow2_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err)
 {
     struct header h;
 
-    if (read_header(bytes, &h, err) < 0 || check_self_contained(bytes, &h, err) < 0 ||
-        check_features(&h, err) < 0 || check_tables(bytes, &h, err) < 0 ||
-        check_extensions(bytes, &h, err) < 0)
+    if (read_header(bytes, &h, err) < 0 || check_backing(bytes, &h, err) < 0)
         return -1;
-    return image_take_size(h.size, ret_virtual_bytes, err);
+    return check_header(bytes, &h, ret_virtual_bytes, err);
+}
+
+int qcow2_check_volume(const struct image_bytes *bytes, int64_t *ret_virtual_bytes,
+                       struct err *err)
+{
+    struct header h;
+
+    if (read_header(bytes, &h, err) < 0)
+        return -1;
+    return check_header(bytes, &h, ret_virtual_bytes, err);
 }

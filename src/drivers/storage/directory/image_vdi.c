@@ -2,6 +2,7 @@
 #include "drivers/storage/directory/image_formats.h"
 #include <inttypes.h>
 
+enum { MAP_CHUNK_SIZE = 4096, BLOCK_DISCARDED = 0xfffffffe };
 enum { HEADER_SIZE = 512, TYPE_DYNAMIC = 1, TYPE_FIXED = 2, VERSION_1_1 = 0x00010001 };
 
 static bool is_zero(const uint8_t *at, size_t count)
@@ -35,4 +36,41 @@ int vdi_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struc
     if (image_has_range(bytes, "the block map", map_offset, block_count * 4, err) < 0)
         return -1;
     return image_take_size(disk_bytes, ret_virtual_bytes, err);
+}
+
+/* The highest block that any entry of the map names; -1: none. */
+static int last_block(const struct image_bytes *bytes, uint64_t map_offset, uint64_t count,
+                      int64_t *ret_block, struct err *err)
+{
+    uint8_t raw[MAP_CHUNK_SIZE];
+
+    *ret_block = -1;
+    for (uint64_t at = 0; at < count; at += MAP_CHUNK_SIZE / 4) {
+        size_t entries = count - at < MAP_CHUNK_SIZE / 4 ? (size_t)(count - at) : MAP_CHUNK_SIZE / 4;
+
+        if (image_read(bytes, map_offset + at * 4, raw, entries * 4, err) < 0)
+            return -1;
+        for (size_t i = 0; i < entries; i++) {
+            uint32_t block = le32(raw + 4 * i);
+            if (block < (uint32_t)BLOCK_DISCARDED && (int64_t)block > *ret_block)
+                *ret_block = block;
+        }
+    }
+    return 0;
+}
+
+int vdi_check_whole(const struct image_bytes *bytes, struct err *err)
+{
+    uint8_t raw[HEADER_SIZE];
+    uint64_t block_bytes;
+    int64_t last;
+
+    if (image_read(bytes, 0, raw, sizeof raw, err) < 0 ||
+        last_block(bytes, le32(raw + 340), le32(raw + 384), &last, err) < 0)
+        return -1;
+    block_bytes = (uint64_t)le32(raw + 376) + le32(raw + 380);
+    if (last < 0 || block_bytes == 0)
+        return 0;
+    return image_has_range(bytes, "a block", le32(raw + 344), ((uint64_t)last + 1) * block_bytes,
+                           err);
 }

@@ -83,7 +83,7 @@ static int fetch_step(struct fake_op *op, struct err *err)
         staged->fetched_bytes = total;
     op->steps_left--;
     if (op->progress)
-        op->progress(op->arg, "fetch", staged->fetched_bytes, total);
+        op->progress(op->arg, "Downloading", staged->fetched_bytes, total);
     return 0;
 }
 

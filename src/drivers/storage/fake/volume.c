@@ -93,6 +93,10 @@ static int fill_volume(struct fake_op *op, struct fake_volume *volume, struct er
         least = from->size_bytes;
         volume->allocated_bytes = from->allocated_bytes;
     }
+    if (volume->size_bytes == 0)
+        volume->size_bytes = least;
+    if (volume->size_bytes <= 0)
+        return err_set(err, ERR_INVALID, "a volume needs a size");
     if (volume->size_bytes < least)
         return err_set(err, ERR_INVALID, "%" PRId64 " bytes are less than the %" PRId64 " copied",
                        volume->size_bytes, least);
@@ -107,9 +111,7 @@ static int create_volume(struct fake_op *op, struct err *err)
     struct fake_volume *volume;
     auto_free char *key = NULL;
 
-    if (op->size <= 0)
-        return err_set(err, ERR_INVALID, "a volume needs a size");
-    if (there && there->size_bytes == op->size)
+    if (there && (op->size == 0 || there->size_bytes == op->size))
         return 0;
     if (there)
         return err_set(err, ERR_ALREADY_EXISTS, "volume %s exists with another size", op->uid);

@@ -1,0 +1,303 @@
+/* drivers/storage/directory/volume_create.c - making volumes: blank, on an image, as a copy. */
+#include "base/auto.h"
+#include "base/fault.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "drivers/storage/directory/image_file.h"
+#include "drivers/storage/directory/image_formats.h"
+#include "drivers/storage/directory/image_meta.h"
+#include "drivers/storage/directory/qemu_img.h"
+#include "drivers/storage/directory/volume.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    FACTS_SIZE_MAX = 4096,
+    CREATE_TIMEOUT_MS = 60 * 1000,
+    COPY_CPU_SECONDS_MAX = 6 * 3600,
+};
+
+static const char *const volume_files[] = { "disk.qcow2", "volume.json", NULL };
+
+int64_t volume_round_size(int64_t size_bytes)
+{
+    if (size_bytes > INT64_MAX - SECTOR_SIZE)
+        return size_bytes;
+    return (size_bytes + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
+}
+
+/* --- facts --- */
+
+static int read_size(const char *pool, const char *uid, struct volume_facts *facts,
+                     struct err *err)
+{
+    auto_free char *path = place_volume(pool, uid, "disk.qcow2");
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct image_bytes bytes;
+    struct stat found;
+
+    if (fd < 0)
+        return err_errno(err, "open %s", path);
+    if (fstat(fd, &found) < 0)
+        return err_errno(err, "stat %s", path);
+    facts->allocated_bytes = (int64_t)found.st_blocks * 512;
+    if (image_file_bytes(&fd, &bytes, err) < 0 ||
+        qcow2_check_volume(&bytes, &facts->size_bytes, err) < 0) {
+        err->code = ERR_IO; /* a damaged disk, not a bad request */
+        return err_wrap(err, "%s", path);
+    }
+    return 0;
+}
+
+int volume_facts_read(const char *pool, const char *uid, struct volume_facts *ret_facts,
+                      struct err *err)
+{
+    auto_free char *path = place_volume(pool, uid, "volume.json");
+    auto_buf struct buf text = { 0 };
+    auto_json json_t *object = NULL;
+    struct volume_facts facts = { 0 };
+
+    if (place_check_uid(uid, err) < 0)
+        return -1;
+    if (file_read(path, FACTS_SIZE_MAX, &text, err) < 0)
+        return err->code == ERR_NOT_FOUND
+                   ? err_set(err, ERR_NOT_FOUND, "volume %s does not exist", uid)
+                   : -1;
+    object = json_parse(text.bytes ? text.bytes : "", text.size, err);
+    if (!object) {
+        err->code = ERR_IO;
+        return err_wrap(err, "%s", path);
+    }
+    snprintf(facts.image_uid, sizeof facts.image_uid, "%s", json_text_at(object, "image", ""));
+    if (facts.image_uid[0] && place_check_uid(facts.image_uid, err) < 0)
+        return err_wrap(err, "%s", path);
+    if (read_size(pool, uid, &facts, err) < 0)
+        return -1;
+    *ret_facts = facts;
+    return 0;
+}
+
+static int write_facts(const struct op *op, const char *work, struct err *err)
+{
+    auto_free char *path = str_printf("%s/volume.json", work);
+    auto_json json_t *object = json_object();
+    auto_free char *text = NULL;
+
+    if (op->image_uid)
+        json_set_at(object, "image", json_string(op->image_uid));
+    text = json_text(object);
+    return file_write_atomic(path, text, strlen(text), 0600, err);
+}
+
+/* --- blank and on an image --- */
+
+/* Our own bytes only: nothing foreign is opened (-u), so it runs as we do. */
+static int make_thin(const struct op *op, const char *work, struct err *err)
+{
+    auto_free char *path = str_printf("%s/disk.qcow2", work);
+    auto_free char *size = str_printf("%" PRId64, op->size);
+    auto_free char *backing =
+        op->image_uid ? place_image(op->place, op->image_uid, "disk.qcow2") : NULL;
+    const char *const blank[] = { "qemu-img", "create", "-q", "-f", "qcow2", path, size, NULL };
+    const char *const child_of[] = { "qemu-img", "create", "-q", "-u",   "-f", "qcow2", "-b",
+                                     backing,    "-F",     "qcow2", path, size, NULL };
+    const struct child child = { .spawn = { .argv = backing ? child_of : blank },
+                                 .cancel = &op->cancel,
+                                 .timeout_ms = CREATE_TIMEOUT_MS };
+    struct child_end end;
+
+    if (child_run(&child, &end, err) < 0)
+        return -1;
+    if (end.code != 0)
+        return child_explain(&child, &end, ERR_IO, err);
+    return chmod(path, VOLUME_MODE) < 0 ? err_errno(err, "set mode of %s", path) : 0;
+}
+
+/* --- a copy --- */
+
+struct chain {
+    int volume_fd, image_fd; /* -1: none */
+};
+
+static void chain_close(struct chain *chain)
+{
+    if (chain->volume_fd >= 0)
+        close(chain->volume_fd);
+    if (chain->image_fd >= 0)
+        close(chain->image_fd);
+}
+
+static int open_file(const char *path, int *ret_fd, struct err *err)
+{
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return *ret_fd < 0 ? err_errno(err, "open %s", path) : 0;
+}
+
+static int chain_open(const struct op *op, struct chain *chain, struct err *err)
+{
+    auto_free char *volume = place_volume(op->pool, op->volume_uid, "disk.qcow2");
+    auto_free char *image = NULL;
+    struct volume_facts facts;
+
+    *chain = (struct chain){ -1, -1 };
+    if (volume_facts_read(op->pool, op->volume_uid, &facts, err) < 0 ||
+        open_file(volume, &chain->volume_fd, err) < 0)
+        return -1;
+    if (!facts.image_uid[0])
+        return 0;
+    image = place_image(op->place, facts.image_uid, "disk.qcow2");
+    return open_file(image, &chain->image_fd, err);
+}
+
+static int convert_chain(const struct op *op, const struct chain *chain, int out, struct err *err)
+{
+    auto_free char *from =
+        chain->image_fd < 0 ? qemu_img_file("qcow2", 3) : qemu_img_chain(3, 4);
+    const int fds[] = { chain->volume_fd, chain->image_fd < 0 ? out : chain->image_fd, out };
+    const char *const argv[] = {
+        "qemu-img", "convert", "-q", "-O", "qcow2", from,
+        chain->image_fd < 0 ? "/dev/fd/4" : "/dev/fd/5", NULL
+    };
+    const struct foreign_run run = { .place = op->place,
+                                     .argv = argv,
+                                     .fds = fds,
+                                     .fd_count = chain->image_fd < 0 ? 2 : 3,
+                                     .cpu_seconds_max = COPY_CPU_SECONDS_MAX,
+                                     .cancel = &op->cancel };
+
+    return foreign_run_well(&run, ERR_IO, err);
+}
+
+static int grow_to(const struct op *op, int out, struct err *err)
+{
+    auto_free char *file = qemu_img_file("qcow2", 3);
+    auto_free char *size = str_printf("%" PRId64, op->size);
+    const char *const argv[] = { "qemu-img", "resize", "-q", file, size, NULL };
+    const struct foreign_run run = { .place = op->place,
+                                     .argv = argv,
+                                     .fds = &out,
+                                     .fd_count = 1,
+                                     .cpu_seconds_max = COPY_CPU_SECONDS_MAX,
+                                     .cancel = &op->cancel };
+
+    return foreign_run_well(&run, ERR_IO, err);
+}
+
+static int make_copy(const struct op *op, const char *work, struct err *err)
+{
+    auto_free char *path = str_printf("%s/disk.qcow2", work);
+    auto_close int out = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    struct chain chain = { -1, -1 };
+    int result;
+
+    if (out < 0)
+        return err_errno(err, "create %s", path);
+    result = chain_open(op, &chain, err);
+    if (result == 0)
+        result = foreign_give(op->place, out, err);
+    if (result == 0)
+        result = convert_chain(op, &chain, out, err);
+    fault_point("storage.in_copy");
+    if (result == 0)
+        result = grow_to(op, out, err);
+    chain_close(&chain);
+    if (result < 0)
+        return err_wrap(err, "copy volume %s", op->volume_uid);
+    return foreign_take_back(out, VOLUME_MODE, err);
+}
+
+/* --- deciding --- */
+
+/* The least size the volume can have: that of what it begins with. */
+static int least_size(const struct op *op, int64_t *ret_bytes, struct err *err)
+{
+    *ret_bytes = 0;
+    if (op->image_uid) {
+        struct image_meta meta;
+
+        if (image_meta_read(op->place, op->image_uid, &meta, err) < 0)
+            return -1;
+        if (meta.info.is_cdrom)
+            return err_set(err, ERR_INVALID, "image %s is a CD-ROM and can't be a disk",
+                           op->image_uid);
+        *ret_bytes = meta.info.virtual_bytes;
+    } else if (op->volume_uid) {
+        struct volume_facts facts;
+
+        if (volume_facts_read(op->pool, op->volume_uid, &facts, err) < 0)
+            return -1;
+        *ret_bytes = facts.size_bytes;
+    }
+    return 0;
+}
+
+static int decide_size(struct op *op, struct err *err)
+{
+    int64_t least;
+
+    if (least_size(op, &least, err) < 0)
+        return -1;
+    if (op->size == 0)
+        op->size = least;
+    op->size = volume_round_size(op->size);
+    if (op->size <= 0)
+        return err_set(err, ERR_INVALID, "a volume needs a size");
+    if (op->size < least)
+        return err_set(err, ERR_INVALID,
+                       "%" PRId64 " bytes are less than the %" PRId64 " that it begins with",
+                       op->size, least);
+    return 0;
+}
+
+/* 1: there as asked for, 0: not there. */
+static int find_existing(const struct op *op, struct err *err)
+{
+    struct volume_facts facts;
+
+    if (volume_facts_read(op->pool, op->uid, &facts, err) < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    if ((op->size != 0 && facts.size_bytes != volume_round_size(op->size)) ||
+        strcmp(facts.image_uid, op->image_uid ? op->image_uid : "") != 0)
+        return err_set(err, ERR_ALREADY_EXISTS,
+                       "volume %s exists with another size or on another image", op->uid);
+    return 1;
+}
+
+static int fill(const struct op *op, const char *work, struct err *err)
+{
+    int result = op->volume_uid ? make_copy(op, work, err) : make_thin(op, work, err);
+
+    fault_point("storage.before_volume_facts");
+    if (result < 0 || write_facts(op, work, err) < 0)
+        return -1;
+    return place_commit(op->pool, op->uid, work, volume_files, err);
+}
+
+int volume_create_work(struct op *op, struct err *err)
+{
+    auto_free char *work = NULL;
+    struct err unseen;
+    int existing;
+
+    if (cancel_check(&op->cancel, err) < 0 || place_check_uid(op->uid, err) < 0)
+        return -1;
+    existing = find_existing(op, err);
+    if (existing != 0)
+        return existing < 0 ? -1 : 0;
+    if (decide_size(op, err) < 0)
+        return -1;
+    work = place_work_make(op->place, op->pool, op->uid, err);
+    if (!work)
+        return -1;
+    fault_point("storage.volume_work");
+    if (fill(op, work, err) == 0)
+        return 0;
+    (void)dir_remove(work, &unseen); /* else swept at the next opening */
+    return err_wrap(err, "volume %s", op->uid);
+}
