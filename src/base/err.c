@@ -63,7 +63,7 @@ static size_t append_text(char *to, size_t used, const char *format, ...)
 }
 
 /* The text is made in a buffer of its own, because an argument may be err->text. */
-int err_set(struct err *err, enum err_code code, const char *format, ...)
+int(err_set)(struct err *err, enum err_code code, const char *format, ...)
 {
     char text[ERR_TEXT_MAX] = "";
     va_list args;
@@ -97,7 +97,7 @@ static enum err_code code_of_errno(int number)
     }
 }
 
-int err_errno(struct err *err, const char *format, ...)
+int(err_errno)(struct err *err, const char *format, ...)
 {
     int number = errno;
     const char *description = strerrordesc_np(number);
@@ -118,7 +118,7 @@ int err_errno(struct err *err, const char *format, ...)
     return -1;
 }
 
-int err_wrap(struct err *err, const char *format, ...)
+int(err_wrap)(struct err *err, const char *format, ...)
 {
     char text[ERR_TEXT_MAX] = "";
     size_t used;

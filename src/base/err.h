@@ -59,6 +59,12 @@ int err_errno(struct err *err, const char *format, ...) __attribute__((format(pr
 /* Puts context before the text, "context: text"; the code stays. Returns -1. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same functions, so that compilers see the -1: a caller that returns it has then not
+ * left its results unset, which they would warn of. */
+#define err_set(...) __extension__({ (void)err_set(__VA_ARGS__); -1; })
+#define err_errno(...) __extension__({ (void)err_errno(__VA_ARGS__); -1; })
+#define err_wrap(...) __extension__({ (void)err_wrap(__VA_ARGS__); -1; })
+
 /* No error: code ERR_NONE, empty text. */
 void err_clear(struct err *err);
 
