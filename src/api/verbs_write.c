@@ -48,7 +48,7 @@ static char *manager_of(const struct request *request)
 struct write *verb_write_new(struct request *request, const char *name, struct failure *failure)
 {
     const struct route *route = &request->route;
-    enum validation validation;
+    enum validation validation = VALIDATE_WARN;
     struct write *write;
 
     if (dry_run_parse(request_option(request, "dryRun"), &request->is_dry_run, failure) < 0 ||
