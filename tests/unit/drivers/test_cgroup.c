@@ -106,11 +106,11 @@ TEST(version_1_limits_are_written_and_use_is_read)
     CHECK(usage.has_cpu);
     CHECK_EQ(usage.cpu_ns, 123456789);
     CHECK_EQ(usage.oom_kills, 2);
-    char **procs = cgroup_procs(&cgroups, "u");
-    CHECK(str_ends(procs[0], "/cg/cpu,cpuacct/virga/u/cgroup.procs"));
-    CHECK(str_ends(procs[1], "/cg/memory/service/a/virga/u/cgroup.procs"));
-    CHECK(!procs[2]);
-    cgroup_procs_free(procs);
+    file("/cg/cpu,cpuacct/virga/u/cgroup.procs", "");
+    file("/cg/memory/service/a/virga/u/cgroup.procs", "");
+    CHECK_OK(cgroup_enter(&cgroups, "u", 4711, &err), &err);
+    expect("/cg/cpu,cpuacct/virga/u/cgroup.procs", "4711");
+    expect("/cg/memory/service/a/virga/u/cgroup.procs", "4711");
     end();
 }
 

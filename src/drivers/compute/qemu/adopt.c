@@ -51,6 +51,17 @@ static bool open_process(struct qemu_machine *machine, struct trace_process *ret
     return true;
 }
 
+/* The last daemon may have died before it moved the process. */
+static void confine(struct qemu_machine *machine, pid_t pid)
+{
+    const struct cgroups *cgroups = &machine->driver->cgroups;
+    struct err err;
+
+    /* A host that allows it no more is no reason to give the machine up. */
+    if (!cgroup_holds(cgroups, machine->uid, pid))
+        (void)cgroup_enter(cgroups, machine->uid, pid, &err);
+}
+
 /* True when a process was found and is watched. */
 static bool take_process(struct qemu_machine *machine)
 {
@@ -60,6 +71,7 @@ static bool take_process(struct qemu_machine *machine)
     if (!open_process(machine, &process, &pidfd))
         return false;
     trace_forget_end(&machine->paths); /* what was intended has not happened */
+    confine(machine, process.pid);
     qemu_watch(machine, process.pid, pidfd);
     return true;
 }

@@ -122,20 +122,28 @@ int cgroup_remove(const struct cgroups *cgroups, const char *uid, struct err *er
 
 /* --- processes --- */
 
-char **cgroup_procs(const struct cgroups *cgroups, const char *uid)
+int cgroup_enter(const struct cgroups *cgroups, const char *uid, pid_t pid, struct err *err)
 {
-    char **paths = mem_array(CGROUP_BASES_MAX + 1, sizeof *paths);
-
-    for (unsigned i = 0; i < cgroups->base_count; i++)
-        paths[i] = str_printf("%s/%s/cgroup.procs", cgroups->bases[i].path, uid);
-    return paths;
+    for (unsigned i = 0; i < cgroups->base_count; i++) {
+        if (write_file(&cgroups->bases[i], uid, "cgroup.procs", err, "%d", (int)pid) < 0)
+            return -1;
+    }
+    return 0;
 }
 
-void cgroup_procs_free(char **paths)
+bool cgroup_holds(const struct cgroups *cgroups, const char *uid, pid_t pid)
 {
-    for (char **path = paths; path && *path; path++)
-        free(*path);
-    free(paths);
+    auto_free char *path = str_printf("/proc/%d/cgroup", (int)pid);
+    auto_free char *wanted = str_printf("/virga/%s\n", uid);
+    auto_buf struct buf text = { 0 };
+    unsigned count = 0;
+    struct err err;
+
+    if (file_read(path, SMALL_FILE_MAX, &text, &err) < 0 || !text.size)
+        return false;
+    for (const char *at = text.bytes; (at = strstr(at, wanted)); at += strlen(wanted))
+        count++;
+    return count >= cgroups->base_count;
 }
 
 /* --- use --- */

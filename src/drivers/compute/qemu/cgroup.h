@@ -6,7 +6,9 @@
  * All functions but cgroups_find() are for worker jobs: they write below /sys. */
 #pragma once
 #include "base/err.h"
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { CGROUP_BASES_MAX = 3, CGROUP_PATH_SIZE = 256 };
 
@@ -46,7 +48,9 @@ int cgroup_create(const struct cgroups *cgroups, const char *uid,
                   const struct cgroup_limits *limits, struct err *err);
 /* Removes the machine's groups; absent is fine. ERR_CONFLICT: a process is still in it. */
 int cgroup_remove(const struct cgroups *cgroups, const char *uid, struct err *err);
-/* The files that a process enters the groups by; freed with cgroup_procs_free(). */
-char **cgroup_procs(const struct cgroups *cgroups, const char *uid);
-void cgroup_procs_free(char **paths);
+/* Moves the process into the machine's groups. The first move in a while waits for the kernel
+ * (RCU), some 10 ms. ERR_NOT_FOUND: the process or the groups are gone. */
+int cgroup_enter(const struct cgroups *cgroups, const char *uid, pid_t pid, struct err *err);
+/* Whether it is in all of them, by its /proc/PID/cgroup. */
+bool cgroup_holds(const struct cgroups *cgroups, const char *uid, pid_t pid);
 void cgroup_read(const struct cgroups *cgroups, const char *uid, struct cgroup_usage *ret_usage);

@@ -7,7 +7,8 @@
  *
  * QEMU's socket takes one client at a time, so the driver is that client. A guest that reads
  * slowly holds the viewers' input back; a viewer that reads slowly loses output and is told
- * how much. QEMU itself writes the log. */
+ * how much. A UART sends byte by byte: after each read the output rests a moment, so that the
+ * next one finds many. QEMU itself writes the log. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute/qemu/parts.h"
@@ -27,6 +28,7 @@ enum {
     TO_GUEST_MAX = 4096,
     CHUNK = 4096,
     CHUNKS_PER_TURN = 4,
+    REST_MS = 5,
     RECONNECT_MS = 1000,
 };
 
@@ -43,6 +45,7 @@ struct qemu_serial {
     struct qemu_machine *machine;
     int fd; /* -1: not connected */
     struct loop_source *io, *retry;
+    struct loop_source *rest; /* not NULL: output waits a moment */
     struct buf scrollback, to_guest;
     struct viewer *viewers;
     unsigned viewer_count;
@@ -109,6 +112,13 @@ static void viewer_show(struct viewer *viewer, const char *bytes, size_t size)
     viewer->lost += size - taken;
 }
 
+static void wait_for_guest(struct qemu_serial *serial)
+{
+    if (serial->io)
+        loop_io_events(serial->io,
+                       (serial->rest ? 0 : LOOP_READ) | (serial->to_guest.size ? LOOP_WRITE : 0));
+}
+
 static void flush_to_guest(struct qemu_serial *serial)
 {
     while (serial->to_guest.size && serial->fd >= 0) {
@@ -119,8 +129,7 @@ static void flush_to_guest(struct qemu_serial *serial)
             break; /* full, or gone: the reading side finds out */
         buf_drop_front(&serial->to_guest, (size_t)sent);
     }
-    if (serial->io)
-        loop_io_events(serial->io, serial->to_guest.size ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+    wait_for_guest(serial);
     viewers_wait(serial);
 }
 
@@ -185,7 +194,8 @@ static void show_output(struct qemu_serial *serial, const char *bytes, size_t si
 static void disconnect(struct qemu_serial *serial)
 {
     loop_source_free(serial->io);
-    serial->io = NULL;
+    loop_source_free(serial->rest);
+    serial->io = serial->rest = NULL;
     if (serial->fd >= 0)
         close(serial->fd);
     serial->fd = -1;
@@ -225,6 +235,15 @@ static bool read_output(struct qemu_serial *serial)
     return true;
 }
 
+static void on_rested(void *arg)
+{
+    struct qemu_serial *serial = arg;
+
+    loop_source_free(serial->rest);
+    serial->rest = NULL;
+    wait_for_guest(serial);
+}
+
 static void on_serial(void *arg, int fd, unsigned events)
 {
     struct qemu_serial *serial = arg;
@@ -233,6 +252,8 @@ static void on_serial(void *arg, int fd, unsigned events)
         connect_later(serial);
         return;
     }
+    if ((events & LOOP_READ) && !serial->rest)
+        serial->rest = loop_timer(serial->machine->driver->setup.loop, REST_MS, on_rested, serial);
     flush_to_guest(serial);
 }
 
@@ -332,7 +353,7 @@ void qemu_console_open(struct compute *compute, const char *uid, compute_fd_fn *
     struct qemu_call *call = qemu_call_fd(driver, fn, arg);
     struct err err;
     struct qemu_machine *machine = qemu_machine_up(driver, uid, &err);
-    int fd;
+    int fd = -1;
 
     if (!machine || viewer_new(machine->serial, &fd, &err) < 0)
         qemu_call_end_later(call, &err);
