@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -214,13 +215,23 @@ static int start(const struct child *child, const int words[2], const int output
     return result;
 }
 
+static void begin_end(const struct child *child, struct child_end *end)
+{
+    const char *slash = strrchr(child->spawn.argv[0], '/');
+
+    *end = (struct child_end){ .code = -1,
+                               .file_size_max = child->spawn.file_size_max,
+                               .cpu_seconds_max = child->spawn.cpu_seconds_max };
+    snprintf(end->program, sizeof end->program, "%s", slash ? slash + 1 : child->spawn.argv[0]);
+}
+
 int child_run(const struct child *child, struct child_end *ret_end, struct err *err)
 {
     int words[2] = { -1, -1 }, output[2] = { -1, -1 };
     struct run run = { .child = child, .end = ret_end };
     int result;
 
-    *ret_end = (struct child_end){ .code = -1 };
+    begin_end(child, ret_end);
     if (pipe2(words, O_CLOEXEC) < 0 || (child->printed && pipe2(output, O_CLOEXEC) < 0)) {
         err_errno(err, "pipe");
         close_pipe(words);
@@ -241,23 +252,21 @@ int child_run(const struct child *child, struct child_end *ret_end, struct err *
     return result;
 }
 
-int child_explain(const struct child *child, const struct child_end *end, enum err_code code,
-                  struct err *err)
+int child_explain(const struct child_end *end, enum err_code code, struct err *err)
 {
-    const char *program = child->spawn.argv[0];
-    auto_free char *words = last_line(end->words, strlen(end->words), program);
+    auto_free char *words = last_line(end->words, strlen(end->words), end->program);
 
     if (strstr(end->words, strerror(ENOSPC)))
         return err_set(err, ERR_NO_SPACE, "%s", strerror(ENOSPC));
     if (end->signal == SIGXFSZ || strstr(end->words, strerror(EFBIG)))
         return err_set(err, ERR_TOO_LARGE, "larger than the %" PRIu64 " bytes allowed",
-                       child->spawn.file_size_max);
+                       end->file_size_max);
     if (end->signal == SIGXCPU)
-        return err_set(err, code, "%s: took more than %u s of processor time", program,
-                       child->spawn.cpu_seconds_max);
+        return err_set(err, code, "%s: took more than %u s of processor time", end->program,
+                       end->cpu_seconds_max);
     if (end->signal)
-        return err_set(err, code, "%s: ended by signal %d", program, end->signal);
+        return err_set(err, code, "%s: ended by signal %d", end->program, end->signal);
     if (words[0])
         return err_set(err, code, "%s", words);
-    return err_set(err, code, "%s: exit status %d", program, end->code);
+    return err_set(err, code, "%s: exit status %d", end->program, end->code);
 }

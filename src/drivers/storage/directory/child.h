@@ -29,8 +29,11 @@ struct child {
     void *arg;
 };
 
-/* How it ended. */
+/* How it ended, and what of the run is needed to tell it. */
 struct child_end {
+    char program[32];
+    uint64_t file_size_max;
+    unsigned cpu_seconds_max;
     int code;                     /* exit status; -1: by a signal */
     int signal;
     char words[CHILD_WORDS_SIZE]; /* the end of its standard error */
@@ -42,5 +45,4 @@ int child_run(const struct child *child, struct child_end *ret_end, struct err *
 
 /* What to say of an end that was no success: ERR_NO_SPACE when it spoke of a full disk,
  * ERR_TOO_LARGE when it went over its file size, else 'code'. Always -1. */
-int child_explain(const struct child *child, const struct child_end *end, enum err_code code,
-                  struct err *err);
+int child_explain(const struct child_end *end, enum err_code code, struct err *err);

@@ -36,7 +36,6 @@ static int check_structure(struct op *op, int fd, const struct image_found *foun
                                      .fd_count = 1,
                                      .cpu_seconds_max = cpu_seconds(found->virtual_bytes),
                                      .cancel = &op->cancel };
-    struct child child;
     struct child_end end;
     struct image_bytes bytes;
 
@@ -45,11 +44,11 @@ static int check_structure(struct op *op, int fd, const struct image_found *foun
         return -1;
     if (found->format == IMAGE_RAW)
         return 0;
-    if (foreign_run(&run, &child, &end, err) < 0)
+    if (foreign_run(&run, &end, err) < 0)
         return -1;
     if (end.code == 0 || end.code == CHECK_FOUND_LEAKS || end.code == CHECK_NOT_SUPPORTED)
         return 0;
-    child_explain(&child, &end, ERR_INVALID, err);
+    child_explain(&end, ERR_INVALID, err);
     return err_wrap(err, "%s image is damaged", image_format_name(found->format));
 }
 

@@ -234,8 +234,7 @@ static void tell_progress(void *arg)
         atomic_store(&fetch->op->progress.total, headers.total_bytes);
 }
 
-static int run_curl(struct fetch *fetch, int config_fd, struct child *child,
-                    struct child_end *end, struct err *err)
+static int run_curl(struct fetch *fetch, int config_fd, struct child_end *end, struct err *err)
 {
     auto_free char *size_max = str_printf("%" PRId64, fetch->size_max);
     const struct spawn_fd fds[] = { { config_fd, 0 },
@@ -248,21 +247,23 @@ static int run_curl(struct fetch *fetch, int config_fd, struct child *child,
         "--max-filesize", size_max, "--user-agent", "virga/" VIRGA_VERSION, NULL
     };
     uid_t uid = fetch->op->place->convert_uid;
+    const struct child child = {
+        .spawn = { .argv = argv,
+                   .fds = fds,
+                   .fd_count = 3,
+                   .change_user = true,
+                   .uid = uid,
+                   .gid = (gid_t)uid,
+                   .address_space_max = ADDRESS_SPACE_MAX,
+                   .file_size_max = (uint64_t)fetch->size_max,
+                   .open_files_max = 64 },
+        .cancel = &fetch->op->cancel,
+        .timeout_ms = TIMEOUT_MS,
+        .tick = tell_progress,
+        .arg = fetch,
+    };
 
-    *child = (struct child){ .spawn = { .argv = argv,
-                                        .fds = fds,
-                                        .fd_count = 3,
-                                        .change_user = true,
-                                        .uid = uid,
-                                        .gid = (gid_t)uid,
-                                        .address_space_max = ADDRESS_SPACE_MAX,
-                                        .file_size_max = (uint64_t)fetch->size_max,
-                                        .open_files_max = 64 },
-                             .cancel = &fetch->op->cancel,
-                             .timeout_ms = TIMEOUT_MS,
-                             .tick = tell_progress,
-                             .arg = fetch };
-    return child_run(child, end, err);
+    return child_run(&child, end, err);
 }
 
 /* --- what came of it --- */
@@ -307,23 +308,34 @@ static enum verdict too_large(const struct fetch *fetch, struct err *err)
     return VERDICT_FAILED;
 }
 
-static enum verdict judge_failure(const struct fetch *fetch, const struct child *child,
-                                  const struct child_end *end, struct err *err)
+static bool is_disk_full(const struct fetch *fetch)
+{
+    int64_t free_bytes;
+    struct err unseen;
+
+    return place_free_bytes(fetch->op->place->image_dir, &free_bytes, &unseen) == 0 &&
+           free_bytes == 0;
+}
+
+static enum verdict judge_failure(const struct fetch *fetch, const struct child_end *end,
+                                  struct err *err)
 {
     bool is_final = end->code == CURL_BAD_PROTOCOL || end->code == CURL_BAD_URL ||
                     end->code == CURL_REDIRECTS || end->code == CURL_BAD_CERTIFICATE;
 
-    child_explain(child, end, is_final ? ERR_INVALID : ERR_UNAVAILABLE, err);
+    child_explain(end, is_final ? ERR_INVALID : ERR_UNAVAILABLE, err);
     if (err->code == ERR_TOO_LARGE || end->code == CURL_TOO_LARGE)
         return too_large(fetch, err);
+    if (end->code == CURL_WRITE_ERROR) /* curl does not say why */
+        err->code = is_disk_full(fetch) ? ERR_NO_SPACE : ERR_IO;
     err_wrap(err, "%s", fetch->shown_url);
-    if (err->code == ERR_NO_SPACE || end->code == CURL_WRITE_ERROR)
+    if (err->code == ERR_NO_SPACE || err->code == ERR_IO)
         return VERDICT_FAILED;
     return is_final ? VERDICT_FAILED : VERDICT_AGAIN;
 }
 
-static enum verdict judge(const struct fetch *fetch, const struct child *child,
-                          const struct child_end *end, struct err *err)
+static enum verdict judge(const struct fetch *fetch, const struct child_end *end,
+                          struct err *err)
 {
     struct fetch_headers headers;
 
@@ -336,23 +348,22 @@ static enum verdict judge(const struct fetch *fetch, const struct child *child,
         return VERDICT_ANEW;
     if (end->code == CURL_HTTP_ERROR)
         return judge_status(fetch, headers.status, err);
-    return judge_failure(fetch, child, end, err);
+    return judge_failure(fetch, end, err);
 }
 
 static int try_once(struct fetch *fetch, enum verdict *ret_verdict, struct err *err)
 {
     auto_close int config_fd = -1;
-    struct child child;
     struct child_end end;
 
     if (take_validator(fetch, err) < 0 || truncate_fd(fetch->headers_fd, err) < 0 ||
         write_config(fetch, part_size(fetch), &config_fd, err) < 0)
         return -1;
     fault_point("storage.fetch");
-    if (run_curl(fetch, config_fd, &child, &end, err) < 0)
+    if (run_curl(fetch, config_fd, &end, err) < 0)
         return -1;
     fault_point("storage.fetched");
-    *ret_verdict = judge(fetch, &child, &end, err);
+    *ret_verdict = judge(fetch, &end, err);
     return 0;
 }
 

@@ -78,14 +78,13 @@ static int run_program(struct op *op, const char *const *argv, const int *fds, s
                                      .cancel = &op->cancel,
                                      .tick = tick,
                                      .arg = arg };
-    struct child child;
     struct child_end end;
 
-    if (foreign_run(&run, &child, &end, err) < 0)
+    if (foreign_run(&run, &end, err) < 0)
         return -1;
     if (end.code == 0)
         return 0;
-    child_explain(&child, &end, ERR_INVALID, err);
+    child_explain(&end, ERR_INVALID, err);
     if (end.code == IMPORT_EXIT_TOO_LARGE)
         err->code = ERR_TOO_LARGE;
     if (end.code == IMPORT_EXIT_NO_SPACE)

@@ -15,10 +15,9 @@ static const int64_t TIMEOUT_MS = INT64_C(24) * 3600 * 1000;
 static const char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
                                            "MALLOC_ARENA_MAX=2", NULL };
 
-static void describe(const struct foreign_run *run, const struct spawn_fd *fds,
-                     struct child *ret_child)
+static struct child describe(const struct foreign_run *run, const struct spawn_fd *fds)
 {
-    *ret_child = (struct child){
+    return (struct child){
         .spawn = { .argv = run->argv,
                    .env = environment,
                    .fds = fds,
@@ -39,29 +38,26 @@ static void describe(const struct foreign_run *run, const struct spawn_fd *fds,
     };
 }
 
-int foreign_run(const struct foreign_run *run, struct child *ret_child, struct child_end *ret_end,
-                struct err *err)
+int foreign_run(const struct foreign_run *run, struct child_end *ret_end, struct err *err)
 {
     struct spawn_fd *fds = mem_array(run->fd_count, sizeof *fds);
+    struct child child = describe(run, fds);
     int result;
 
     for (size_t i = 0; i < run->fd_count; i++)
         fds[i] = (struct spawn_fd){ .from = run->fds[i], .to = FIRST_FD + (int)i };
-    describe(run, fds, ret_child);
-    result = child_run(ret_child, ret_end, err);
-    ret_child->spawn.fds = NULL;
+    result = child_run(&child, ret_end, err);
     free(fds);
     return result;
 }
 
 int foreign_run_well(const struct foreign_run *run, enum err_code code, struct err *err)
 {
-    struct child child;
     struct child_end end;
 
-    if (foreign_run(run, &child, &end, err) < 0)
+    if (foreign_run(run, &end, err) < 0)
         return -1;
-    return end.code == 0 ? 0 : child_explain(&child, &end, code, err);
+    return end.code == 0 ? 0 : child_explain(&end, code, err);
 }
 
 char *qemu_img_file(const char *format, int fd)

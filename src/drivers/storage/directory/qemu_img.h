@@ -22,9 +22,8 @@ struct foreign_run {
     void (*tick)(void *arg);                                   /* may be NULL */
     void *arg;
 };
-/* Runs it to its end; 'ret_end' says how it ended. Fills 'ret_child' for child_explain(). */
-int foreign_run(const struct foreign_run *run, struct child *ret_child, struct child_end *ret_end,
-                struct err *err);
+/* Runs it to its end; 'ret_end' says how it ended. */
+int foreign_run(const struct foreign_run *run, struct child_end *ret_end, struct err *err);
 /* The same, and any end but exit status 0 is an error with this code. */
 int foreign_run_well(const struct foreign_run *run, enum err_code code, struct err *err);
 

@@ -115,7 +115,7 @@ static int make_thin(const struct op *op, const char *work, struct err *err)
     if (child_run(&child, &end, err) < 0)
         return -1;
     if (end.code != 0)
-        return child_explain(&child, &end, ERR_IO, err);
+        return child_explain(&end, ERR_IO, err);
     return chmod(path, VOLUME_MODE) < 0 ? err_errno(err, "set mode of %s", path) : 0;
 }
 
