@@ -592,6 +592,44 @@ TEST(a_qcow2_that_repeats_its_tables_to_waste_time_is_refused)
     check_cut(IMAGE_QCOW2, "more level 2 tables");
 }
 
+TEST(a_vmdk_cut_within_its_last_grain_is_told)
+{
+    make_vmdk(&made);
+    put_le(&made, 20, 8, 8);        /* grains of 4 KiB */
+    put_le(&made, 26 * 512, 40, 4); /* the first table in sector 40 */
+    put_le(&made, 40 * 512, 120, 4);
+    put_le(&made, 40 * 512 + 4, 1, 4); /* zeros */
+    check_whole(IMAGE_VMDK);
+    made.size = 128 * 512 - 1;
+    check_cut(IMAGE_VMDK, "a grain");
+    made.size = 40 * 512 + 100;
+    check_cut(IMAGE_VMDK, "truncated");
+}
+
+TEST(a_compressed_grain_of_vmdk_is_as_long_as_its_marker_says)
+{
+    make_vmdk(&made);
+    put_le(&made, 77, 1, 2);
+    put_le(&made, 26 * 512, 40, 4);
+    put_le(&made, 40 * 512, 120, 4);
+    put_le(&made, 120 * 512 + 8, 8 * 512 - 12, 4);
+    check_whole(IMAGE_VMDK);
+    put_le(&made, 120 * 512 + 8, 8 * 512 - 11, 4);
+    check_cut(IMAGE_VMDK, "a grain");
+}
+
+TEST(a_vmdk_that_repeats_its_tables_to_waste_time_is_refused)
+{
+    make_vmdk(&made);
+    put_le(&made, 20, 1, 8);
+    put_le(&made, 44, 1, 4);
+    put_le(&made, 12, 16000, 8); /* a table of one entry for each sector */
+    made.size = 63000;
+    memset(made.bytes + 26 * 512, 1, 63000 - 26 * 512 - 512);
+    put_le(&made, 56, 1, 8); /* the directory is anywhere */
+    check_cut(IMAGE_VMDK, "truncated");
+}
+
 TEST(a_vdi_cut_behind_its_map_is_told)
 {
     make_vdi(&made);

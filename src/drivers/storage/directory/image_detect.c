@@ -154,6 +154,8 @@ int image_check_whole(const struct image_bytes *bytes, enum image_format format,
 
     if (format == IMAGE_QCOW2)
         result = qcow2_check_whole(bytes, err);
+    else if (format == IMAGE_VMDK)
+        result = vmdk_check_whole(bytes, err);
     else if (format == IMAGE_VDI)
         result = vdi_check_whole(bytes, err);
     else if (format == IMAGE_VHDX)

@@ -25,6 +25,7 @@ int raw_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struc
 
 /* Each finds data that the tables name beyond the end of a file that passed its check. */
 int qcow2_check_whole(const struct image_bytes *bytes, struct err *err);
+int vmdk_check_whole(const struct image_bytes *bytes, struct err *err);
 int vhdx_check_whole(const struct image_bytes *bytes, struct err *err);
 int vdi_check_whole(const struct image_bytes *bytes, struct err *err);
 

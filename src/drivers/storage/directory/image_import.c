@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The largest volume there can be: a disk of exabytes costs time, not space, to convert. */
+static const int64_t VIRTUAL_MAX = INT64_C(64) << 40;
+
 struct import {
     struct op *op;
     char *work;              /* folder below .work */
@@ -116,7 +119,9 @@ static int check_size(const struct import *import, struct err *err)
 {
     int64_t size = import->found.virtual_bytes, max = import->op->size;
 
-    if (max > 0 && size > max)
+    if (max <= 0 || max > VIRTUAL_MAX)
+        max = VIRTUAL_MAX;
+    if (size > max)
         return err_set(err, ERR_TOO_LARGE,
                        "the disk has %" PRId64 " bytes, allowed are %" PRId64, size, max);
     return 0;

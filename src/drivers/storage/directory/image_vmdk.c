@@ -10,6 +10,10 @@
 
 enum {
     HEADER_SIZE = 512,
+    GTES_MAX = 512,
+    GRAIN_ZEROED = 1,          /* an entry that names no grain but zeros */
+    GRAIN_MARKER_SIZE = 12,    /* before each compressed grain: its sector and its size */
+    COMPRESSED_DEFLATE = 1,
     FOOTER_SIZE = 1536,        /* marker, header, end-of-stream marker */
     TEXT_SIZE_MAX = 20 * 512,  /* what QEMU reads of a descriptor */
     TEXT_OFFSET = 512,         /* where QEMU looks for it whatever the header says */
@@ -17,7 +21,7 @@ enum {
 };
 
 struct header {
-    uint32_t version, gtes_per_gt;
+    uint32_t version, gtes_per_gt, compression;
     uint64_t capacity, granularity, text_offset, text_size, gd_offset, grain_offset;
 };
 
@@ -32,6 +36,7 @@ static void decode(const uint8_t *raw, struct header *h)
         .gtes_per_gt = le32(raw + 44),
         .gd_offset = le64(raw + 56),
         .grain_offset = le64(raw + 64),
+        .compression = le16(raw + 77),
     };
 }
 
@@ -45,7 +50,7 @@ static int check_header(const struct header *h, struct err *err)
     if (h->version < 1 || h->version > 3)
         return err_set(err, ERR_INVALID, "version %" PRIu32 " is not supported", h->version);
     if (h->granularity == 0 || h->granularity > GRAIN_SECTORS_MAX || h->gtes_per_gt == 0 ||
-        h->gtes_per_gt > 512)
+        h->gtes_per_gt > GTES_MAX)
         return err_set(err, ERR_INVALID, "has a damaged header");
     return 0;
 }
@@ -142,25 +147,94 @@ static int read_footer(const struct image_bytes *bytes, struct header *h, struct
     return check_header(h, err);
 }
 
-int vmdk_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err)
+/* The header that holds: of a streamed file the one at its end. */
+static int read_header(const struct image_bytes *bytes, struct header *ret_header, struct err *err)
 {
     uint8_t raw[HEADER_SIZE];
-    struct header h;
 
     if (image_read(bytes, 0, raw, sizeof raw, err) < 0)
         return -1;
-    decode(raw, &h);
-    if (check_header(&h, err) < 0 || check_text_at(bytes, TEXT_OFFSET, err) < 0)
+    decode(raw, ret_header);
+    if (check_header(ret_header, err) < 0 || check_text_at(bytes, TEXT_OFFSET, err) < 0)
         return -1;
-    if (h.text_offset > UINT64_MAX / SECTOR_SIZE)
+    if (ret_header->text_offset > UINT64_MAX / SECTOR_SIZE)
         return err_set(err, ERR_INVALID, "has a damaged header");
-    if (h.text_offset > 1 && check_text_at(bytes, h.text_offset * SECTOR_SIZE, err) < 0)
+    if (ret_header->text_offset > 1 &&
+        check_text_at(bytes, ret_header->text_offset * SECTOR_SIZE, err) < 0)
         return -1;
-    if (h.gd_offset == UINT64_MAX && read_footer(bytes, &h, err) < 0)
+    return ret_header->gd_offset == UINT64_MAX ? read_footer(bytes, ret_header, err) : 0;
+}
+
+int vmdk_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err)
+{
+    struct header h;
+
+    if (read_header(bytes, &h, err) < 0)
         return -1;
     if (h.gd_offset > UINT64_MAX / SECTOR_SIZE)
         return err_set(err, ERR_INVALID, "has a damaged header");
     if (image_has_range(bytes, "the grain directory", h.gd_offset * SECTOR_SIZE, 4, err) < 0)
         return -1;
     return image_take_size(h.capacity * SECTOR_SIZE, ret_virtual_bytes, err);
+}
+
+/* --- the grains --- */
+
+/* Grains are numbered by what the guest sees; the last one may be shorter. */
+static int check_grain(const struct image_bytes *bytes, const struct header *h, uint64_t index,
+                       uint32_t sector, struct err *err)
+{
+    uint64_t offset = (uint64_t)sector * SECTOR_SIZE;
+    uint64_t left = h->capacity - index * h->granularity;
+    uint8_t marker[GRAIN_MARKER_SIZE];
+
+    if (sector <= GRAIN_ZEROED)
+        return 0;
+    if (h->compression != COMPRESSED_DEFLATE)
+        return image_has_range(bytes, "a grain", offset,
+                               (left < h->granularity ? left : h->granularity) * SECTOR_SIZE, err);
+    if (image_read(bytes, offset, marker, sizeof marker, err) < 0)
+        return -1;
+    return image_has_range(bytes, "a grain", offset + GRAIN_MARKER_SIZE, le32(marker + 8), err);
+}
+
+static int check_table(const struct image_bytes *bytes, const struct header *h, uint64_t first,
+                       uint32_t sector, struct err *err)
+{
+    uint8_t raw[GTES_MAX * 4];
+
+    if (image_read(bytes, (uint64_t)sector * SECTOR_SIZE, raw, h->gtes_per_gt * 4, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < h->gtes_per_gt && (first + i) * h->granularity < h->capacity; i++)
+        if (check_grain(bytes, h, first + i, le32(raw + 4 * i), err) < 0)
+            return -1;
+    return 0;
+}
+
+int vmdk_check_whole(const struct image_bytes *bytes, struct err *err)
+{
+    struct header h;
+    uint64_t count, tables_left;
+
+    if (read_header(bytes, &h, err) < 0)
+        return -1;
+    count = (h.capacity - 1) / (h.granularity * h.gtes_per_gt) + 1;
+    /* Each table has room of its own; more of them are a file made to waste our time. */
+    tables_left = (uint64_t)bytes->size / (h.gtes_per_gt * UINT64_C(4));
+    if (image_has_range(bytes, "the grain directory", h.gd_offset * SECTOR_SIZE, count * 4, err) <
+        0)
+        return -1;
+    for (uint64_t i = 0; i < count; i++) {
+        uint8_t raw[4];
+
+        if (image_read(bytes, h.gd_offset * SECTOR_SIZE + i * 4, raw, 4, err) < 0)
+            return -1;
+        if (le32(raw) == 0)
+            continue;
+        if (tables_left-- == 0)
+            return err_set(err, ERR_INVALID, "has more grain tables than the file has room for");
+        if (check_table(bytes, &h, i * h.gtes_per_gt, le32(raw), err) < 0)
+            return -1;
+    }
+    return 0;
 }

@@ -134,13 +134,21 @@ static const struct filter *find_filter(const char *name)
 static int open_compressed(struct archive *archive, const struct filter *filter, struct err *err)
 {
     struct archive_entry *entry;
+    int result;
 
     if (filter->support(archive) != ARCHIVE_OK ||
-        archive_read_support_format_raw(archive) != ARCHIVE_OK)
+        archive_read_support_format_raw(archive) != ARCHIVE_OK ||
+        archive_read_support_format_empty(archive) != ARCHIVE_OK)
         return err_set(err, ERR_UNSUPPORTED, "libarchive can't read %s", filter->name);
-    if (archive_read_open_fd(archive, IN_FD, READ_SIZE) != ARCHIVE_OK ||
-        archive_read_next_header(archive, &entry) != ARCHIVE_OK)
+    if (archive_read_open_fd(archive, IN_FD, READ_SIZE) != ARCHIVE_OK)
         return read_error(archive, err);
+    result = archive_read_next_header(archive, &entry);
+    if (result == ARCHIVE_EOF)
+        return err_set(err, ERR_INVALID, "the file in it is empty");
+    if (result != ARCHIVE_OK)
+        return read_error(archive, err);
+    if (archive_filter_count(archive) > 2) /* this one and the plain file below it */
+        return err_set(err, ERR_INVALID, "is compressed twice");
     if (archive_filter_code(archive, 0) != filter->code)
         return err_set(err, ERR_INVALID, "not compressed with %s", filter->name);
     return 0;
