@@ -9,7 +9,7 @@ INITRD_MODULES="virtio_pci virtio_blk isofs virtio_scsi sd_mod"
 ROOT_MODULES="
     virtio_net virtio_console virtio_balloon virtio-rng virtio_mem virtio_scsi virtio_pmem
     sd_mod sr_mod isofs vfat nls_utf8 nls_cp437 nls_iso8859-1 nls_ascii
-    button evdev qemu_fw_cfg vmgenid
+    button evdev qemu_fw_cfg vmgenid pvpanic-mmio
     fuse virtiofs overlay loop
     vmw_vsock_virtio_transport crc32c_intel crc32c-intel
 "
