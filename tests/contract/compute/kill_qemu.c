@@ -179,7 +179,7 @@ TEST(a_daemon_killed_at_any_named_point_is_followed_by_one_that_finds_everything
 {
     static const char *const points[] = {
         "compute.launch.begun",      "compute.launch.locked",  "compute.launch.recorded",
-        "compute.launch.opened",     "compute.launch.moved", "compute.launch.spawned",
+        "compute.launch.opened",     "compute.launch.moved",   "compute.launch.spawned",
         "compute.launch.noted",      "compute.launch.watched", "compute.launch.ready",
         "compute.launch.up",         "compute.plug.begun",     "compute.plug.opened",
         "compute.end.expected",      "compute.end.agreed",     "compute.end.begun",

@@ -61,6 +61,13 @@ enum machine_state rig_state(struct rig *rig, const char *uid);
         RIG_CALL(rig, &wait_, name, __VA_ARGS__);                                                  \
         CHECK_STR(wait_.err.text, "");                                                             \
     } while (0)
+#define RIG_OK_NO_UID(rig, name)                                                                   \
+    do {                                                                                           \
+        struct wait wait_ = { 0 };                                                                 \
+        (rig)->compute->ops->name((rig)->compute, wait_done(rig, &wait_));                         \
+        rig_wait(rig, &wait_);                                                                     \
+        CHECK_STR(wait_.err.text, "");                                                             \
+    } while (0)
 #define RIG_FAILS(rig, wanted, name, ...)                                                          \
     do {                                                                                           \
         struct wait wait_ = { 0 };                                                                 \

@@ -21,7 +21,7 @@ struct own {
 
 static struct own *own_of(struct rig *rig) { return rig->own; }
 
-static void open_driver(struct rig *rig)
+void rig_open_driver(struct rig *rig)
 {
     struct err err;
 
@@ -47,7 +47,7 @@ void rig_open_at(struct rig *rig, const char *folder)
                                          .uid_base = UID_BASE,
                                          .changed = rig_changed,
                                          .arg = rig };
-    open_driver(rig);
+    rig_open_driver(rig);
 }
 
 void rig_open(struct rig *rig)
@@ -82,7 +82,7 @@ void rig_close(struct rig *rig)
 void rig_reopen(struct rig *rig)
 {
     rig->compute->ops->close(rig->compute);
-    open_driver(rig);
+    rig_open_driver(rig);
 }
 
 struct machine_config *rig_config(struct rig *rig, const char *uid)

@@ -4,4 +4,5 @@
 
 /* On a folder that exists, with what an earlier driver left in it. */
 void rig_open_at(struct rig *rig, const char *folder);
-void rig_leave(struct rig *rig); /* closes the driver; the folder and the machines stay */
+void rig_leave(struct rig *rig);       /* closes the driver; the folder and the machines stay */
+void rig_open_driver(struct rig *rig); /* after its driver was closed */

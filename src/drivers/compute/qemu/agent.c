@@ -363,6 +363,12 @@ void qemu_agent_stop(struct qemu_machine *machine, const struct err *why)
     free(agent);
 }
 
+void qemu_agent_guest_died(struct qemu_machine *machine)
+{
+    if (machine->agent)
+        lose(machine->agent, "the guest crashed");
+}
+
 /* --- the contract's call --- */
 
 static struct qemu_agent *agent_for(struct qemu_driver *driver, const char *uid, struct err *err)

@@ -63,6 +63,8 @@ void qemu_read_run_state(struct qemu_machine *machine, const char *text)
         qemu_io_error_forget(machine);
     describe(machine, text);
     qemu_machine_refresh(machine);
+    if (machine->run_state == MACHINE_CRASHED)
+        qemu_agent_guest_died(machine);
 }
 
 static void on_status(void *arg, const struct err *err, const json_t *result)
