@@ -1,6 +1,7 @@
 /* drivers/storage/directory/child.c - runs a program and waits for its end, a signal to stop,
  * or the end of patience. */
 #include "drivers/storage/directory/child.h"
+#include "base/fault.h"
 #include "base/last_line.h"
 #include "base/mem.h"
 #include <errno.h>
@@ -242,6 +243,7 @@ int child_run(const struct child *child, struct child_end *ret_end, struct err *
         close_pipe(output);
         return -1;
     }
+    fault_point("storage.child_runs");
     close_pipe((int[2]){ words[1], output[1] });
     run.words_fd = words[0];
     run.output_fd = output[0];

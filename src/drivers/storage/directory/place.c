@@ -152,6 +152,7 @@ int place_sweep(const struct place *place, const char *parent, struct err *err)
     while (result == 0 && (entry = readdir(dir))) {
         auto_free char *path = str_printf("%s/%s", work_root, entry->d_name);
 
+        fault_point("storage.sweep");
         if (entry->d_name[0] != '.' && !is_of_session(place, entry->d_name))
             result = dir_remove(path, err);
     }
