@@ -236,7 +236,10 @@ void core_compact(struct store *store, int64_t revision)
 {
     struct core *core = core_of(store);
 
-    core->compact_target = revision < core->revision ? revision : core->revision;
+    if (revision > core->revision)
+        revision = core->revision;
+    if (revision > core->compact_target)
+        core->compact_target = revision;
     core_trim(core);
 }
 

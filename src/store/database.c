@@ -44,44 +44,38 @@ _Static_assert(DATABASE_APPLICATION_ID == 1449751143 && DATABASE_SCHEMA == 1,
 
 /* --- errors --- */
 
+/* The write-ahead log belongs to the file: played into another one it would damage that too. */
 int database_damaged(const struct database *database, const char *why, struct err *err)
 {
     return err_set(err, ERR_INTERNAL,
-                   "%s is damaged (%s): put back a backup of it, or move it away to start with an "
-                   "empty store",
-                   database->path, why);
+                   "%s is damaged (%s): move it and %s-wal away, then put back a backup or start "
+                   "with an empty store",
+                   database->path, why, database->path);
 }
 
-static bool is_space(const struct database *database, int result)
+static bool is_about_space(int result, int number)
 {
-    int number = sqlite3_system_errno(database->handle);
-
-    return result == SQLITE_FULL || number == ENOSPC || number == EDQUOT || number == EFBIG;
+    if (result == SQLITE_FULL)
+        return true;
+    return result == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT || number == EFBIG);
 }
 
 int database_error(const struct database *database, int result, const char *doing, struct err *err)
 {
+    int number = errno; /* sqlite3_system_errno() stays 0 when it is a commit that fails */
+    int kind = result & 0xff;
     const char *why = sqlite3_errmsg(database->handle);
 
-    switch (result & 0xff) {
-    case SQLITE_BUSY:
+    if (kind == SQLITE_BUSY)
         return err_set(err, ERR_CONFLICT, "%s is in use by another process", database->path);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
+    if (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB)
         return database_damaged(database, why, err);
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-        if (is_space(database, result & 0xff))
-            return err_set(err, ERR_NO_SPACE, "%s: %s: no space left on its disk", database->path,
-                           doing);
-        break;
-    default:
-        break;
-    }
-
-    int number = sqlite3_system_errno(database->handle);
-    return err_set(err, ERR_IO, "%s: %s: %s%s%s", database->path, doing, why, number ? ": " : "",
-                   number ? strerror(number) : "");
+    if (is_about_space(kind, number))
+        return err_set(err, ERR_NO_SPACE, "%s: %s: no space left on its disk", database->path,
+                       doing);
+    if ((kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN) && number != 0)
+        return err_set(err, ERR_IO, "%s: %s: %s: %s", database->path, doing, why, strerror(number));
+    return err_set(err, ERR_IO, "%s: %s: %s", database->path, doing, why);
 }
 
 /* --- opening --- */
@@ -99,6 +93,7 @@ sqlite3_stmt *database_prepare(struct database *database, const char *sql, struc
 
 static int execute(struct database *database, const char *sql, const char *doing, struct err *err)
 {
+    errno = 0;
     int result = sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
 
     return result == SQLITE_OK ? 0 : database_error(database, result, doing, err);
@@ -112,13 +107,16 @@ static int read_number(struct database *database, const char *sql, int64_t *ret_
 
     if (!statement)
         return -1;
+    errno = 0;
     result = sqlite3_step(statement);
     if (result == SQLITE_ROW)
         *ret_number = sqlite3_column_int64(statement, 0);
+    else if (result == SQLITE_DONE)
+        database_damaged(database, "it lacks its own description", err);
+    else
+        database_error(database, result, "cannot be read", err);
     sqlite3_finalize(statement);
-    if (result == SQLITE_DONE)
-        return database_damaged(database, "it lacks its own description", err);
-    return result == SQLITE_ROW ? 0 : database_error(database, result, "cannot be read", err);
+    return result == SQLITE_ROW ? 0 : -1;
 }
 
 /* Flushes the entry of a new file or folder to the disk. */
@@ -150,6 +148,8 @@ static int make_file(const char *directory, const char *path, struct err *err)
 static int connect(struct database *database, struct err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+
+    errno = 0;
     int result = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
 
     if (result != SQLITE_OK)
@@ -242,6 +242,7 @@ static int load_rows(struct database *database, sqlite3_stmt *statement,
 {
     int result;
 
+    errno = 0;
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
         struct database_row row;
 

@@ -8,6 +8,7 @@
 #include "store/database_internal.h"
 #include "store/record.h"
 #include "base/fault.h"
+#include <errno.h>
 #include <string.h>
 
 int database_prepare_commits(struct database *database, struct err *err)
@@ -36,6 +37,7 @@ int database_prepare_commits(struct database *database, struct err *err)
 /* sqlite3_step() says how it went; what sqlite3_reset() returns is the same again. */
 static int run(struct database *database, sqlite3_stmt *statement, struct err *err)
 {
+    errno = 0;
     int result = sqlite3_step(statement);
 
     if (result != SQLITE_DONE)

@@ -12,7 +12,8 @@ struct database {
     sqlite3_stmt *begin, *commit, *rollback, *add, *remove, *set_compacted;
 };
 
-/* Fills 'err' from what SQLite said last: "PATH: DOING: why, and what to do". Returns -1. */
+/* Fills 'err' from what SQLite said last, "PATH: DOING: why", and from errno, which was 0 before
+ * the call that failed. Returns -1. */
 int database_error(const struct database *database, int result, const char *doing, struct err *err);
 int database_damaged(const struct database *database, const char *why, struct err *err);
 

@@ -37,6 +37,8 @@ struct record *record_new(const struct record_fields *fields)
     size_t length = 0;
 
     assert(value.gap == STORE_GAP_NONE || (value.gap >= 0 && (size_t)value.gap <= value.size));
+    if (!value.bytes)
+        value.bytes = "";
     if (value.gap == STORE_GAP_NONE)
         value.gap = 0;
     else

@@ -15,4 +15,13 @@ static void close_store(struct store *store)
     folder_remove(folder);
 }
 
+static struct store *reopen_store(struct loop *loop, struct store *store)
+{
+    store_free(store);
+    return open_in(loop, folder);
+}
+static const bool can_reopen = true;
+static const uint64_t seed_count = 8;
+
 #include "contract.h"
+#include "property.h"
