@@ -260,6 +260,8 @@ int child_explain(const struct child_end *end, enum err_code code, struct err *e
 
     if (strstr(end->words, strerror(ENOSPC)))
         return err_set(err, ERR_NO_SPACE, "%s", strerror(ENOSPC));
+    if (strstr(end->words, "Failed to get") && strstr(end->words, "lock"))
+        return err_set(err, ERR_CONFLICT, "in use by another process");
     if (end->signal == SIGXFSZ || strstr(end->words, strerror(EFBIG)))
         return err_set(err, ERR_TOO_LARGE, "larger than the %" PRIu64 " bytes allowed",
                        end->file_size_max);
