@@ -3,10 +3,7 @@
 #include "drivers/storage/directory/bundle.h"
 #include <string.h>
 
-static void check_name(const char *name)
-{
-    assert(!strchr(name, '/') && name[0] != '.');
-}
+static void check_name(const char *name) { assert(!strchr(name, '/') && name[0] != '.'); }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

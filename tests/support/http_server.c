@@ -108,7 +108,9 @@ static size_t wanted_offset(const struct http_behaviour *now, const char *reques
     if (now->without_ranges || !header(request, "Range", range, sizeof range))
         return 0;
     if (header(request, "If-Range", if_range, sizeof if_range) &&
-        strcmp(if_range, now->etag ? now->etag : now->last_modified ? now->last_modified : "") != 0)
+        strcmp(if_range, now->etag            ? now->etag
+                         : now->last_modified ? now->last_modified
+                                              : "") != 0)
         return 0;
     return strtoul(range + strlen("bytes="), NULL, 10);
 }

@@ -12,17 +12,17 @@ struct http_server;
 struct http_behaviour {
     const void *body;
     size_t size;
-    const char *etag;           /* with its quotes; NULL: none */
-    const char *last_modified;  /* NULL: none */
-    int status;                 /* 0: 200 or 206 */
-    const char *location;       /* with a status of 3xx */
-    size_t cut_after;           /* body bytes of each answer before the connection ends; 0: all */
-    unsigned cut_count;         /* so many answers are cut */
-    unsigned fail_count;        /* so many requests are answered with 'fail_status' first */
-    int fail_status;            /* 0: the connection is closed without an answer */
-    bool without_ranges;        /* always 200 and the whole */
-    bool without_length;        /* ends with the connection */
-    bool hangs;                 /* sends 'cut_after' bytes, then nothing, until stopped or cut off */
+    const char *etag;          /* with its quotes; NULL: none */
+    const char *last_modified; /* NULL: none */
+    int status;                /* 0: 200 or 206 */
+    const char *location;      /* with a status of 3xx */
+    size_t cut_after;          /* body bytes of each answer before the connection ends; 0: all */
+    unsigned cut_count;        /* so many answers are cut */
+    unsigned fail_count;       /* so many requests are answered with 'fail_status' first */
+    int fail_status;           /* 0: the connection is closed without an answer */
+    bool without_ranges;       /* always 200 and the whole */
+    bool without_length;       /* ends with the connection */
+    bool hangs;                /* sends 'cut_after' bytes, then nothing, until stopped or cut off */
 };
 
 struct http_server *http_server_new(const struct http_behaviour *behaviour);

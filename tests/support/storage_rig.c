@@ -3,10 +3,12 @@
 #include "base/files.h"
 #include "drivers/storage/directory/directory.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,8 +38,8 @@ void storage_rig_open(struct storage_rig *rig, const char *parent)
                                          .image_dir = str_printf("%s/images", rig->folder),
                                          .convert_uid = OTHER_USER,
                                          .import_program = getenv("VIRGA_IMPORT") };
-    rig->pool = (struct storage_pool){ .type = "Directory",
-                                       .path = str_printf("%s/pool", rig->folder) };
+    rig->pool =
+        (struct storage_pool){ .type = "Directory", .path = str_printf("%s/pool", rig->folder) };
     open_driver(rig);
 }
 
@@ -159,11 +161,27 @@ void run_shell(const char *format, ...)
         check_fail(CHECK_HERE, "failed: %s", command);
 }
 
+void wait_for_size(const char *path, int64_t size)
+{
+    struct pollfd changed = { .fd = inotify_init1(IN_CLOEXEC), .events = POLLIN };
+    char events[4096];
+    struct stat found;
+
+    CHECK(inotify_add_watch(changed.fd, path, IN_MODIFY) >= 0);
+    while (stat(path, &found) == 0 && found.st_size < size) {
+        CHECK_EQ(poll(&changed, 1, 20 * 1000), 1);
+        CHECK(read(changed.fd, events, sizeof events) > 0);
+    }
+    CHECK_EQ(found.st_size, size);
+    close(changed.fd);
+}
+
 char *list_files(const char *folder)
 {
     auto_free char *command =
         str_printf("cd %s 2>/dev/null && find . -mindepth 1 -type d -printf '%%P/\\n' "
-                   "-o -mindepth 1 -printf '%%P\\n' 2>/dev/null | sort", folder);
+                   "-o -mindepth 1 -printf '%%P\\n' 2>/dev/null | sort",
+                   folder);
     FILE *list = popen(command, "r");
     struct buf text = { 0 };
     char chunk[512];

@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 struct storage_rig {
-    char folder[64];      /* holds "images" and "pool" */
+    char folder[64]; /* holds "images" and "pool" */
     struct loop *loop;
     struct storage_setup setup;
     struct storage_pool pool;
@@ -39,6 +39,8 @@ struct storage_answer storage_rig_import(struct storage_rig *rig,
 
 /* Runs a shell command and checks that it succeeds. */
 void run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Waits until the file, which is there, has so many bytes; fails the test after 20 seconds. */
+void wait_for_size(const char *path, int64_t size);
 /* Names below the folder, sorted, one a line, "NAME" or "NAME/" for folders, with what is in
  * them; the caller frees it. */
 char *list_files(const char *folder);

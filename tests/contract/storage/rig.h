@@ -9,9 +9,9 @@ struct rig {
     struct storage_driver *driver;
     struct storage_setup setup;
     struct storage_pool pool;
-    int64_t image_bytes;    /* virtual size of what rig_upload() uploads */
-    char sha256[65];        /* and its checksum */
-    void *own;              /* the driver's part */
+    int64_t image_bytes; /* virtual size of what rig_upload() uploads */
+    char sha256[65];     /* and its checksum */
+    void *own;           /* the driver's part */
 };
 
 /* --- by driver --- */

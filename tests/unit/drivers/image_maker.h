@@ -57,9 +57,9 @@ static inline void make_qcow2(struct made *made)
     made_begin(made, 4 * 512 + 32 * 512);
     put_text(made, 0, "QFI\xfb");
     put_be(made, 4, 3, 4);
-    put_be(made, 20, 9, 4);                  /* cluster bits */
+    put_be(made, 20, 9, 4); /* cluster bits */
     put_be(made, 24, QCOW2_MADE_BYTES, 8);
-    put_be(made, 36, 32, 4);                 /* level 1 entries of 32 KiB each */
+    put_be(made, 36, 32, 4); /* level 1 entries of 32 KiB each */
     put_be(made, 40, 3 * 512, 8);
     put_be(made, 48, 512, 8);
     put_be(made, 56, 1, 4);
@@ -78,13 +78,13 @@ static inline void make_vmdk(struct made *made)
     put_text(made, 0, "KDMV");
     put_le(made, 4, 1, 4);
     put_le(made, 8, 3, 4);
-    put_le(made, 12, 2048, 8);  /* capacity in sectors */
-    put_le(made, 20, 128, 8);   /* grain */
-    put_le(made, 28, 1, 8);     /* descriptor */
+    put_le(made, 12, 2048, 8); /* capacity in sectors */
+    put_le(made, 20, 128, 8);  /* grain */
+    put_le(made, 28, 1, 8);    /* descriptor */
     put_le(made, 36, 20, 8);
     put_le(made, 44, 512, 4);
     put_le(made, 48, 21, 8);
-    put_le(made, 56, 26, 8);    /* grain directory */
+    put_le(made, 56, 26, 8); /* grain directory */
     put_le(made, 64, 128, 8);
     put_text(made, 512, vmdk_text);
 }
@@ -158,7 +158,7 @@ static inline void make_vdi(struct made *made)
     put_le(made, 68, 0x00010001, 4);
     put_le(made, 72, 400, 4);
     put_le(made, 76, 1, 4);
-    put_le(made, 340, 512, 4);       /* block map */
+    put_le(made, 340, 512, 4); /* block map */
     put_le(made, 344, 1024, 4);
     put_le(made, 360, 512, 4);
     put_le(made, 368, 1 << 20, 8);

@@ -20,7 +20,9 @@ TEST(a_manifest_is_read_whole)
     CHECK_OK(parse(FIELDS("\"name\":\"n\",\"architecture\":\"x86_64\",\"os\":\"Debian 12\","
                           "\"kernelVersion\":\"6\",\"defaultUser\":\"root\",\"disk\":\"d.qcow2\","
                           "\"boot\":{\"kernel\":\"k\",\"initrd\":\"i\",\"commandLine\":\"a b\"},"
-                          "\"guestAgent\":true"), &bundle, &err), &err);
+                          "\"guestAgent\":true"),
+                   &bundle, &err),
+             &err);
     CHECK_STR(bundle.architecture, "x86_64");
     CHECK_STR(bundle.os, "Debian 12");
     CHECK_STR(bundle.default_user, "root");

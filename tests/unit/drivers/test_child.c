@@ -57,7 +57,9 @@ TEST(the_last_line_of_what_it_says_explains_a_failure)
 TEST(of_many_words_the_last_are_kept)
 {
     CHECK_STR(explained("i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i + 1)); done; "
-                        "exit 1").text, "line 2999");
+                        "exit 1")
+                  .text,
+              "line 2999");
 }
 
 TEST(a_full_disk_and_a_file_too_large_are_told_apart)

@@ -20,8 +20,9 @@ TEST(nothing_said_is_nothing_known)
 TEST(the_whole_size_comes_from_the_length_or_the_range)
 {
     CHECK_EQ(parse("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n").total_bytes, 1000);
-    CHECK_EQ(parse("HTTP/2 206\r\ncontent-length: 5\r\ncontent-range: bytes 5-9/10\r\n").total_bytes,
-             10);
+    CHECK_EQ(
+        parse("HTTP/2 206\r\ncontent-length: 5\r\ncontent-range: bytes 5-9/10\r\n").total_bytes,
+        10);
     CHECK_EQ(parse("HTTP/1.1 206 P\r\nContent-Length: 5\r\n\r\n").total_bytes, -1);
     CHECK_EQ(parse("HTTP/1.1 416 No\r\nContent-Range: bytes */77\r\n\r\n").total_bytes, 77);
     CHECK_EQ(parse("HTTP/1.1 416 No\r\nContent-Range: bytes */77\r\n\r\n").status, 416);

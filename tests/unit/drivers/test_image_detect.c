@@ -1,7 +1,6 @@
 #include "check.h"
 #include "image_maker.h"
 
-
 static struct made made;
 
 static int detect(struct image_found *found, struct err *err)
@@ -53,7 +52,7 @@ static void make_gzip(struct made *to)
 static void make_xz(struct made *to)
 {
     made_begin(to, 100);
-    memcpy(to->bytes, "\xfd" "7zXZ\0", 6);
+    memcpy(to->bytes, "\3757zXZ\0", 6);
 }
 
 static void make_zstd(struct made *to)
@@ -117,16 +116,25 @@ TEST(a_cut_header_is_refused_as_truncated)
         void (*make)(struct made *to);
         int64_t size;
     } rows[] = {
-        { make_qcow2, 4 },         { make_qcow2, 71 },
-        { make_qcow2, 103 },       { make_qcow2, 1023 },
-        { make_qcow2, 3 * 512 },   { make_qcow2, 3 * 512 + 255 },
-        { make_vmdk, 511 },        { make_vmdk, 512 },
-        { make_vmdk, 26 * 512 },   { make_vmdk_stream, 64 * 1024 - 512 },
-        { make_vhdx, 8 },          { make_vhdx, VHDX_REGIONS },
-        { make_vhdx, VHDX_METADATA }, { make_vhdx, VHDX_METADATA + VHDX_ITEMS },
-        { make_vdi, 100 },         { make_vdi, 513 },
+        { make_qcow2, 4 },
+        { make_qcow2, 71 },
+        { make_qcow2, 103 },
+        { make_qcow2, 1023 },
+        { make_qcow2, 3 * 512 },
+        { make_qcow2, 3 * 512 + 255 },
+        { make_vmdk, 511 },
+        { make_vmdk, 512 },
+        { make_vmdk, 26 * 512 },
+        { make_vmdk_stream, 64 * 1024 - 512 },
+        { make_vhdx, 8 },
+        { make_vhdx, VHDX_REGIONS },
+        { make_vhdx, VHDX_METADATA },
+        { make_vhdx, VHDX_METADATA + VHDX_ITEMS },
+        { make_vdi, 100 },
+        { make_vdi, 513 },
         { make_iso, 0x8000 + 64 },
-        { make_mbr_whole, 63 * 1024 }, { make_gpt_whole, 63 * 1024 },
+        { make_mbr_whole, 63 * 1024 },
+        { make_gpt_whole, 63 * 1024 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -161,8 +169,12 @@ TEST(formats_that_are_not_taken_are_named)
         const char *part;
     } rows[] = {
         { "# Disk DescriptorFile\nRW 10 FLAT \"/etc/passwd\" 0\n", "VMDK descriptor" },
-        { "COWD", "VMDK" },        { "conectix", "VHD" },   { "LUKS\xba\xbe", "LUKS" },
-        { "PK\x03\x04", "ZIP" },   { "BZh9", "bzip2" },     { "WithoutFreeSpace", "Parallels" },
+        { "COWD", "VMDK" },
+        { "conectix", "VHD" },
+        { "LUKS\xba\xbe", "LUKS" },
+        { "PK\x03\x04", "ZIP" },
+        { "BZh9", "bzip2" },
+        { "WithoutFreeSpace", "Parallels" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -576,8 +588,8 @@ TEST(subclusters_of_qcow2_count_as_far_as_they_are_allocated)
     put_be(&made, 1 << 14, 3 << 14, 8);
     put_be(&made, 3 << 14, 4 << 14, 8);
     made.size = 4 << 14;
-    check_whole(IMAGE_QCOW2);                /* no subcluster is allocated */
-    put_be(&made, (3 << 14) + 12, 5, 4);     /* the first and the third of 512 bytes */
+    check_whole(IMAGE_QCOW2);            /* no subcluster is allocated */
+    put_be(&made, (3 << 14) + 12, 5, 4); /* the first and the third of 512 bytes */
     made.size = (4 << 14) + 3 * 512;
     check_whole(IMAGE_QCOW2);
     made.size--;

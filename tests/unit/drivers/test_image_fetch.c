@@ -160,16 +160,15 @@ static void be_interrupted(size_t after)
 {
     struct image_request from = request("disk.raw");
     struct storage_answer answer = { .rig = &rig };
+    auto_free char *part = NULL;
 
     behaviour.hangs = true;
     behaviour.cut_after = after;
     behave();
     rig.driver->ops->image_import(rig.driver, &from, NULL, storage_answer_image, &answer);
     CHECK(http_server_wait(server, 1));
-    auto_free char *part = str_printf("%s/.staging/%s/part", rig.setup.image_dir, uid);
-    struct stat found = { 0 };
-    while (stat(part, &found) < 0 || (size_t)found.st_size < after)
-        usleep(1000); /* they are on their way through curl; the time limit of the test bounds it */
+    part = str_printf("%s/.staging/%s/part", rig.setup.image_dir, uid);
+    wait_for_size(part, (int64_t)after);
     storage_rig_reopen(&rig);
     CHECK_EQ(answer.called, 1);
     CHECK_EQ(answer.err.code, ERR_CANCELLED);
@@ -485,7 +484,7 @@ TEST(curl_has_no_privileges_and_its_arguments_no_url)
     CHECK(pid > 0);
     path = str_printf("/proc/%d/cmdline", pid);
     CHECK_OK(file_read(path, 65536, &arguments, &err), &err);
-    CHECK(memmem(arguments.bytes, arguments.size, "--proto", 7));
+    CHECK(memmem(arguments.bytes, arguments.size, "--config", 8));
     CHECK(!memmem(arguments.bytes, arguments.size, "secret", 6));
     CHECK(!memmem(arguments.bytes, arguments.size, "127.0.0.1", 9));
     status_path = str_printf("/proc/%d/status", pid);

@@ -63,9 +63,9 @@ static void forget(void)
 /* The image holds what disk.raw holds, up to its size. */
 static bool has_content(void)
 {
-    auto_free char *command = str_printf(
-        "qemu-img compare -q -f raw -F qcow2 %s/disk.raw %s/%s/disk.qcow2 2>/dev/null", made_dir,
-        rig.setup.image_dir, uid);
+    auto_free char *command =
+        str_printf("qemu-img compare -q -f raw -F qcow2 %s/disk.raw %s/%s/disk.qcow2 2>/dev/null",
+                   made_dir, rig.setup.image_dir, uid);
 
     return system(command) == 0;
 }
@@ -81,7 +81,8 @@ TEST(every_disk_format_is_converted_without_changing_its_content)
         { "cp disk.raw file", "raw" },
         { "qemu-img convert -q -f raw -O qcow2 disk.raw file", "qcow2" },
         { "qemu-img convert -q -f raw -O qcow2 -o compat=0.10 disk.raw file", "qcow2" },
-        { "qemu-img convert -q -f raw -O qcow2 -c -o compression_type=zstd disk.raw file", "qcow2" },
+        { "qemu-img convert -q -f raw -O qcow2 -c -o compression_type=zstd disk.raw file",
+          "qcow2" },
         { "qemu-img convert -q -f raw -O qcow2 -o cluster_size=512 disk.raw file", "qcow2" },
         { "qemu-img convert -q -f raw -O qcow2 -o extended_l2=on disk.raw file", "qcow2" },
         { "qemu-img convert -q -f raw -O vmdk disk.raw file", "vmdk" },
@@ -135,7 +136,8 @@ TEST(a_cdrom_stays_as_it_is)
 
     begin();
     run_shell("cd %s && mkdir tree && echo hello > tree/file && "
-              "genisoimage -quiet -o cd.iso tree 2>/dev/null && xz -0 -k cd.iso", made_dir);
+              "genisoimage -quiet -o cd.iso tree 2>/dev/null && xz -0 -k cd.iso",
+              made_dir);
     for (int i = 0; i < 2; i++) {
         answer = import(i == 0 ? "cd.iso" : "cd.iso.xz");
         CHECK_STR(answer.err.text, "");
@@ -177,16 +179,23 @@ TEST(a_disk_that_names_another_file_is_refused)
         const char *part;
     } rows[] = {
         { "qemu-img create -q -u -f qcow2 -b /etc/shadow -F raw file 1M", "\"/etc/shadow\"" },
-        { "qemu-img create -q -u -f qcow2 -b 'json:{\"driver\":\"file\",\"filename\":\"/etc/shadow\"}' "
-          "-F raw file 1M", "backing file \"json:" },
+        { "qemu-img create -q -u -f qcow2 -b "
+          "'json:{\"driver\":\"file\",\"filename\":\"/etc/shadow\"}' "
+          "-F raw file 1M",
+          "backing file \"json:" },
         { "qemu-img create -q -f qcow2 -o data_file=/tmp/virga-no-data,data_file_raw=on file 1M; "
-          "rm -f /tmp/virga-no-data", "another file" },
-        { "qemu-img create -q -f vmdk base.vmdk 1M; qemu-img create -q -f vmdk -b base.vmdk -F vmdk "
-          "file", "parent" },
+          "rm -f /tmp/virga-no-data",
+          "another file" },
+        { "qemu-img create -q -f vmdk base.vmdk 1M; qemu-img create -q -f vmdk -b base.vmdk -F "
+          "vmdk "
+          "file",
+          "parent" },
         { "printf '# Disk DescriptorFile\\nversion=1\\ncreateType=\"monolithicFlat\"\\n"
-          "RW 2048 FLAT \"/etc/passwd\" 0\\n' > file; truncate -s 512 file", "VMDK descriptor" },
+          "RW 2048 FLAT \"/etc/passwd\" 0\\n' > file; truncate -s 512 file",
+          "VMDK descriptor" },
         { "qemu-img create -q -f qcow2 file 1M; "
-          "printf '\\0\\0\\0\\2' | dd of=file bs=1 seek=32 conv=notrunc status=none", "encrypted" },
+          "printf '\\0\\0\\0\\2' | dd of=file bs=1 seek=32 conv=notrunc status=none",
+          "encrypted" },
     };
 
     begin();
@@ -209,8 +218,9 @@ TEST(a_vmdk_without_capacity_is_refused)
     begin();
     make_vmdk(&made);
     put_le(&made, 12, 0, 8);
-    put_text(&made, 512, "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n"
-                         "createType=\"monolithicFlat\"\nRW 2048 FLAT \"/etc/passwd\" 0\n");
+    put_text(&made, 512,
+             "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n"
+             "createType=\"monolithicFlat\"\nRW 2048 FLAT \"/etc/passwd\" 0\n");
     path = str_printf("%s/file", made_dir);
     CHECK_OK(file_write_atomic(path, made.bytes, (size_t)made.size, 0600, &err), &err);
     check_refused(import("file"), ERR_INVALID, "capacity");
@@ -222,20 +232,23 @@ TEST(a_vmdk_without_capacity_is_refused)
 /* Whatever is cut away: either it is told, or nothing was lost. */
 TEST(no_cut_file_becomes_an_image_with_other_content)
 {
-    static const char *const formats[] = { "qcow2", "vmdk", "vdi", "vhdx", "raw.gz", "raw.xz",
-                                           "raw.zst" };
+    static const char *const formats[] = { "qcow2",  "vmdk",   "vdi",    "vhdx",
+                                           "raw.gz", "raw.xz", "raw.zst" };
     static const long cuts[] = { 1, 65536, 1000000 };
 
     begin();
-    run_shell("cd %s && for f in qcow2 vmdk vdi vhdx; do qemu-img convert -q -f raw -O $f disk.raw "
-              "whole.$f; done; gzip -1 -c disk.raw > whole.raw.gz; xz -0 -c disk.raw > whole.raw.xz; "
-              "zstd -q -1 -c disk.raw > whole.raw.zst", made_dir);
+    run_shell(
+        "cd %s && for f in qcow2 vmdk vdi vhdx; do qemu-img convert -q -f raw -O $f disk.raw "
+        "whole.$f; done; gzip -1 -c disk.raw > whole.raw.gz; xz -0 -c disk.raw > whole.raw.xz; "
+        "zstd -q -1 -c disk.raw > whole.raw.zst",
+        made_dir);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         for (size_t k = 0; k < sizeof cuts / sizeof cuts[0]; k++) {
             struct storage_answer answer;
 
             run_shell("cd %s && cp whole.%s cut && s=$(stat -c %%s cut) && n=$((s - %ld)) && "
-                      "truncate -s $((n > 0 ? n : 0)) cut", made_dir, formats[i], cuts[k]);
+                      "truncate -s $((n > 0 ? n : 0)) cut",
+                      made_dir, formats[i], cuts[k]);
             answer = import("cut");
             if (answer.err.code == ERR_NONE) {
                 if (!has_content())
@@ -256,7 +269,8 @@ TEST(a_qcow2_with_clusters_used_twice_is_refused)
     /* The level 2 table is in cluster 4 of 64 KiB: entry 1 becomes a second name of entry 0's. */
     run_shell("cd %s && qemu-img convert -q -f raw -O qcow2 disk.raw file && "
               "dd if=file of=entry bs=1 skip=$((4 * 65536)) count=8 status=none && "
-              "dd if=entry of=file bs=1 seek=$((4 * 65536 + 8)) conv=notrunc status=none", made_dir);
+              "dd if=entry of=file bs=1 seek=$((4 * 65536 + 8)) conv=notrunc status=none",
+              made_dir);
     check_refused(import("file"), ERR_INVALID, "damaged");
     end();
 }
@@ -319,8 +333,7 @@ TEST(zeros_take_no_space)
     struct storage_answer answer;
 
     begin();
-    run_shell("cd %s && head -c 19999744 /dev/zero | gzip -1 -c > file",
-              made_dir);
+    run_shell("cd %s && head -c 19999744 /dev/zero | gzip -1 -c > file", made_dir);
     answer = import("file");
     CHECK_STR(answer.err.text, "");
     CHECK_EQ(answer.image.virtual_bytes, 19999744);
@@ -347,10 +360,12 @@ static void make_manifest(const char *json)
 static void make_members(void)
 {
     make_manifest(WITH_KERNEL);
-    run_shell("cd %s && qemu-img convert -q -f raw -O qcow2 disk.raw disk.qcow2 && "
-              "echo kernel > vmlinuz && echo initrd > initrd && echo more > more && mkdir folder && "
-              "echo x > folder/x && ln -s /etc/shadow link && cp disk.qcow2 linked && "
-              "ln disk.qcow2 hard", made_dir);
+    run_shell(
+        "cd %s && qemu-img convert -q -f raw -O qcow2 disk.raw disk.qcow2 && "
+        "echo kernel > vmlinuz && echo initrd > initrd && echo more > more && mkdir folder && "
+        "echo x > folder/x && ln -s /etc/shadow link && cp disk.qcow2 linked && "
+        "ln disk.qcow2 hard",
+        made_dir);
 }
 
 static void tar_up(const char *members)
@@ -426,7 +441,8 @@ TEST(bundles_with_wrong_members_are_refused)
         { "image.json vmlinuz initrd disk.qcow2 hard", "no plain file" },
         { "image.json vmlinuz vmlinuz initrd disk.qcow2 --hard-dereference", "there twice" },
         { "image.json vmlinuz initrd --transform='s,more,../../../tmp/virga-escaped,' -P more "
-          "disk.qcow2", "names have no folders" },
+          "disk.qcow2",
+          "names have no folders" },
         { "--transform='s,vmlinuz,/vmlinuz,' -P image.json vmlinuz initrd disk.qcow2",
           "names have no folders" },
     };
@@ -445,7 +461,8 @@ TEST(the_disk_of_a_bundle_is_held_to_the_same_rules)
 {
     begin();
     make_members();
-    run_shell("cd %s && qemu-img create -q -u -f qcow2 -b /etc/shadow -F raw disk.qcow2 1M", made_dir);
+    run_shell("cd %s && qemu-img create -q -u -f qcow2 -b /etc/shadow -F raw disk.qcow2 1M",
+              made_dir);
     tar_up("image.json vmlinuz initrd disk.qcow2");
     check_refused(import("file"), ERR_INVALID, "/etc/shadow");
     run_shell("cd %s && gzip -c disk.raw > disk.qcow2", made_dir);

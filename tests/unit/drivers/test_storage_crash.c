@@ -277,7 +277,8 @@ static void make_sources(void)
     run_shell("cd %s && printf '{\"format\":\"virga-bundle/1\",\"disk\":\"disk.raw\","
               "\"boot\":{\"kernel\":\"k\",\"initrd\":\"i\"}}' > image.json && echo k > k && "
               "echo i > i && tar --format=ustar -czf bundle.tar.gz image.json k i disk.raw && "
-              "rm image.json k i", folder);
+              "rm image.json k i",
+              folder);
 }
 
 static void begin_in_new_folder(void)
@@ -287,7 +288,8 @@ static void begin_in_new_folder(void)
     make_sources();
 }
 
-/* Kills at the nth passing of 'point', comes back, and looks. False when it is passed less often. */
+/* Kills at the nth passing of 'point', comes back, and looks. False when it is passed less often.
+ */
 static bool kill_at(const struct scenario *scenario, const char *point, int nth)
 {
     auto_free char *fault = str_printf("%s=kill@%d", point, nth);
@@ -308,7 +310,8 @@ static bool kill_at(const struct scenario *scenario, const char *point, int nth)
 static size_t find_points(char points[POINTS_MAX][64])
 {
     FILE *list = popen("cd $VIRGA_SOURCE/src/drivers/storage/directory && "
-                       "grep -oh '\"storage\\.[a-z_]*\"' *.c | tr -d '\"' | sort -u", "r");
+                       "grep -oh '\"storage\\.[a-z_]*\"' *.c | tr -d '\"' | sort -u",
+                       "r");
     size_t count = 0;
 
     CHECK(list);

@@ -58,14 +58,18 @@ static bool is_listed(void)
 }
 
 /* Others take all the space there is. */
-static void fill_up(void) { run_shell("head -c 100M /dev/zero > %s/filler 2>/dev/null || true", mount_point); }
+static void fill_up(void)
+{
+    run_shell("head -c 100M /dev/zero > %s/filler 2>/dev/null || true", mount_point);
+}
 
 static void make_room(void) { run_shell("rm %s/filler", mount_point); }
 
 TEST(a_download_that_does_not_fit_is_kept_and_goes_on_when_there_is_space)
 {
-    struct http_behaviour behaviour = { .body = disk, .size = DISK_SIZE, .etag = "\"one\"",
-                                        .without_length = true };
+    struct http_behaviour behaviour = {
+        .body = disk, .size = DISK_SIZE, .etag = "\"one\"", .without_length = true
+    };
     struct http_server *server;
     struct image_request from = { .uid = uid };
     struct storage_answer answer;
@@ -90,15 +94,17 @@ TEST(a_download_known_to_be_too_long_is_not_begun)
     struct http_behaviour behaviour = { .body = disk, .size = DISK_SIZE };
     struct http_server *server;
     struct image_request from = { .uid = uid };
-    struct storage_answer answer;
+    struct storage_answer answer, removed = { .rig = &rig };
 
     begin("4m");
     server = http_server_new(&behaviour);
     from.url = http_server_url(server, "disk.raw");
     answer = storage_rig_import(&rig, &from);
     CHECK_EQ(answer.err.code, ERR_NO_SPACE);
-    rig.driver->ops->image_cancel(rig.driver, uid);
-    CHECK(!is_listed());
+    rig.driver->ops->image_remove(rig.driver, uid, (struct done){ storage_answer_done, &removed });
+    CHECK(!is_listed()); /* at once, before the bytes are gone */
+    storage_rig_wait(&rig, &removed);
+    CHECK_STR(removed.err.text, "");
     http_server_free(server);
     end();
 }

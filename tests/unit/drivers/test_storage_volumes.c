@@ -1,4 +1,5 @@
-/* What the directory driver does with volumes that a guest's process has spoiled, and with seeds. */
+/* What the directory driver does with volumes that a guest's process has spoiled, and with seeds.
+ */
 #include "check.h"
 #include "storage_rig.h"
 #include "base/files.h"
@@ -81,7 +82,8 @@ TEST(a_volume_on_an_image_reads_as_the_image_and_writes_apart)
               "qemu-img info --backing-chain %s | grep -q %s/%s/disk.qcow2",
               rig.folder, disk, disk, rig.setup.image_dir, image);
     run_shell("qemu-io -f qcow2 -c 'read -P 0 2M 1M' -c 'write -P 7 0 64k' %s > /dev/null && "
-              "qemu-img check -q %s", disk, disk);
+              "qemu-img check -q %s",
+              disk, disk);
     end();
 }
 
@@ -94,11 +96,13 @@ TEST(a_copy_holds_what_the_chain_holds)
     create(one, image, NULL);
     from = disk_of(one);
     to = disk_of(two);
-    run_shell("qemu-io -f qcow2 -c 'write -P 7 512k 64k' -c 'write -P 9 3M 64k' %s > /dev/null", from);
+    run_shell("qemu-io -f qcow2 -c 'write -P 7 512k 64k' -c 'write -P 9 3M 64k' %s > /dev/null",
+              from);
     create(two, NULL, one);
     CHECK_STR(answer.err.text, "");
     run_shell("qemu-img compare -q -f qcow2 -F qcow2 %s %s && "
-              "! qemu-img info %s | grep -q backing", from, to, to);
+              "! qemu-img info %s | grep -q backing",
+              from, to, to);
     end();
 }
 
@@ -140,7 +144,8 @@ TEST(a_backing_file_that_a_guest_wrote_into_its_disk_is_followed_by_nobody)
     create(two, NULL, one);
     CHECK_STR(answer.err.text, "");
     run_shell("qemu-io -f qcow2 -c 'read -P 0 0 4M' %s | grep -q '4 MiB' && "
-              "! grep -q root: %s", copy, copy);
+              "! grep -q root: %s",
+              copy, copy);
     grow(one, 8 * MIB);
     CHECK_STR(answer.err.text, "");
     end();
@@ -202,8 +207,9 @@ TEST(a_volume_that_is_in_use_is_neither_grown_nor_copied)
 
 TEST(a_pool_is_no_file_and_no_relative_path)
 {
-    static const char *const paths[] = { "pool", "", "/etc/passwd", "/etc/passwd/pool",
-                                         "/proc/pool", "/tmp/../etc/pool", "/tmp/.." };
+    static const char *const paths[] = {
+        "pool", "", "/etc/passwd", "/etc/passwd/pool", "/proc/pool", "/tmp/../etc/pool", "/tmp/.."
+    };
 
     begin();
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {

@@ -12,8 +12,7 @@ static bool is_printable(const char *text)
 }
 
 /* A text field into 'to'; absent leaves "". */
-static int take_text(const json_t *object, const char *path, char *to, size_t size,
-                     struct err *err)
+static int take_text(const json_t *object, const char *path, char *to, size_t size, struct err *err)
 {
     const json_t *value = json_at(object, path);
     const char *text = json_string_value(value);

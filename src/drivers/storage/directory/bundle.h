@@ -17,7 +17,7 @@ enum {
 };
 
 struct bundle {
-    char architecture[32];         /* "": not said */
+    char architecture[32]; /* "": not said */
     char os[64], default_user[64];
     bool guest_agent;
     char disk[BUNDLE_NAME_SIZE];

@@ -196,8 +196,8 @@ static void close_pipe(const int ends[2])
             close(ends[i]);
 }
 
-static int start(const struct child *child, const int words[2], const int output[2],
-                 int *ret_pidfd, struct err *err)
+static int start(const struct child *child, const int words[2], const int output[2], int *ret_pidfd,
+                 struct err *err)
 {
     struct spawn spawn = child->spawn;
     struct spawn_fd *fds = mem_array(spawn.fd_count + 2, sizeof *fds);

@@ -21,10 +21,10 @@ int cancel_wait(const struct cancel *cancel, int64_t ms, struct err *err);
 enum { CHILD_WORDS_SIZE = 2048, CHILD_OUTPUT_MAX = 64 * 1024 };
 
 struct child {
-    struct spawn spawn;           /* dies_with_us is set by child_run() */
+    struct spawn spawn; /* dies_with_us is set by child_run() */
     const struct cancel *cancel;
     int64_t timeout_ms;
-    void (*tick)(void *arg);      /* called twice a second; may be NULL */
+    void (*tick)(void *arg); /* called twice a second; may be NULL */
     void (*printed)(void *arg, const char *text, size_t size); /* standard output; may be NULL */
     void *arg;
 };
@@ -34,7 +34,7 @@ struct child_end {
     char program[32];
     uint64_t file_size_max;
     unsigned cpu_seconds_max;
-    int code;                     /* exit status; -1: by a signal */
+    int code; /* exit status; -1: by a signal */
     int signal;
     char words[CHILD_WORDS_SIZE]; /* the end of its standard error */
 };

@@ -18,7 +18,7 @@ struct directory {
     struct loop *loop;
     struct place place;
     struct worker_pool *quick, *slow;
-    struct op *ops;   /* under way and waiting, oldest first */
+    struct op *ops; /* under way and waiting, oldest first */
     bool closing;
 };
 static inline struct directory *directory_of(struct storage_driver *driver)
@@ -33,13 +33,13 @@ struct op_progress {
 };
 
 struct op {
-    struct directory *driver;   /* for the loop's side only */
+    struct directory *driver; /* for the loop's side only */
     struct place *place;
     struct op *next;
-    const char *name;           /* fault point passed before its work */
-    char *key;                  /* NULL: waits for no other */
+    const char *name; /* fault point passed before its work */
+    char *key;        /* NULL: waits for no other */
     bool is_slow, is_running;
-    atomic_bool forget;         /* an import that is to remove what it staged when it ends */
+    atomic_bool forget; /* an import that is to remove what it staged when it ends */
     struct cancel cancel;
 
     /* Its arguments: copies. */
@@ -89,8 +89,8 @@ void volume_read(struct storage_driver *driver, const struct storage_pool *pool,
                  volume_info_fn *fn, void *arg);
 void volume_grow(struct storage_driver *driver, const struct storage_pool *pool, const char *uid,
                  int64_t size_bytes, struct done done);
-void volume_remove(struct storage_driver *driver, const struct storage_pool *pool,
-                   const char *uid, struct done done);
+void volume_remove(struct storage_driver *driver, const struct storage_pool *pool, const char *uid,
+                   struct done done);
 int volume_source(struct storage_driver *driver, const struct storage_pool *pool, const char *uid,
                   struct disk_source *ret_source, struct err *err);
 void image_import(struct storage_driver *driver, const struct image_request *request,

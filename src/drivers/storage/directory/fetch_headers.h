@@ -6,8 +6,8 @@
 enum { FETCH_VALIDATOR_SIZE = 256, FETCH_HEADERS_MAX = 256 * 1024 };
 
 struct fetch_headers {
-    int status;                 /* of the last response; 0: none yet */
-    int64_t total_bytes;        /* of the whole file; -1: not said */
+    int status;                           /* of the last response; 0: none yet */
+    int64_t total_bytes;                  /* of the whole file; -1: not said */
     char validator[FETCH_VALIDATOR_SIZE]; /* for If-Range: a strong ETag, else Last-Modified; "" */
 };
 

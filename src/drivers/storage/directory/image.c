@@ -64,7 +64,8 @@ static void forget_staged(struct storage_driver *driver, const char *uid)
 
     if (rename(staged, gone) < 0)
         return; /* nothing is staged */
-    op = op_new(driver, "storage.forget_staged", gone, uid);
+    op = image_op(driver, "storage.forget_staged", uid);
+    op->pool = take_pointer(gone);
     op->work = remove_folder;
     op_start(op);
 }

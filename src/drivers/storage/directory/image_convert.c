@@ -14,7 +14,7 @@
 enum {
     CPU_SECONDS_MIN = 600,
     CPU_SECONDS_PER_GIB = 60,
-    CHECK_FOUND_LEAKS = 3,      /* "qemu-img check": space is wasted, nothing is wrong */
+    CHECK_FOUND_LEAKS = 3, /* "qemu-img check": space is wasted, nothing is wrong */
     CHECK_NOT_SUPPORTED = 63,
 };
 
@@ -39,8 +39,7 @@ static int check_structure(struct op *op, int fd, const struct image_found *foun
     struct child_end end;
     struct image_bytes bytes;
 
-    if (image_file_bytes(&fd, &bytes, err) < 0 ||
-        image_check_whole(&bytes, found->format, err) < 0)
+    if (image_file_bytes(&fd, &bytes, err) < 0 || image_check_whole(&bytes, found->format, err) < 0)
         return -1;
     if (found->format == IMAGE_RAW)
         return 0;
@@ -79,8 +78,9 @@ static int write_qcow2(struct op *op, int fd, int out, const struct image_found 
                        const char *file, struct err *err)
 {
     const int fds[] = { fd, out };
-    const char *const argv[] = { "qemu-img", "convert", "-p", "-O", "qcow2", file, "/dev/fd/4",
-                                 NULL };
+    const char *const argv[] = {
+        "qemu-img", "convert", "-p", "-O", "qcow2", file, "/dev/fd/4", NULL
+    };
     struct foreign_run run = { .place = op->place,
                                .argv = argv,
                                .fds = fds,

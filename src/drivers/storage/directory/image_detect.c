@@ -7,9 +7,9 @@
 enum { ISO_DESCRIPTOR = 0x8000 };
 
 static const char *const format_names[IMAGE_FORMAT_COUNT] = {
-    [IMAGE_RAW] = "raw",   [IMAGE_QCOW2] = "qcow2", [IMAGE_VMDK] = "vmdk", [IMAGE_VHDX] = "vhdx",
-    [IMAGE_VDI] = "vdi",   [IMAGE_ISO] = "iso",     [IMAGE_BUNDLE] = "bundle",
-    [IMAGE_GZIP] = "gzip", [IMAGE_XZ] = "xz",       [IMAGE_ZSTD] = "zstd",
+    [IMAGE_RAW] = "raw", [IMAGE_QCOW2] = "qcow2", [IMAGE_VMDK] = "vmdk",     [IMAGE_VHDX] = "vhdx",
+    [IMAGE_VDI] = "vdi", [IMAGE_ISO] = "iso",     [IMAGE_BUNDLE] = "bundle", [IMAGE_GZIP] = "gzip",
+    [IMAGE_XZ] = "xz",   [IMAGE_ZSTD] = "zstd",
 };
 
 const char *image_format_name(enum image_format format) { return format_names[format]; }
@@ -44,8 +44,7 @@ int image_take_size(uint64_t virtual_bytes, int64_t *ret_virtual_bytes, struct e
         return err_set(err, ERR_INVALID, "the disk has a size of 0");
     if (virtual_bytes > (uint64_t)INT64_MAX - SECTOR_SIZE)
         return err_set(err, ERR_INVALID, "the disk's size, %" PRIu64 ", is absurd", virtual_bytes);
-    *ret_virtual_bytes =
-        (int64_t)((virtual_bytes + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE);
+    *ret_virtual_bytes = (int64_t)((virtual_bytes + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE);
     return 0;
 }
 
@@ -66,7 +65,7 @@ static const struct known {
     { { 0, 8, "vhdxfile" }, IMAGE_VHDX, vhdx_check },
     { { 64, 4, "\x7f\x10\xda\xbe" }, IMAGE_VDI, vdi_check },
     { { 0, 3, "\x1f\x8b\x08" }, IMAGE_GZIP, NULL },
-    { { 0, 6, "\xfd" "7zXZ\0" }, IMAGE_XZ, NULL },
+    { { 0, 6, "\3757zXZ\0" }, IMAGE_XZ, NULL },
     { { 0, 4, "\x28\xb5\x2f\xfd" }, IMAGE_ZSTD, NULL },
     { { 257, 5, "ustar" }, IMAGE_BUNDLE, NULL },
     { { ISO_DESCRIPTOR + 1, 5, "CD001" }, IMAGE_ISO, iso_check },
@@ -88,7 +87,7 @@ static const struct refused {
     { { 0, 4, "PK\x03\x04" }, "a ZIP archive" },
     { { 0, 6, "7z\xbc\xaf\x27\x1c" }, "a 7-Zip archive" },
     { { 0, 4, "\x04\x22\x4d\x18" }, "compressed with LZ4" },
-    { { 0, 4, "\x7f" "ELF" }, "a program" },
+    { { 0, 4, "\177ELF" }, "a program" },
     { { 0, 4, "%PDF" }, "a PDF document" },
 };
 

@@ -1,23 +1,17 @@
 /* drivers/storage/directory/image_fetch.c - downloads by curl, run as a user without privileges.
  *
- * staging/part holds the bytes, staging/headers what the server said, staging/part.json which URL
- * they are from and the server's name for that version of the file. A download goes on where it
- * was only if the server says that the file is still the same one (If-Range). */
+ * A download goes on where it was only if the server says that the file is still the same one
+ * (If-Range). */
 #include "base/auto.h"
 #include "base/fault.h"
 #include "base/files.h"
-#include "base/json.h"
-#include "drivers/storage/directory/fetch_headers.h"
-#include "drivers/storage/directory/image_import.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "drivers/storage/directory/fetch_part.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -25,24 +19,12 @@ enum {
     TRIES_MAX = 200,
     RESTARTS_MAX = 3,
     BACKOFF_MS_MAX = 30 * 1000,
-    SETTLE_TRIES = 100, /* a daemon killed just now takes its curl along, a moment later */
-    STATE_SIZE_MAX = 16 * 1024,
     PART_FD = 3,
     HEADERS_FD = 4,
 };
 
 static const uint64_t ADDRESS_SPACE_MAX = UINT64_C(1) << 30;
 static const int64_t TIMEOUT_MS = INT64_C(48) * 3600 * 1000;
-
-struct fetch {
-    struct op *op;
-    char *shown_url;       /* without what may be secret in it */
-    int part_fd, headers_fd;
-    int64_t size_max;      /* of the whole file */
-    bool limited_by_space; /* 'size_max' is what the disk has room for */
-    char validator[FETCH_VALIDATOR_SIZE];
-    unsigned tries, fruitless, restarts;
-};
 
 /* --- the URL --- */
 
@@ -73,117 +55,6 @@ static int check_url(const char *url, struct err *err)
     return 0;
 }
 
-/* --- what is there already --- */
-
-static int64_t part_size(const struct fetch *fetch)
-{
-    struct stat found;
-
-    return fstat(fetch->part_fd, &found) == 0 ? found.st_size : 0;
-}
-
-static void read_headers(const struct fetch *fetch, struct fetch_headers *ret_headers)
-{
-    auto_free char *text = malloc(FETCH_HEADERS_MAX);
-    ssize_t size = text ? pread(fetch->headers_fd, text, FETCH_HEADERS_MAX, 0) : 0;
-
-    fetch_headers_parse(text, size > 0 ? (size_t)size : 0, ret_headers);
-}
-
-static int truncate_fd(int fd, struct err *err)
-{
-    return ftruncate(fd, 0) < 0 ? err_errno(err, "truncate the download") : 0;
-}
-
-static int save_state(const struct fetch *fetch, struct err *err)
-{
-    auto_free char *path = place_staging(fetch->op->place, fetch->op->uid, "part.json");
-    auto_json json_t *state = json_object();
-    auto_free char *text = NULL;
-
-    json_set_at(state, "url", json_string(fetch->op->url));
-    json_set_at(state, "validator", json_string(fetch->validator));
-    text = json_text(state);
-    return file_write_atomic(path, text, strlen(text), 0600, err);
-}
-
-/* False when the part is from another URL, or nothing is known of it. */
-static bool load_state(struct fetch *fetch)
-{
-    auto_free char *path = place_staging(fetch->op->place, fetch->op->uid, "part.json");
-    auto_buf struct buf text = { 0 };
-    auto_json json_t *state = NULL;
-    struct err unseen;
-
-    if (file_read(path, STATE_SIZE_MAX, &text, &unseen) < 0)
-        return false;
-    state = json_parse(text.bytes ? text.bytes : "", text.size, &unseen);
-    if (!state || !str_equal(json_text_at(state, "url", NULL), fetch->op->url))
-        return false;
-    snprintf(fetch->validator, sizeof fetch->validator, "%s",
-             json_text_at(state, "validator", ""));
-    return true;
-}
-
-/* The last response may have come just before a crash: what it said is newer than the state. */
-static int take_validator(struct fetch *fetch, struct err *err)
-{
-    struct fetch_headers headers;
-
-    read_headers(fetch, &headers);
-    if ((headers.status != 200 && headers.status != 206) || !headers.validator[0] ||
-        str_equal(headers.validator, fetch->validator))
-        return 0;
-    snprintf(fetch->validator, sizeof fetch->validator, "%s", headers.validator);
-    return save_state(fetch, err);
-}
-
-static int start_anew(struct fetch *fetch, struct err *err)
-{
-    fetch->validator[0] = '\0';
-    if (truncate_fd(fetch->part_fd, err) < 0 || truncate_fd(fetch->headers_fd, err) < 0)
-        return -1;
-    return save_state(fetch, err);
-}
-
-static int wait_for_last_writer(const struct fetch *fetch, const char *path, struct err *err)
-{
-    for (int i = 0; i < SETTLE_TRIES; i++) {
-        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-        if (fd < 0)
-            return errno == ENOENT ? 0 : err_errno(err, "open %s", path);
-        if (place_check_no_writer(fd, err) == 0)
-            return 0;
-        if (cancel_wait(&fetch->op->cancel, fetch->op->place->retry_ms, err) < 0)
-            return -1;
-    }
-    return err_set(err, ERR_UNAVAILABLE, "%s: another process still writes to it", path);
-}
-
-static int open_for_child(const struct fetch *fetch, const char *name, int *ret_fd,
-                          struct err *err)
-{
-    auto_free char *path = place_staging(fetch->op->place, fetch->op->uid, name);
-
-    if (wait_for_last_writer(fetch, path, err) < 0)
-        return -1;
-    *ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*ret_fd < 0)
-        return err_errno(err, "open %s", path);
-    return fchown(*ret_fd, fetch->op->place->convert_uid, 0) < 0 || fchmod(*ret_fd, 0600) < 0
-               ? err_errno(err, "hand %s to its user", path)
-               : 0;
-}
-
-static int open_part(struct fetch *fetch, struct err *err)
-{
-    if (open_for_child(fetch, "part", &fetch->part_fd, err) < 0 ||
-        open_for_child(fetch, "headers", &fetch->headers_fd, err) < 0)
-        return -1;
-    return load_state(fetch) ? take_validator(fetch, err) : start_anew(fetch, err);
-}
-
 /* --- one try --- */
 
 static void add_setting(struct buf *config, const char *name, const char *value)
@@ -197,7 +68,21 @@ static void add_setting(struct buf *config, const char *name, const char *value)
     buf_add_text(config, "\"\n");
 }
 
-/* curl's settings come through a descriptor: a URL in its arguments would show in "ps". */
+/* Ends a stalled connection, never one that is merely slow; no proxy and no .curlrc. */
+static const char settings[] = "silent\n"
+                               "show-error\n"
+                               "fail\n"
+                               "globoff\n"
+                               "location\n"
+                               "max-redirs = 10\n"
+                               "proto = \"=http,https\"\n"
+                               "proto-redir = \"=http,https\"\n"
+                               "connect-timeout = 30\n"
+                               "speed-limit = 1\n"
+                               "speed-time = 60\n"
+                               "user-agent = \"virga/" VIRGA_VERSION "\"\n";
+
+/* They come through a descriptor: a URL in the arguments would show in "ps". */
 static int write_config(const struct fetch *fetch, int64_t offset, int *ret_fd, struct err *err)
 {
     auto_buf struct buf config = { 0 };
@@ -205,9 +90,11 @@ static int write_config(const struct fetch *fetch, int64_t offset, int *ret_fd, 
 
     if (fd < 0)
         return err_errno(err, "memfd");
+    buf_add_text(&config, settings);
     add_setting(&config, "url", fetch->op->url);
     buf_printf(&config, "output = \"/dev/fd/%d\"\ndump-header = \"/dev/fd/%d\"\n", PART_FD,
                HEADERS_FD);
+    buf_printf(&config, "max-filesize = %" PRId64 "\n", fetch->size_max);
     if (offset > 0)
         buf_printf(&config, "continue-at = %" PRId64 "\n", offset);
     if (offset > 0 && fetch->validator[0]) {
@@ -228,24 +115,18 @@ static void tell_progress(void *arg)
     struct fetch *fetch = arg;
     struct fetch_headers headers;
 
-    read_headers(fetch, &headers);
-    atomic_store(&fetch->op->progress.bytes, part_size(fetch));
+    fetch_part_headers(fetch, &headers);
+    atomic_store(&fetch->op->progress.bytes, fetch_part_size(fetch));
     if (headers.total_bytes > 0)
         atomic_store(&fetch->op->progress.total, headers.total_bytes);
 }
 
 static int run_curl(struct fetch *fetch, int config_fd, struct child_end *end, struct err *err)
 {
-    auto_free char *size_max = str_printf("%" PRId64, fetch->size_max);
     const struct spawn_fd fds[] = { { config_fd, 0 },
                                     { fetch->part_fd, PART_FD },
                                     { fetch->headers_fd, HEADERS_FD } };
-    const char *const argv[] = {
-        "curl", "-q", "--config", "-", "--silent", "--show-error", "--fail", "--globoff",
-        "--location", "--max-redirs", "10", "--proto", "=http,https", "--proto-redir",
-        "=http,https", "--connect-timeout", "30", "--speed-limit", "1", "--speed-time", "60",
-        "--max-filesize", size_max, "--user-agent", "virga/" VIRGA_VERSION, NULL
-    };
+    const char *const argv[] = { "curl", "-q", "--config", "-", NULL };
     uid_t uid = fetch->op->place->convert_uid;
     const struct child child = {
         .spawn = { .argv = argv,
@@ -270,7 +151,8 @@ static int run_curl(struct fetch *fetch, int config_fd, struct child_end *end, s
 
 enum verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_ANEW, VERDICT_FAILED };
 
-enum curl_exit { /* from curl's manual, "EXIT CODES" */
+/* From curl's manual, "EXIT CODES". */
+enum curl_exit {
     CURL_BAD_PROTOCOL = 1,
     CURL_BAD_URL = 3,
     CURL_HTTP_ERROR = 22,
@@ -294,7 +176,7 @@ static enum verdict judge_status(const struct fetch *fetch, int status, struct e
 static enum verdict judge_end_of_range(const struct fetch *fetch,
                                        const struct fetch_headers *headers)
 {
-    return headers->total_bytes == part_size(fetch) ? VERDICT_DONE : VERDICT_ANEW;
+    return headers->total_bytes == fetch_part_size(fetch) ? VERDICT_DONE : VERDICT_ANEW;
 }
 
 static enum verdict too_large(const struct fetch *fetch, struct err *err)
@@ -334,12 +216,11 @@ static enum verdict judge_failure(const struct fetch *fetch, const struct child_
     return is_final ? VERDICT_FAILED : VERDICT_AGAIN;
 }
 
-static enum verdict judge(const struct fetch *fetch, const struct child_end *end,
-                          struct err *err)
+static enum verdict judge(const struct fetch *fetch, const struct child_end *end, struct err *err)
 {
     struct fetch_headers headers;
 
-    read_headers(fetch, &headers);
+    fetch_part_headers(fetch, &headers);
     if (headers.status == 416)
         return judge_end_of_range(fetch, &headers);
     if (end->code == 0)
@@ -356,8 +237,8 @@ static int try_once(struct fetch *fetch, enum verdict *ret_verdict, struct err *
     auto_close int config_fd = -1;
     struct child_end end;
 
-    if (take_validator(fetch, err) < 0 || truncate_fd(fetch->headers_fd, err) < 0 ||
-        write_config(fetch, part_size(fetch), &config_fd, err) < 0)
+    if (fetch_part_settle(fetch, err) < 0 ||
+        write_config(fetch, fetch_part_size(fetch), &config_fd, err) < 0)
         return -1;
     fault_point("storage.fetch");
     if (run_curl(fetch, config_fd, &end, err) < 0)
@@ -380,7 +261,7 @@ static int64_t backoff_ms(const struct fetch *fetch)
 static int wait_for_next_try(struct fetch *fetch, int64_t size_before, struct err *err)
 {
     fetch->tries++;
-    fetch->fruitless = part_size(fetch) > size_before ? 0 : fetch->fruitless + 1;
+    fetch->fruitless = fetch_part_size(fetch) > size_before ? 0 : fetch->fruitless + 1;
     if (fetch->fruitless >= TRIES_WITHOUT_PROGRESS_MAX || fetch->tries >= TRIES_MAX)
         return -1;
     return cancel_wait(&fetch->op->cancel, backoff_ms(fetch), err);
@@ -391,13 +272,13 @@ static int restart(struct fetch *fetch, struct err *err)
     if (++fetch->restarts > RESTARTS_MAX)
         return err_set(err, ERR_UNAVAILABLE, "%s: the file changes while it is fetched",
                        fetch->shown_url);
-    return start_anew(fetch, err);
+    return fetch_part_drop(fetch, err);
 }
 
 static int fetch_all(struct fetch *fetch, struct err *err)
 {
     for (;;) {
-        int64_t size_before = part_size(fetch);
+        int64_t size_before = fetch_part_size(fetch);
         enum verdict verdict;
 
         if (try_once(fetch, &verdict, err) < 0)
@@ -413,26 +294,11 @@ static int fetch_all(struct fetch *fetch, struct err *err)
     }
 }
 
-/* From here on nobody writes to it any more. */
-static int open_result(const struct fetch *fetch, int *ret_fd, struct err *err)
-{
-    auto_free char *path = place_staging(fetch->op->place, fetch->op->uid, "part");
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd < 0)
-        return err_errno(err, "open %s", path);
-    if (fchown(fd, 0, 0) < 0 || fchmod(fd, STAGED_MODE) < 0)
-        return err_errno(err, "take %s back", path);
-    *ret_fd = fd;
-    fd = -1;
-    return 0;
-}
-
 static int set_limit(struct fetch *fetch, struct err *err)
 {
     if (image_budget(fetch->op, &fetch->size_max, err) < 0)
         return -1;
-    fetch->size_max += part_size(fetch); /* what is there takes no new space */
+    fetch->size_max += fetch_part_size(fetch); /* what is there takes no new space */
     fetch->limited_by_space = fetch->op->size <= 0 || fetch->op->size > fetch->size_max;
     if (!fetch->limited_by_space)
         fetch->size_max = fetch->op->size;
@@ -448,17 +314,14 @@ int image_fetch(struct op *op, int *ret_fd, struct err *err)
         return -1;
     op_step(op, "Downloading", 0);
     fetch.shown_url = shown(op->url);
-    result = open_part(&fetch, err);
+    result = fetch_part_open(&fetch, err);
     if (result == 0)
         result = set_limit(&fetch, err);
     if (result == 0)
         result = fetch_all(&fetch, err);
-    if (fetch.part_fd >= 0)
-        close(fetch.part_fd);
-    if (fetch.headers_fd >= 0)
-        close(fetch.headers_fd);
+    fetch_part_close(&fetch);
     if (result == 0)
-        result = open_result(&fetch, ret_fd, err);
+        result = fetch_part_take(&fetch, ret_fd, err);
     free(fetch.shown_url);
     return result;
 }

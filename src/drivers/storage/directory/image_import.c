@@ -23,8 +23,8 @@ static const int64_t VIRTUAL_MAX = INT64_C(64) << 40;
 
 struct import {
     struct op *op;
-    char *work;              /* folder below .work */
-    int fd;                  /* the bytes as far as they are unwrapped */
+    char *work; /* folder below .work */
+    int fd;     /* the bytes as far as they are unwrapped */
     struct image_found found;
     struct image_meta meta;
 };
@@ -122,8 +122,8 @@ static int check_size(const struct import *import, struct err *err)
     if (max <= 0 || max > VIRTUAL_MAX)
         max = VIRTUAL_MAX;
     if (size > max)
-        return err_set(err, ERR_TOO_LARGE,
-                       "the disk has %" PRId64 " bytes, allowed are %" PRId64, size, max);
+        return err_set(err, ERR_TOO_LARGE, "the disk has %" PRId64 " bytes, allowed are %" PRId64,
+                       size, max);
     return 0;
 }
 

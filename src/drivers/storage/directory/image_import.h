@@ -19,8 +19,8 @@ int image_fetch(struct op *op, int *ret_fd, struct err *err);
 int image_checksum(struct op *op, int fd, char ret_sha256[65], struct err *err);
 
 /* Decompresses 'fd' into the new file 'work'/NAME; '*ret_fd' reads it. */
-int image_decompress(struct op *op, int fd, enum image_format format, const char *work,
-                     int *ret_fd, struct err *err);
+int image_decompress(struct op *op, int fd, enum image_format format, const char *work, int *ret_fd,
+                     struct err *err);
 
 /* Takes the members of a bundle apart into 'work': kernel and initrd as they stay, the disk as
  * the file behind '*ret_fd'. Fills what the manifest says into 'meta'. */

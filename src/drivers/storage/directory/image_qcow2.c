@@ -6,17 +6,17 @@ enum {
     HEADER_SIZE_V2 = 72,
     HEADER_SIZE_V3 = 104,
     HEADER_READ_SIZE = 112,
-    L1_SIZE_MAX = 4 * 1024 * 1024,       /* entries: 32 MiB, QEMU's own bound */
-    REFCOUNT_TABLE_SIZE_MAX = 8 << 20,   /* bytes, QEMU's own bound */
+    L1_SIZE_MAX = 4 * 1024 * 1024,     /* entries: 32 MiB, QEMU's own bound */
+    REFCOUNT_TABLE_SIZE_MAX = 8 << 20, /* bytes, QEMU's own bound */
     SNAPSHOT_COUNT_MAX = 65536,
 };
 
 enum incompatible_bits { /* header bytes 72 to 79 */
-    BIT_DIRTY = 1 << 0,
-    BIT_CORRUPT = 1 << 1,
-    BIT_DATA_FILE = 1 << 2,
-    BIT_COMPRESSION_TYPE = 1 << 3,
-    BIT_EXTENDED_L2 = 1 << 4,
+                         BIT_DIRTY = 1 << 0,
+                         BIT_CORRUPT = 1 << 1,
+                         BIT_DATA_FILE = 1 << 2,
+                         BIT_COMPRESSION_TYPE = 1 << 3,
+                         BIT_EXTENDED_L2 = 1 << 4,
 };
 
 enum extension {
@@ -78,8 +78,7 @@ static int read_header(const struct image_bytes *bytes, struct header *ret_heade
 }
 
 /* The name of a foreign file for the message, made printable. */
-static void read_name(const struct image_bytes *bytes, uint64_t offset, uint32_t size,
-                      char to[80])
+static void read_name(const struct image_bytes *bytes, uint64_t offset, uint32_t size, char to[80])
 {
     struct err unreadable;
     size_t count = size < 79 ? size : 79;
@@ -108,7 +107,8 @@ static int check_backing(const struct image_bytes *bytes, const struct header *h
 static int check_data(const struct header *h, struct err *err)
 {
     if (h->incompatible & BIT_DATA_FILE)
-        return err_set(err, ERR_INVALID, "keeps its data in another file; an image must stand alone");
+        return err_set(err, ERR_INVALID,
+                       "keeps its data in another file; an image must stand alone");
     if (h->crypt_method != 0)
         return err_set(err, ERR_INVALID, "is encrypted");
     if (h->incompatible & BIT_CORRUPT)
@@ -118,8 +118,8 @@ static int check_data(const struct header *h, struct err *err)
 
 static int check_features(const struct header *h, struct err *err)
 {
-    const uint64_t known = BIT_DIRTY | BIT_CORRUPT | BIT_DATA_FILE | BIT_COMPRESSION_TYPE |
-                           BIT_EXTENDED_L2;
+    const uint64_t known =
+        BIT_DIRTY | BIT_CORRUPT | BIT_DATA_FILE | BIT_COMPRESSION_TYPE | BIT_EXTENDED_L2;
 
     if (h->incompatible & ~known)
         return err_set(err, ERR_INVALID, "needs unknown features (incompatible bits 0x%" PRIx64 ")",
@@ -134,8 +134,7 @@ static int check_features(const struct header *h, struct err *err)
         return err_set(err, ERR_INVALID, "has the refcount order %" PRIu32 ", allowed are 0 to 6",
                        h->refcount_order);
     if (h->snapshot_count > SNAPSHOT_COUNT_MAX)
-        return err_set(err, ERR_INVALID, "has too many snapshots (%" PRIu32 ")",
-                       h->snapshot_count);
+        return err_set(err, ERR_INVALID, "has too many snapshots (%" PRIu32 ")", h->snapshot_count);
     if (h->version == 3 && (h->header_length < HEADER_SIZE_V3 || h->header_length % 8 != 0 ||
                             h->header_length > UINT32_C(1) << h->cluster_bits))
         return err_set(err, ERR_INVALID, "has a header of %" PRIu32 " bytes", h->header_length);
@@ -158,7 +157,8 @@ static int check_tables(const struct image_bytes *bytes, const struct header *h,
         h->refcount_offset == 0 || h->refcount_clusters == 0 ||
         h->refcount_clusters * cluster > REFCOUNT_TABLE_SIZE_MAX)
         return err_set(err, ERR_INVALID, "has a damaged header");
-    if (image_has_range(bytes, "the level 1 table", h->l1_offset, h->l1_size * UINT64_C(8), err) < 0)
+    if (image_has_range(bytes, "the level 1 table", h->l1_offset, h->l1_size * UINT64_C(8), err) <
+        0)
         return -1;
     return image_has_range(bytes, "the refcount table", h->refcount_offset, SECTOR_SIZE, err);
 }
@@ -209,8 +209,7 @@ int qcow2_check(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, str
     return check_header(bytes, &h, ret_virtual_bytes, err);
 }
 
-int qcow2_check_volume(const struct image_bytes *bytes, int64_t *ret_virtual_bytes,
-                       struct err *err)
+int qcow2_check_volume(const struct image_bytes *bytes, int64_t *ret_virtual_bytes, struct err *err)
 {
     struct header h;
 

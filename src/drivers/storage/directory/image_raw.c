@@ -8,7 +8,7 @@ enum {
     PARTITION_COUNT = 4,
     PARTITION_PROTECTIVE = 0xee, /* a GPT follows */
     ISO_DESCRIPTOR = 0x8000,
-    ISO_PADDING = 150 * 2048,    /* recorders and some tools leave the last blocks away */
+    ISO_PADDING = 150 * 2048, /* recorders and some tools leave the last blocks away */
 };
 
 static int too_short(uint64_t wanted, int64_t there, struct err *err)
@@ -58,8 +58,7 @@ static bool is_partition_table(const uint8_t *sector)
     return true;
 }
 
-static int check_partitions(const struct image_bytes *bytes, const uint8_t *sector,
-                            struct err *err)
+static int check_partitions(const struct image_bytes *bytes, const uint8_t *sector, struct err *err)
 {
     if (!is_partition_table(sector))
         return 0;

@@ -106,8 +106,8 @@ static void tell_size(void *arg)
         atomic_store(&watched->op->progress.bytes, found.st_size);
 }
 
-int image_decompress(struct op *op, int fd, enum image_format format, const char *work,
-                     int *ret_fd, struct err *err)
+int image_decompress(struct op *op, int fd, enum image_format format, const char *work, int *ret_fd,
+                     struct err *err)
 {
     struct limits limits;
     struct watched watched = { .op = op };
@@ -116,8 +116,12 @@ int image_decompress(struct op *op, int fd, enum image_format format, const char
     op_step(op, "Unpacking", 0);
     if (find_limits(op, &limits, err) < 0 || make_file(work, "unpacked", &watched.fd, err) < 0)
         return -1;
-    const char *const argv[] = { op->place->import_program, "decompress",   image_format_name(format),
-                                 limits.logical,            limits.written, NULL };
+    const char *const argv[] = { op->place->import_program,
+                                 "decompress",
+                                 image_format_name(format),
+                                 limits.logical,
+                                 limits.written,
+                                 NULL };
     const int fds[] = { fd, watched.fd };
     result = run_program(op, argv, fds, 2, &limits, tell_size, &watched, err);
     close(watched.fd);
@@ -128,9 +132,9 @@ int image_decompress(struct op *op, int fd, enum image_format format, const char
 
 enum { AT_ARCHIVE, AT_MANIFEST, AT_DISK, AT_KERNEL, AT_INITRD, AT_COUNT };
 
-static const char *const member_files[AT_COUNT] = { [AT_DISK] = "member",
-                                                    [AT_KERNEL] = "kernel",
-                                                    [AT_INITRD] = "initrd" };
+static const char *const member_files[AT_COUNT] = {
+    [AT_DISK] = "member", [AT_KERNEL] = "kernel", [AT_INITRD] = "initrd"
+};
 
 static void close_members(int fds[AT_COUNT])
 {

@@ -46,7 +46,8 @@ static int last_block(const struct image_bytes *bytes, uint64_t map_offset, uint
 
     *ret_block = -1;
     for (uint64_t at = 0; at < count; at += MAP_CHUNK_SIZE / 4) {
-        size_t entries = count - at < MAP_CHUNK_SIZE / 4 ? (size_t)(count - at) : MAP_CHUNK_SIZE / 4;
+        size_t entries =
+            count - at < MAP_CHUNK_SIZE / 4 ? (size_t)(count - at) : MAP_CHUNK_SIZE / 4;
 
         if (image_read(bytes, map_offset + at * 4, raw, entries * 4, err) < 0)
             return -1;

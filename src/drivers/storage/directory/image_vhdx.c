@@ -112,8 +112,7 @@ struct layout {
     uint64_t block_bytes, blocks_per_chunk, entry_count;
 };
 
-static int read_layout(const struct image_bytes *bytes, struct layout *ret_layout,
-                       struct err *err)
+static int read_layout(const struct image_bytes *bytes, struct layout *ret_layout, struct err *err)
 {
     struct items items = { 0 };
     struct region metadata;
@@ -140,8 +139,8 @@ static int read_layout(const struct image_bytes *bytes, struct layout *ret_layou
     return 0;
 }
 
-static int check_entry(const struct image_bytes *bytes, const struct layout *layout,
-                       uint64_t index, uint64_t entry, struct err *err)
+static int check_entry(const struct image_bytes *bytes, const struct layout *layout, uint64_t index,
+                       uint64_t entry, struct err *err)
 {
     bool is_bitmap = (index + 1) % (layout->blocks_per_chunk + 1) == 0;
 

@@ -11,12 +11,12 @@
 enum {
     HEADER_SIZE = 512,
     GTES_MAX = 512,
-    GRAIN_ZEROED = 1,          /* an entry that names no grain but zeros */
-    GRAIN_MARKER_SIZE = 12,    /* before each compressed grain: its sector and its size */
+    GRAIN_ZEROED = 1,       /* an entry that names no grain but zeros */
+    GRAIN_MARKER_SIZE = 12, /* before each compressed grain: its sector and its size */
     COMPRESSED_DEFLATE = 1,
-    FOOTER_SIZE = 1536,        /* marker, header, end-of-stream marker */
-    TEXT_SIZE_MAX = 20 * 512,  /* what QEMU reads of a descriptor */
-    TEXT_OFFSET = 512,         /* where QEMU looks for it whatever the header says */
+    FOOTER_SIZE = 1536,       /* marker, header, end-of-stream marker */
+    TEXT_SIZE_MAX = 20 * 512, /* what QEMU reads of a descriptor */
+    TEXT_OFFSET = 512,        /* where QEMU looks for it whatever the header says */
     GRAIN_SECTORS_MAX = 0x200000,
 };
 

@@ -68,8 +68,7 @@ static int write_sparse(int fd, const char *bytes, size_t size, int64_t offset,
         size_t to_border = HOLE_SIZE - (size_t)(offset % HOLE_SIZE);
         size_t part = size < to_border ? size : to_border;
 
-        if (memcmp(bytes, zeros, part) != 0 &&
-            write_at(fd, bytes, part, offset, limits, err) < 0)
+        if (memcmp(bytes, zeros, part) != 0 && write_at(fd, bytes, part, offset, limits, err) < 0)
             return -1;
         bytes += part;
         offset += (int64_t)part;

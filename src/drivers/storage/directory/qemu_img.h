@@ -14,8 +14,8 @@ struct foreign_run {
     const char *const *argv;
     const int *fds;
     size_t fd_count;
-    uint64_t file_size_max;       /* 0: unlimited */
-    bool limits_itself;           /* its address space, before it reads anything */
+    uint64_t file_size_max; /* 0: unlimited */
+    bool limits_itself;     /* its address space, before it reads anything */
     unsigned cpu_seconds_max;
     const struct cancel *cancel;
     void (*printed)(void *arg, const char *text, size_t size); /* may be NULL */

@@ -51,8 +51,7 @@ static int add_file(struct archive *archive, const char *name, const char *text,
 static int fill(const struct op *op, struct archive *archive, int fd, struct err *err)
 {
     if (archive_write_set_format_iso9660(archive) != ARCHIVE_OK ||
-        archive_write_set_options(archive,
-                                  "volume-id=cidata,joliet,rockridge,pad=0,zisofs=0") !=
+        archive_write_set_options(archive, "volume-id=cidata,joliet,rockridge,pad=0,zisofs=0") !=
             ARCHIVE_OK ||
         archive_write_open_fd(archive, fd) != ARCHIVE_OK)
         return archive_failed(archive, err);

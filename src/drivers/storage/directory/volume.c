@@ -33,8 +33,7 @@ static struct op *volume_op(struct storage_driver *driver, const char *name, con
 void volume_create(struct storage_driver *driver, const struct volume_request *request,
                    struct done done)
 {
-    struct op *op =
-        volume_op(driver, "storage.volume_create", request->pool.path, request->uid);
+    struct op *op = volume_op(driver, "storage.volume_create", request->pool.path, request->uid);
 
     op->size = request->size_bytes;
     op->image_uid = str_dup(request->image_uid);
@@ -161,8 +160,8 @@ static void cancel_copies(struct directory *driver, const char *key)
             cancel_set(&op->cancel);
 }
 
-void volume_remove(struct storage_driver *driver, const struct storage_pool *pool,
-                   const char *uid, struct done done)
+void volume_remove(struct storage_driver *driver, const struct storage_pool *pool, const char *uid,
+                   struct done done)
 {
     struct op *op = volume_op(driver, "storage.volume_remove", pool->path, uid);
 

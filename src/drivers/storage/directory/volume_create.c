@@ -34,8 +34,7 @@ int64_t volume_round_size(int64_t size_bytes)
 
 /* --- facts --- */
 
-static int read_size(const char *pool, const char *uid, struct volume_facts *facts,
-                     struct err *err)
+static int read_size(const char *pool, const char *uid, struct volume_facts *facts, struct err *err)
 {
     auto_free char *path = place_volume(pool, uid, "disk.qcow2");
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -105,7 +104,7 @@ static int make_thin(const struct op *op, const char *work, struct err *err)
     auto_free char *backing =
         op->image_uid ? place_image(op->place, op->image_uid, "disk.qcow2") : NULL;
     const char *const blank[] = { "qemu-img", "create", "-q", "-f", "qcow2", path, size, NULL };
-    const char *const child_of[] = { "qemu-img", "create", "-q", "-u",   "-f", "qcow2", "-b",
+    const char *const child_of[] = { "qemu-img", "create", "-q",    "-u", "-f", "qcow2", "-b",
                                      backing,    "-F",     "qcow2", path, size, NULL };
     const struct child child = { .spawn = { .argv = backing ? child_of : blank },
                                  .cancel = &op->cancel,
@@ -157,13 +156,10 @@ static int chain_open(const struct op *op, struct chain *chain, struct err *err)
 
 static int convert_chain(const struct op *op, const struct chain *chain, int out, struct err *err)
 {
-    auto_free char *from =
-        chain->image_fd < 0 ? qemu_img_file("qcow2", 3) : qemu_img_chain(3, 4);
+    auto_free char *from = chain->image_fd < 0 ? qemu_img_file("qcow2", 3) : qemu_img_chain(3, 4);
     const int fds[] = { chain->volume_fd, chain->image_fd < 0 ? out : chain->image_fd, out };
-    const char *const argv[] = {
-        "qemu-img", "convert", "-q", "-O", "qcow2", from,
-        chain->image_fd < 0 ? "/dev/fd/4" : "/dev/fd/5", NULL
-    };
+    const char *to = chain->image_fd < 0 ? "/dev/fd/4" : "/dev/fd/5";
+    const char *const argv[] = { "qemu-img", "convert", "-q", "-O", "qcow2", from, to, NULL };
     const struct foreign_run run = { .place = op->place,
                                      .argv = argv,
                                      .fds = fds,

@@ -14,9 +14,9 @@ struct fake_volume {
 struct fake_image {
     struct image_info info;
 };
-struct fake_staged {     /* what an unfinished import or upload left */
+struct fake_staged { /* what an unfinished import or upload left */
     int64_t fetched_bytes;
-    int upload_fd;       /* a memfd; -1: no upload */
+    int upload_fd; /* a memfd; -1: no upload */
 };
 
 struct storage_fake {
@@ -124,9 +124,8 @@ int fake_image_boot(struct storage_driver *driver, const char *uid, struct image
                     struct err *err);
 void fake_image_remove(struct storage_driver *driver, const char *uid, struct done done);
 char **fake_image_list(struct storage_driver *driver);
-void fake_seed_write(struct storage_driver *driver, const char *instance_uid,
-                     const char *meta_data, const char *user_data, const char *network_config,
-                     struct done done);
+void fake_seed_write(struct storage_driver *driver, const char *instance_uid, const char *meta_data,
+                     const char *user_data, const char *network_config, struct done done);
 int fake_seed_source(struct storage_driver *driver, const char *instance_uid,
                      struct disk_source *ret_source, struct err *err);
 void fake_seed_remove(struct storage_driver *driver, const char *instance_uid, struct done done);

@@ -34,7 +34,7 @@ static int64_t upload_size(const struct fake_op *op)
     struct stat found;
 
     return staged && staged->upload_fd >= 0 && fstat(staged->upload_fd, &found) == 0 ? found.st_size
-                                                                                      : 0;
+                                                                                     : 0;
 }
 
 static bool upload_says(const struct fake_op *op, const char *word)
@@ -277,8 +277,7 @@ void fake_image_remove(struct storage_driver *driver, const char *uid, struct do
 char **fake_image_list(struct storage_driver *driver)
 {
     const struct storage_fake *disks = fake_of(driver)->disks;
-    char **uids =
-        mem_array(map_count(disks->images) + map_count(disks->staged) + 1, sizeof *uids);
+    char **uids = mem_array(map_count(disks->images) + map_count(disks->staged) + 1, sizeof *uids);
     size_t count = 0;
     const char *key;
     void *value;
@@ -298,9 +297,8 @@ static int write_seed(struct fake_op *op, struct err *err)
     return 0;
 }
 
-void fake_seed_write(struct storage_driver *driver, const char *instance_uid,
-                     const char *meta_data, const char *user_data, const char *network_config,
-                     struct done done)
+void fake_seed_write(struct storage_driver *driver, const char *instance_uid, const char *meta_data,
+                     const char *user_data, const char *network_config, struct done done)
 {
     struct fake_op *op = fake_op_new(driver, "storage.fake.seed_write", NULL, instance_uid);
 
