@@ -114,7 +114,7 @@ struct fake_qemu *fake_qemu_new(struct loop *loop, int *ret_fd)
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     qemu->fd = ends[0];
     qemu->last_fd = -1;
-    qemu->schema = qmp_schema_load("qmp-schema-7.2.json.gz");
+    qemu->schema = qmp_schema_load_chosen();
     qemu->answers = map_new(free);
     qemu->io = loop_io(loop, qemu->fd, LOOP_READ, on_input, qemu);
     buf_add_text(&qemu->seen, "");

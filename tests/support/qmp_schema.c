@@ -45,6 +45,14 @@ struct qmp_schema *qmp_schema_load(const char *name)
     return schema;
 }
 
+struct qmp_schema *qmp_schema_load_chosen(void)
+{
+    const char *version = getenv("VIRGA_QMP_SCHEMA");
+    auto_free char *name = str_printf("qmp-schema-%s.json.gz", version ? version : "7.2");
+
+    return qmp_schema_load(name);
+}
+
 void qmp_schema_free(struct qmp_schema *schema)
 {
     if (!schema)

@@ -6,6 +6,8 @@ struct qmp_schema;
 
 /* Reads tests/data/NAME (gzip). Ends the test when it cannot. */
 struct qmp_schema *qmp_schema_load(const char *name);
+/* That of VIRGA_QMP_SCHEMA ("10.0"), else of 7.2: meson runs what uses it with each. */
+struct qmp_schema *qmp_schema_load_chosen(void);
 void qmp_schema_free(struct qmp_schema *schema);
 DEFINE_AUTO(struct qmp_schema, qmp_schema_free)
 

@@ -283,8 +283,7 @@ TEST(the_largest_machine_fits_the_ports_and_the_descriptors)
 /* The same JSON goes to blockdev-add and netdev_add at hot-plug. */
 TEST(the_nodes_and_back_ends_are_what_the_monitor_takes)
 {
-    auto_clean(qmp_schema_free_auto) struct qmp_schema *schema =
-        qmp_schema_load("qmp-schema-7.2.json.gz");
+    auto_clean(qmp_schema_free_auto) struct qmp_schema *schema = qmp_schema_load_chosen();
     auto_clean(machine_config_free_auto) struct machine_config *config = micro();
     const struct disk_source *source = &config->disks[0].source;
     struct node_base base = disk_node_base(31);

@@ -25,8 +25,7 @@ TEST(the_schema_answers_what_this_qemu_can_do)
         { "STOP", false },
         { "", false },
     };
-    auto_clean(qmp_schema_free_auto) struct qmp_schema *schema =
-        qmp_schema_load("qmp-schema-7.2.json.gz");
+    auto_clean(qmp_schema_free_auto) struct qmp_schema *schema = qmp_schema_load_chosen();
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (schema_has(qmp_schema_entries(schema), rows[i].path) != rows[i].is_there)
@@ -36,8 +35,7 @@ TEST(the_schema_answers_what_this_qemu_can_do)
 
 TEST(the_answers_of_a_binary_become_facts)
 {
-    auto_clean(qmp_schema_free_auto) struct qmp_schema *schema =
-        qmp_schema_load("qmp-schema-7.2.json.gz");
+    auto_clean(qmp_schema_free_auto) struct qmp_schema *schema = qmp_schema_load_chosen();
     auto_free char *entries = json_text(qmp_schema_entries(schema));
     auto_free char *text = str_printf(
         "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 0, \"major\": 10}}}}\r\n"
