@@ -31,6 +31,7 @@ void machine_config_free(struct machine_config *config)
         disk_source_done(&config->disks[i].source);
     free(config->uid);
     free(config->name);
+    free(config->firmware_vars);
     free(config->kernel);
     free(config->initrd);
     free(config->command_line);
@@ -46,6 +47,7 @@ struct machine_config *machine_config_copy(const struct machine_config *config)
         disk_source_copy(&copy->disks[i].source, &config->disks[i].source);
     copy->uid = str_dup(config->uid);
     copy->name = str_dup(config->name);
+    copy->firmware_vars = str_dup(config->firmware_vars);
     copy->kernel = str_dup(config->kernel);
     copy->initrd = str_dup(config->initrd);
     copy->command_line = str_dup(config->command_line);

@@ -47,6 +47,10 @@ struct machine_config {
     unsigned cpus;
     int64_t memory_bytes;
     bool uefi;
+    /* File of the UEFI variables (what an installer adds to the boot order), made from the
+     * firmware's template when absent; the caller keeps and removes it. NULL: the machine's own,
+     * which goes with release(). */
+    char *firmware_vars;
     enum machine_accelerator { ACCELERATOR_AUTO, ACCELERATOR_KVM, ACCELERATOR_TCG } accelerator;
     char *kernel, *initrd, *command_line; /* direct kernel boot when 'kernel' is not NULL */
     struct machine_disk disks[MACHINE_DISKS_MAX];

@@ -591,3 +591,30 @@ TEST(viewers_reach_the_vnc_server)
     }
     end();
 }
+
+/* --- firmware --- */
+
+TEST(uefi_firmware_runs_and_its_variables_outlive_the_machine)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = NULL;
+    struct stat first, second;
+    int console;
+
+    rig_open(&rig);
+    config = rig_config(&rig, uid);
+    config->uefi = true;
+    config->vnc = false;
+    config->firmware_vars = str_printf("%s/vars.fd", space);
+    for (int i = 0; i < 2; i++) {
+        RIG_OK(&rig, start, config, NULL);
+        console = open_console();
+        expect_on_console(console, "BdsDxe");
+        close(console);
+        RIG_OK(&rig, kill, uid);
+        RIG_OK(&rig, release, uid);
+        CHECK_EQ(stat(config->firmware_vars, i ? &second : &first), 0);
+    }
+    CHECK_EQ(first.st_ino, second.st_ino);
+    CHECK(second.st_size > 0);
+    rig_close(&rig);
+}

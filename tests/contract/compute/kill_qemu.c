@@ -201,3 +201,37 @@ TEST(a_daemon_killed_at_any_millisecond_is_followed_by_one_that_finds_everything
         kill_and_follow(NULL, delay_ms);
     check_groups_are_gone();
 }
+
+TEST(a_restart_of_the_host_has_ended_every_machine)
+{
+    char folder[] = "/tmp/virga-compute-XXXXXX";
+    struct machine_config *config;
+    auto_free char *sed = NULL;
+    struct machine_status status;
+    struct rig rig;
+    struct err err;
+
+    CHECK(mkdtemp(folder));
+    rig_open_at(&rig, folder);
+    config = rig_config(&rig, uid);
+    RIG_OK(&rig, start, config, NULL);
+    rig_end_process(&rig, uid);
+    rig_leave(&rig);
+    /* As after a restart: no processes, no run folder, and another name of the boot. */
+    sed = str_printf("rm -r %s/run; sed -i 's/\"bootId\":\"[^\"]*/\"bootId\":\"another/' "
+                     "%s/state/%s/record.json; rm -f %s/state/%s/end.json",
+                     folder, folder, uid, folder, uid);
+    CHECK_EQ(system(sed), 0);
+    rig_open_at(&rig, folder);
+    rig.compute->ops->observe(rig.compute, uid, &status);
+    CHECK_EQ(status.state, MACHINE_ENDED);
+    CHECK_EQ(status.end, MACHINE_END_PROCESS_DIED);
+    CHECK_STR(status.message, "the host was restarted");
+    RIG_OK(&rig, release, uid);
+    RIG_OK(&rig, start, config, NULL);
+    RIG_OK(&rig, kill, uid);
+    RIG_OK(&rig, release, uid);
+    rig_leave(&rig);
+    machine_config_free(config);
+    CHECK_OK(dir_remove(folder, &err), &err);
+}

@@ -47,6 +47,7 @@ static struct machine_config *full_config(void)
                                        .cpus = 3,
                                        .memory_bytes = 5LL << 30,
                                        .uefi = true,
+                                       .firmware_vars = str_dup("/v"),
                                        .accelerator = ACCELERATOR_TCG,
                                        .kernel = str_dup("/k"),
                                        .initrd = str_dup("/i"),

@@ -63,6 +63,7 @@ json_t *config_to_json(const struct machine_config *config)
     set_int(object, "cpus", config->cpus);
     set_int(object, "memoryBytes", config->memory_bytes);
     set_bool(object, "uefi", config->uefi);
+    set_text(object, "firmwareVars", config->firmware_vars);
     set_int(object, "accelerator", config->accelerator);
     set_text(object, "kernel", config->kernel);
     set_text(object, "initrd", config->initrd);
@@ -158,6 +159,7 @@ struct machine_config *config_from_json(const json_t *object, struct err *err)
     config->cpus = get_unsigned(object, "cpus");
     config->memory_bytes = json_int_at(object, "memoryBytes", 0);
     config->uefi = json_bool_at(object, "uefi", false);
+    config->firmware_vars = get_text(object, "firmwareVars");
     config->accelerator = (enum machine_accelerator)get_unsigned(object, "accelerator");
     config->kernel = get_text(object, "kernel");
     config->initrd = get_text(object, "initrd");

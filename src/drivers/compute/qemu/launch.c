@@ -77,24 +77,32 @@ static int open_path(const char *path, bool writable, int *ret_fd, struct err *e
     return *ret_fd < 0 ? err_errno(err, "open %s", path) : 0;
 }
 
-/* A copy of the firmware's empty variables, the machine's own. */
-static int open_vars(const struct launch *launch, int *ret_fd, struct err *err)
+/* Whole or not at all, for a half-copied file would be taken for the real one next time. */
+static int copy_vars(const char *from_path, const char *to_path, struct err *err)
 {
-    auto_free char *path = str_printf("%s/vars.fd", launch->paths.state);
-    auto_close int from = -1;
+    auto_free char *temporary = str_printf("%s.new", to_path);
+    auto_close int from = open(from_path, O_RDONLY | O_CLOEXEC);
     auto_close int to = -1;
     struct stat status;
 
-    if (open_path(launch->host.ovmf_vars, false, &from, err) < 0)
-        return -1;
-    to = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (to < 0 || fstat(from, &status) < 0)
-        return err_errno(err, "create %s", path);
+    if (from < 0 || fstat(from, &status) < 0)
+        return err_errno(err, "open %s", from_path);
+    to = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to < 0)
+        return err_errno(err, "create %s", temporary);
     if (sendfile(to, from, NULL, (size_t)status.st_size) != status.st_size)
-        return err_errno(err, "copy %s", launch->host.ovmf_vars);
-    *ret_fd = to;
-    to = -1;
-    return 0;
+        return err_errno(err, "copy %s", from_path);
+    return rename(temporary, to_path) < 0 ? err_errno(err, "rename %s", temporary) : 0;
+}
+
+static int open_vars(const struct launch *launch, int *ret_fd, struct err *err)
+{
+    const char *kept = launch->trace.config->firmware_vars;
+    auto_free char *path = kept ? str_dup(kept) : str_printf("%s/vars.fd", launch->paths.state);
+
+    if (access(path, F_OK) < 0 && copy_vars(launch->host.ovmf_vars, path, err) < 0)
+        return -1;
+    return open_path(path, /*writable=*/true, ret_fd, err);
 }
 
 static int open_nic(struct launch *launch, unsigned index, int *ret_fd, struct err *err)

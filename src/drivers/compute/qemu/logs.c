@@ -75,6 +75,21 @@ void qemu_logs_trim(struct qemu_machine *machine)
     qemu_job_run(machine->driver->jobs, machine->uid, (struct qemu_job){ work_cut, was_cut, cut });
 }
 
+/* QEMU's own log grows only by what it complains of, but a guest can make it complain. */
+void qemu_logs_look_after(struct qemu_driver *driver)
+{
+    size_t count = map_count(driver->machines), i = 0;
+    void *machine;
+
+    if (count == 0)
+        return;
+    driver->log_turn = (driver->log_turn + 1) % count;
+    for (size_t at = 0; map_next(driver->machines, &at, NULL, &machine); i++) {
+        if (i == driver->log_turn)
+            qemu_logs_trim(machine);
+    }
+}
+
 /* --- reading --- */
 
 struct reading {

@@ -42,6 +42,7 @@ struct qemu_driver {
     struct map *machines;                 /* uid: struct qemu_machine */
     struct qemu_call *calls;              /* under way */
     uint8_t numbers[MACHINE_NUMBERS / 8]; /* user ids in use, one bit each, from uid_base */
+    size_t log_turn;                      /* whose log is looked after next */
     bool is_closing;
 };
 

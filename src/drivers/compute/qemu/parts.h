@@ -65,8 +65,10 @@ void qemu_console_open(struct compute *compute, const char *uid, compute_fd_fn *
 /* logs.c */
 void qemu_log_open(struct compute *compute, const char *uid, bool qemu_log, compute_fd_fn *fn,
                    void *arg);
-/* Cuts the logs to their bound, in a job; '*ret_size' of the serial log is then told. */
+/* Cuts the logs to their bound, in a job. */
 void qemu_logs_trim(struct qemu_machine *machine);
+/* The same for one machine after the other, one with each sample. */
+void qemu_logs_look_after(struct qemu_driver *driver);
 enum { SERIAL_LOG_SIZE_MAX = 8 * 1024 * 1024, QEMU_LOG_SIZE_MAX = 1024 * 1024 };
 /* Keeps the last half of 'size_max' when the file is larger. Blocking. */
 int qemu_log_cut(const char *path, off_t size_max, struct err *err);

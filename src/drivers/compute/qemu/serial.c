@@ -301,6 +301,8 @@ void qemu_serial_start(struct qemu_machine *machine)
     serial->fd = -1;
     machine->serial = serial;
     read_log(serial);
+    if (serial->logged > SERIAL_LOG_SIZE_MAX)
+        qemu_logs_trim(machine);
     connect_serial(serial);
 }
 

@@ -159,6 +159,7 @@ void qemu_sample(struct compute *compute, struct done done)
     void *machine;
 
     sample->call = qemu_call_done(driver, done);
+    qemu_logs_look_after(driver);
     for (size_t at = 0; map_next(driver->machines, &at, NULL, &machine);)
         sample_machine(sample, machine);
     if (sample->outstanding)
