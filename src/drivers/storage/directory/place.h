@@ -56,5 +56,6 @@ void place_list(const char *parent, char ***uids);
 /* Free bytes of the file system of 'path', less a reserve that imports leave to the volumes. */
 int place_free_bytes(const char *path, int64_t *ret_bytes, struct err *err);
 
-/* ERR_UNAVAILABLE while any process has the file open for writing. 'fd' is read-only. */
+/* ERR_UNAVAILABLE while any process has the file open for writing, where that can be told.
+ * 'fd' is read-only. */
 int place_check_no_writer(int fd, struct err *err);
