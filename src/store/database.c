@@ -18,7 +18,7 @@ static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
                               "PRAGMA synchronous=FULL;"
                               "PRAGMA wal_autocheckpoint=4000;"
                               "PRAGMA journal_size_limit=33554432;"
-                              "PRAGMA cache_size=-4096;"
+                              "PRAGMA cache_size=-2048;"
                               "PRAGMA mmap_size=0;"
                               "PRAGMA temp_store=MEMORY;"
                               "PRAGMA trusted_schema=OFF;"
@@ -265,5 +265,6 @@ int database_load(struct database *database, void (*fn)(void *arg, const struct 
 
     int result = load_rows(database, statement, fn, arg, err);
     sqlite3_finalize(statement);
+    sqlite3_db_release_memory(database->handle); /* nothing of it is read a second time */
     return result;
 }
