@@ -262,3 +262,23 @@ TEST(the_fake_refuses_what_the_schema_does_not_allow)
     CHECK_FAILS(qmp_schema_check(schema, "blockdev-add", good, &err), &err, ERR_INVALID);
     CHECK_CONTAINS(err.text, "extra: no such member");
 }
+
+TEST(a_monitor_that_talks_without_end_is_made_to_wait)
+{
+    struct answer answer = { 0 };
+    auto_buf struct buf events = { 0 };
+
+    begin();
+    while (events.size < 60 * 1000)
+        buf_add_text(&events, "{\"event\": \"STOP\"}\n");
+    /* More than one turn takes, and yet the reply behind it all arrives. */
+    fake_qemu_write(qemu, events.bytes);
+    fake_qemu_write(qemu, events.bytes);
+    monitor_call(monitor, "cont", NULL, -1, 1000, keep, &answer);
+    loop_sim_advance(loop, 5);
+    CHECK_EQ(answer.count, 0);
+    loop_sim_advance(loop, 50);
+    CHECK_EQ(answer.count, 1);
+    CHECK_EQ(answer.err.code, ERR_NONE);
+    end();
+}

@@ -3,7 +3,8 @@
  * The agent counts as connected while it answers: QEMU tells when the guest opens and closes
  * its end of the port, and a ping now and then finds an agent that hangs. Commands wait in a
  * bounded queue and go one after another; after each one that was given up, the two sides are
- * synchronized before the next. */
+ * synchronized before the next. A guest may write without end: after each read the channel
+ * rests, long when nothing was asked. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute/qemu/agent_protocol.h"
@@ -22,6 +23,8 @@ enum {
     RECONNECT_MS = 1000,
     CHUNK = 16 * 1024,
     CHUNKS_PER_TURN = 8,
+    REST_MS = 2,
+    REST_IDLE_MS = 100,
 };
 
 struct command {
@@ -36,6 +39,7 @@ struct qemu_agent {
     struct qemu_machine *machine;
     int fd; /* -1: not connected */
     struct loop_source *io, *retry;
+    struct loop_source *rest; /* not NULL: what the guest says waits */
     struct agent_protocol protocol;
     struct buf out;
     bool port_is_open;
@@ -115,7 +119,8 @@ static void start_timer(struct qemu_agent *agent, int64_t delay_ms, loop_fn *fn)
 static void disconnect(struct qemu_agent *agent)
 {
     loop_source_free(agent->io);
-    agent->io = NULL;
+    loop_source_free(agent->rest);
+    agent->io = agent->rest = NULL;
     if (agent->fd >= 0)
         close(agent->fd);
     agent->fd = -1;
@@ -165,7 +170,29 @@ static void flush(struct qemu_agent *agent)
         buf_drop_front(&agent->out, (size_t)sent);
     }
     if (agent->io)
-        loop_io_events(agent->io, agent->out.size ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+        loop_io_events(agent->io,
+                       (agent->rest ? 0 : LOOP_READ) | (agent->out.size ? LOOP_WRITE : 0));
+}
+
+static void end_rest(struct qemu_agent *agent)
+{
+    loop_source_free(agent->rest);
+    agent->rest = NULL;
+    flush(agent);
+}
+
+static void on_rested(void *arg) { end_rest(arg); }
+
+static bool is_asked(const struct qemu_agent *agent)
+{
+    return agent->protocol.state == AGENT_SYNCING || agent->protocol.state == AGENT_ASKED;
+}
+
+static void begin_rest(struct qemu_agent *agent)
+{
+    if (!agent->rest)
+        agent->rest =
+            loop_timer(loop_of(agent), is_asked(agent) ? REST_MS : REST_IDLE_MS, on_rested, agent);
 }
 
 /* --- one thing at a time --- */
@@ -178,7 +205,7 @@ static void begin_sync(struct qemu_agent *agent)
 
     agent_protocol_sync(&agent->protocol, id, &agent->out);
     start_timer(agent, SYNC_MS, on_sync_late);
-    flush(agent);
+    end_rest(agent);
 }
 
 static void on_command_late(void *arg)
@@ -201,7 +228,7 @@ static void begin_command(struct qemu_agent *agent)
 
     agent_protocol_command(&agent->protocol, command->name, command->arguments, &agent->out);
     start_timer(agent, command->timeout_ms, on_command_late);
-    flush(agent);
+    end_rest(agent);
 }
 
 /* Begins the next thing when nothing is at work. */
@@ -218,10 +245,9 @@ static void go_on(struct qemu_agent *agent)
 static void on_ping(void *arg)
 {
     struct qemu_agent *agent = arg;
-    bool is_idle = agent->protocol.state == AGENT_DEAF || agent->protocol.state == AGENT_READY;
 
     loop_timer_again(agent->ping, PING_EVERY_MS);
-    if (is_idle && !agent->first && agent->machine->run_state == MACHINE_RUNNING &&
+    if (!is_asked(agent) && !agent->first && agent->machine->run_state == MACHINE_RUNNING &&
         agent->port_is_open && agent->fd >= 0)
         begin_sync(agent);
 }
@@ -277,6 +303,8 @@ static void on_agent(void *arg, int fd, unsigned events)
         connect_later(agent);
         return;
     }
+    if (events & LOOP_READ)
+        begin_rest(agent);
     if (agent_protocol_next(&agent->protocol, &message) != AGENT_NOTHING)
         got_message(agent, &message);
     agent_message_done(&message);

@@ -9,7 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 16 * 1024, READS_PER_TURN_MAX = 4 };
+enum {
+    READ_SIZE = 16 * 1024,
+    READS_PER_TURN_MAX = 4,
+    REST_MS = 10, /* after a turn that read that much: a QEMU that talks without end waits */
+};
 
 /* Bytes on their way out; the descriptor rides on the first of them. */
 struct segment {
@@ -36,6 +40,7 @@ struct monitor {
     int fd;
     struct qmp qmp;
     struct loop_source *io, *handshake;
+    struct loop_source *rest; /* not NULL: what QEMU says waits */
     struct segment *first, **last;
     struct call *calls;
     bool is_lost, is_closing;
@@ -109,7 +114,8 @@ static void hang_up(struct monitor *monitor)
 {
     loop_source_free(monitor->io);
     loop_source_free(monitor->handshake);
-    monitor->io = monitor->handshake = NULL;
+    loop_source_free(monitor->rest);
+    monitor->io = monitor->handshake = monitor->rest = NULL;
     if (monitor->fd >= 0)
         close(monitor->fd);
     monitor->fd = -1;
@@ -191,6 +197,13 @@ static void on_handshake_late(void *arg)
 
 /* --- out --- */
 
+static void wait_for_qemu(struct monitor *monitor)
+{
+    if (monitor->io)
+        loop_io_events(monitor->io,
+                       (monitor->rest ? 0 : LOOP_READ) | (monitor->first ? LOOP_WRITE : 0));
+}
+
 static ssize_t send_segment(int fd, const struct segment *segment)
 {
     struct iovec part = { segment->bytes + segment->sent, segment->size - segment->sent };
@@ -241,8 +254,7 @@ static void flush(struct monitor *monitor)
         if (segment->sent == segment->size)
             drop_first(monitor);
     }
-    if (monitor->io)
-        loop_io_events(monitor->io, monitor->first ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+    wait_for_qemu(monitor);
 }
 
 static void queue_output(struct monitor *monitor, int take_fd)
@@ -254,8 +266,7 @@ static void queue_output(struct monitor *monitor, int take_fd)
     segment->bytes = buf_take(&monitor->qmp.out);
     *monitor->last = segment;
     monitor->last = &segment->next;
-    if (monitor->io)
-        loop_io_events(monitor->io, LOOP_READ | LOOP_WRITE);
+    wait_for_qemu(monitor);
 }
 
 /* --- in --- */
@@ -307,6 +318,15 @@ static void handle_messages(struct monitor *monitor)
         queue_output(monitor, -1); /* the negotiation's own command */
 }
 
+static void on_rested(void *arg)
+{
+    struct monitor *monitor = arg;
+
+    loop_source_free(monitor->rest);
+    monitor->rest = NULL;
+    wait_for_qemu(monitor);
+}
+
 static void read_some(struct monitor *monitor)
 {
     char bytes[READ_SIZE];
@@ -329,6 +349,10 @@ static void read_some(struct monitor *monitor)
         qmp_feed(&monitor->qmp, bytes, (size_t)size);
         handle_messages(monitor);
     }
+    if (monitor->fd < 0)
+        return;
+    monitor->rest = loop_timer(monitor->loop, REST_MS, on_rested, monitor);
+    wait_for_qemu(monitor);
 }
 
 static void on_io(void *arg, int fd, unsigned events)
