@@ -257,9 +257,9 @@ TEST(a_guest_that_powers_off_while_the_daemon_is_away_has_shut_down)
     struct machine_status status;
 
     begin();
-    auto_json json_t *begun =
-        ask_agent("guest-exec", json_pack("{ss,s[ss]}", "path", "/bin/sh", "arg", "-c", "poweroff"),
-                  ERR_NONE);
+    json_decref(ask_agent("guest-exec",
+                          json_pack("{ss,s[ss]}", "path", "/bin/sh", "arg", "-c", "poweroff"),
+                          ERR_NONE));
     rig.compute->ops->close(rig.compute);
     sleep(4); /* nothing else of ours could tell when the guest has stopped */
     rig_open_driver(&rig);
@@ -271,11 +271,11 @@ TEST(a_guest_that_powers_off_while_the_daemon_is_away_has_shut_down)
 
 static void panic(void)
 {
-    auto_json json_t *begun =
+    json_decref(
         ask_agent("guest-exec",
                   json_pack("{ss,s[ss]}", "path", "/bin/sh", "arg", "-c",
                             "sleep 1; echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger"),
-                  ERR_NONE);
+                  ERR_NONE));
 }
 
 TEST(a_panic_crashes_the_machine_and_reset_runs_it_again)
@@ -436,11 +436,11 @@ TEST(a_guest_waits_on_a_full_disk_and_goes_on_when_there_is_space)
 
     begin();
     run(fill);
-    auto_json json_t *begun = ask_agent(
+    json_decref(ask_agent(
         "guest-exec",
         json_pack("{ss,s[ss]}", "path", "/bin/sh", "arg", "-c",
                   "dd if=/dev/urandom of=/root/big bs=64k count=64; sync; echo done >/root/ok"),
-        ERR_NONE);
+        ERR_NONE));
     wait_until(is_waiting, "the machine waits for space");
     CHECK_CONTAINS(observe().message, "disk root: no space left");
     rig_reopen(&rig);
