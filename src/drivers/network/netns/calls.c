@@ -8,7 +8,7 @@
 
 static int ensure_work(struct task *task, struct err *err)
 {
-    return segment_ensure(task->host, task->segment, task->config, &task->seen, err);
+    return segment_ensure(task->host, task->segment, task->config, &task->server, &task->seen, err);
 }
 
 /* Something may be there also after a failure. */
@@ -117,8 +117,7 @@ void netns_network_refresh(struct network_driver *driver, const char *uid, struc
 
 static int port_ensure_work(struct task *task, struct err *err)
 {
-    return port_ensure_job(task->segment, &task->port, task->server_runs, &task->files_changed,
-                           err);
+    return port_ensure_job(task->segment, &task->port, &task->server, err);
 }
 
 static void port_ensure_end(struct task *task, const struct err *err)
@@ -127,8 +126,6 @@ static void port_ensure_end(struct task *task, const struct err *err)
 
     if (!err || err->code != ERR_NOT_FOUND)
         map_set(net->ports, task->id, net);
-    if (task->files_changed)
-        server_reread(&net->server);
     task_answer(task, err);
 }
 
@@ -148,7 +145,7 @@ void netns_port_ensure(struct network_driver *driver, const struct port_config *
 
 static int port_remove_work(struct task *task, struct err *err)
 {
-    return port_remove_job(task->segment, task->id, &task->files_changed, err);
+    return port_remove_job(task->segment, task->id, &task->server, err);
 }
 
 static void port_remove_end(struct task *task, const struct err *err)
@@ -157,8 +154,6 @@ static void port_remove_end(struct task *task, const struct err *err)
 
     if (!err)
         (void)map_remove(net->ports, task->id);
-    if (task->files_changed)
-        server_reread(&net->server);
     task_answer(task, err);
 }
 

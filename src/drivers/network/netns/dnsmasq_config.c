@@ -30,7 +30,7 @@ static void add_paths(const struct dnsmasq_paths *paths, struct buf *to)
 {
     buf_printf(to, "user=%s\ngroup=nogroup\npid-file=%s\ndhcp-leasefile=%s\n", paths->user,
                paths->pid_file, paths->lease_file);
-    buf_printf(to, "dhcp-hostsfile=%s\naddn-hosts=%s\n", paths->hosts_dir, paths->names_dir);
+    buf_printf(to, "dhcp-hostsdir=%s\nhostsdir=%s\n", paths->hosts_dir, paths->names_dir);
 }
 
 static void add_upstream(const struct network_config *config, const struct dnsmasq_paths *paths,

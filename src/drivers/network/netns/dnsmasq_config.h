@@ -1,7 +1,7 @@
 /* drivers/network/netns/dnsmasq_config.h - what dnsmasq reads: pure.
  *
  * Its configuration is fixed for as long as the network's is: a change means a restart. Ports
- * are files in two folders that it reads again on SIGHUP. */
+ * are files in two folders that it watches, and reads from scratch on SIGHUP. */
 #pragma once
 #include "base/str.h"
 #include "drivers/network.h"

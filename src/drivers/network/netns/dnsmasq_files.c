@@ -39,29 +39,35 @@ static int write_new(const char *path, const struct buf *text, struct err *err)
     return write_all(fd, text->bytes, text->size, err);
 }
 
+/* What became of a file. */
+enum fate { FATE_SAME, FATE_NEW, FATE_CHANGED };
+
 /* By way of a name that dnsmasq passes over when it reads the folder. */
-static int put_file(const char *folder, const char *name, const struct buf *text, bool *ret_changed,
-                    struct err *err)
+static int put_file(const char *folder, const char *name, const struct buf *text,
+                    enum fate *ret_fate, struct err *err)
 {
     auto_free char *path = str_printf("%s/%s", folder, name);
     auto_free char *fresh = str_printf("%s/.%s", folder, name);
+    bool was_there = access(path, F_OK) == 0;
 
-    if (file_is(path, text))
+    *ret_fate = FATE_SAME;
+    if (was_there && file_is(path, text))
         return 0;
     if (write_new(fresh, text, err) < 0)
         return -1;
     if (rename(fresh, path) < 0)
         return err_errno(err, "rename %s", fresh);
-    *ret_changed = true;
+    *ret_fate = was_there ? FATE_CHANGED : FATE_NEW;
     return 0;
 }
 
-static int remove_file(const char *folder, const char *name, bool *ret_changed, struct err *err)
+static int remove_file(const char *folder, const char *name, enum fate *ret_fate, struct err *err)
 {
     auto_free char *path = str_printf("%s/%s", folder, name);
 
+    *ret_fate = FATE_SAME;
     if (unlink(path) == 0)
-        *ret_changed = true;
+        *ret_fate = FATE_CHANGED;
     else if (errno != ENOENT)
         return err_errno(err, "remove %s", path);
     return 0;
@@ -114,14 +120,14 @@ int dnsmasq_write_config(const struct host *host, const struct segment *segment,
                                    .names_dir = names_dir,
                                    .resolv_conf = usable_resolv_conf() };
     auto_buf struct buf text = { 0 };
-    bool changed = false;
+    enum fate fate;
 
     dnsmasq_config(config, &paths, &text);
     auto_free char *name =
         str_printf("dnsmasq-%016llx.conf", (unsigned long long)name_hash(text.bytes));
-    if (put_file(segment->run_dir, name, &text, &changed, err) < 0)
+    if (put_file(segment->run_dir, name, &text, &fate, err) < 0)
         return -1;
-    if (changed)
+    if (fate != FATE_SAME)
         remove_other_configs(segment->run_dir, name);
     *ret_path = str_printf("%s/%s", segment->run_dir, name);
     return 0;
@@ -130,36 +136,43 @@ int dnsmasq_write_config(const struct host *host, const struct segment *segment,
 /* --- ports --- */
 
 static int put_or_remove(const char *folder, const char *name, const struct buf *text,
-                         bool *ret_changed, struct err *err)
+                         enum fate *ret_fate, struct err *err)
 {
-    if (text->size == 0)
-        return remove_file(folder, name, ret_changed, err);
-    return put_file(folder, name, text, ret_changed, err);
+    if (!text || text->size == 0)
+        return remove_file(folder, name, ret_fate, err);
+    return put_file(folder, name, text, ret_fate, err);
 }
 
-int dnsmasq_put_port(const struct segment *segment, const char *tap, const struct port_config *port,
-                     bool *ret_changed, struct err *err)
+/* Of new files inotify tells it. It would keep what changed or removed ones said before. */
+static int put_both(const struct segment *segment, const char *tap, const struct buf *host,
+                    const struct buf *names, const struct server_process *server, struct err *err)
 {
     auto_free char *hosts_dir = str_printf("%s/hosts", segment->run_dir);
     auto_free char *names_dir = str_printf("%s/names", segment->run_dir);
+    enum fate host_fate, names_fate;
+
+    if (put_or_remove(hosts_dir, tap, host, &host_fate, err) < 0 ||
+        put_or_remove(names_dir, tap, names, &names_fate, err) < 0)
+        return -1;
+    if (!server->pid || (host_fate != FATE_CHANGED && names_fate != FATE_CHANGED))
+        return 0;
+    return dnsmasq_reread(server, err);
+}
+
+int dnsmasq_put_port(const struct segment *segment, const char *tap, const struct port_config *port,
+                     const struct server_process *server, struct err *err)
+{
     auto_buf struct buf host = { 0 }, names = { 0 };
 
     dnsmasq_host(port, &host);
     dnsmasq_names(port, &names);
-    if (put_or_remove(hosts_dir, tap, &host, ret_changed, err) < 0)
-        return -1;
-    return put_or_remove(names_dir, tap, &names, ret_changed, err);
+    return put_both(segment, tap, &host, &names, server, err);
 }
 
-int dnsmasq_remove_port(const struct segment *segment, const char *tap, bool *ret_changed,
-                        struct err *err)
+int dnsmasq_remove_port(const struct segment *segment, const char *tap,
+                        const struct server_process *server, struct err *err)
 {
-    auto_free char *hosts_dir = str_printf("%s/hosts", segment->run_dir);
-    auto_free char *names_dir = str_printf("%s/names", segment->run_dir);
-
-    if (remove_file(hosts_dir, tap, ret_changed, err) < 0)
-        return -1;
-    return remove_file(names_dir, tap, ret_changed, err);
+    return put_both(segment, tap, NULL, NULL, server, err);
 }
 
 int dnsmasq_make_folders(const struct segment *segment, bool afresh, struct err *err)

@@ -13,9 +13,16 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { CMDLINE_MAX = 8192, KILL_WAIT_MS = 5000, PROC_PATH_SIZE = 64 };
+enum {
+    CMDLINE_MAX = 8192,
+    KILL_WAIT_MS = 5000,
+    PROC_PATH_SIZE = 64,
+    REREAD_PAUSE_US = 200,
+    REREAD_PAUSES_MAX = 1000
+};
 
 /* Its network namespace is this one? */
 static bool lives_in(pid_t pid, const struct stat *netns)
@@ -63,6 +70,19 @@ static int wait_for_end(int pidfd, pid_t pid, struct err *err)
     return err_set(err, ERR_TIMEOUT, "dnsmasq, process %d, does not end", (int)pid);
 }
 
+/* One that is ending has left its namespace, but holds its sockets for a moment yet. */
+static int wait_if_ending(pid_t pid, struct err *err)
+{
+    char path[PROC_PATH_SIZE];
+    struct stat status;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    if (pid <= 0 || !is_dnsmasq(pid) || stat(path, &status) == 0)
+        return 0;
+    auto_close int pidfd = pidfd_open(pid, 0);
+    return pidfd < 0 ? 0 : wait_for_end(pidfd, pid, err);
+}
+
 /* What it holds is on disk: the lease file is written with each change. */
 static int kill_it(const struct server_process *process, struct err *err)
 {
@@ -73,6 +93,42 @@ static int kill_it(const struct server_process *process, struct err *err)
     if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
         return err_errno(err, "kill dnsmasq, process %d", (int)process->pid);
     return wait_for_end(pidfd, process->pid, err);
+}
+
+/* Is SIGHUP waiting to be taken by the process? */
+static bool has_hangup_pending(pid_t pid)
+{
+    static const char *const lines[] = { "\nSigPnd:", "\nShdPnd:" };
+    char path[PROC_PATH_SIZE];
+    auto_buf struct buf status = { 0 };
+    struct err unused;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (file_read(path, CMDLINE_MAX, &status, &unused) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        const char *at = strstr(status.bytes, lines[i]);
+
+        if (at && strtoull(at + strlen(lines[i]), NULL, 16) & 1u << (SIGHUP - 1))
+            return true;
+    }
+    return false;
+}
+
+/* Once it has taken the signal it reads its files before it takes another packet. One too busy
+ * for that until now does so soon. */
+int dnsmasq_reread(const struct server_process *process, struct err *err)
+{
+    static const struct timespec pause = { .tv_nsec = REREAD_PAUSE_US * 1000 };
+    auto_close int pidfd = -1;
+
+    if (process_open(process->pid, process->start_ticks, &pidfd, err) < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    if (pidfd_send_signal(pidfd, SIGHUP, NULL, 0) < 0)
+        return errno == ESRCH ? 0 : err_errno(err, "signal dnsmasq, process %d", process->pid);
+    for (int i = 0; i < REREAD_PAUSES_MAX && has_hangup_pending(process->pid); i++)
+        nanosleep(&pause, NULL);
+    return 0;
 }
 
 /* Takes a process of the namespace: kept when it is the first with the right configuration. */
@@ -130,21 +186,25 @@ static int identify(const struct segment *segment, struct stat *ret_netns, struc
 }
 
 int dnsmasq_find(const struct segment *segment, const char *config_path,
-                 struct server_process *ret_process, struct err *err)
+                 const struct server_process *known, struct server_process *ret_process,
+                 struct err *err)
 {
     struct server_process kept = { 0 };
     struct stat netns;
-    pid_t pid = config_path ? pid_in_file(segment) : 0;
+    pid_t pid = pid_in_file(segment);
 
-    if (identify(segment, &netns, err) < 0)
+    if (identify(segment, &netns, err) < 0 || wait_if_ending(pid, err) < 0)
         return -1;
     /* The one in the pid file holds the ports, so that no other can be whole beside it. */
-    if (pid > 0 && is_dnsmasq(pid) && lives_in(pid, &netns) && runs_with(pid, config_path)) {
+    if (config_path && pid > 0 && is_dnsmasq(pid) && lives_in(pid, &netns) &&
+        runs_with(pid, config_path)) {
         if (sort_out(pid, config_path, &kept, err) < 0)
             return -1;
     } else if (look_at_all(&netns, config_path, &kept, err) < 0) {
         return -1;
     }
+    if (kept.pid && kept.pid != known->pid && dnsmasq_reread(&kept, err) < 0)
+        return -1;
     *ret_process = kept;
     return 0;
 }

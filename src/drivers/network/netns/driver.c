@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { WATCHES_MIN = 8192 };
+#define WATCHES_MIN_TEXT "8192"
+
 static const char *const dnsmasq_users[] = { "dnsmasq", "nobody" };
 
 /* --- opening --- */
@@ -19,6 +22,18 @@ static const char *find_user(void)
         if (getpwnam(dnsmasq_users[i]))
             return dnsmasq_users[i];
     return "root"; /* a system without users has nobody to become */
+}
+
+/* Each dnsmasq needs a watch on folders, of which the kernel's default is 128 for a user. */
+static void allow_watches(void)
+{
+    static const char path[] = "/proc/sys/fs/inotify/max_user_instances";
+    auto_buf struct buf now = { 0 };
+    struct err unused;
+
+    if (file_read(path, 64, &now, &unused) == 0 && now.size > 0 &&
+        strtol(now.bytes, NULL, 10) < WATCHES_MIN)
+        (void)file_write_text(path, WATCHES_MIN_TEXT, &unused); /* then fewer networks fit */
 }
 
 static struct host *host_new(const struct network_setup *setup, struct err *err)
@@ -35,6 +50,7 @@ static struct host *host_new(const struct network_setup *setup, struct err *err)
     host->run_dir = str_dup(setup->run_dir);
     memcpy(host->prefix, setup->prefix, strlen(setup->prefix) + 1);
     host->dnsmasq_user = find_user();
+    allow_watches();
     pthread_mutex_init(&host->lock, NULL);
     host->references = 1;
     return host;

@@ -17,10 +17,10 @@ enum server_state {
 struct server {
     struct net *net;
     enum server_state state;
-    bool is_unwanted;      /* OFF is as it should be */
-    char *config_path;     /* to run with; NULL: unknown */
-    struct spawn_run *run; /* STARTING */
-    pid_t pid;             /* UP */
+    bool is_unwanted;              /* OFF is as it should be */
+    char *config_path;             /* to run with; NULL: unknown */
+    struct spawn_run *run;         /* STARTING */
+    struct server_process process; /* UP */
     int pidfd;
     struct loop_source *end;
     int64_t up_since_ms;
@@ -38,8 +38,6 @@ void server_want(struct server *server, char *take_config_path, const struct ser
 void server_found(struct server *server, const struct server_process *found);
 /* It was ended on purpose. */
 void server_forget(struct server *server);
-/* Port files changed. */
-void server_reread(struct server *server);
 /* Arms the timer of a WAITING one, unless a call is about to decide about it. */
 void server_retry_later(struct server *server);
 
@@ -101,12 +99,11 @@ struct task {
     struct ip_addr to;
     uint16_t to_port;
     int64_t deadline_ms;
-    bool server_runs;
-    struct err refused; /* ERR_NONE, or the answer */
+    struct server_process server; /* the one known to run */
+    struct err refused;           /* ERR_NONE, or the answer */
     /* what was found */
     struct segment_seen seen;
     char **ports;
-    bool files_changed;
     int fd;
     struct port_counters counters;
 

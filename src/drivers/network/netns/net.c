@@ -100,7 +100,8 @@ void net_server_settled(struct net *net)
 
 static int find_work(struct task *task, struct err *err)
 {
-    return dnsmasq_find(task->segment, task->seen.dnsmasq_config, &task->seen.server, err);
+    return dnsmasq_find(task->segment, task->seen.dnsmasq_config, &task->server, &task->seen.server,
+                        err);
 }
 
 static void find_end(struct task *task, const struct err *err)

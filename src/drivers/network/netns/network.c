@@ -27,7 +27,9 @@ static int set_all(const struct setting *settings, size_t count, struct err *err
 static int set_up_settings(const struct network_config *config, struct err *err)
 {
     const char *routes4 = config->nat ? "1" : "0";
-    const char *routes6 = config->nat && config->ipv6.addr.family ? "1" : "0";
+    /* Only a router learns a guest's MAC from its first question; the rules keep it from being
+     * more of one than it shall. */
+    const char *routes6 = config->ipv6.addr.family ? "1" : "0";
     const struct setting settings[] = {
         { "bridge/bridge-nf-call-iptables", "0" },
         { "bridge/bridge-nf-call-ip6tables", "0" },
@@ -155,8 +157,8 @@ static int make_namespace(struct segment *segment, struct err *err)
 
 /* Without an address there is nothing to serve. */
 static int find_server(struct host *host, struct segment *segment,
-                       const struct network_config *config, struct segment_seen *ret_seen,
-                       struct err *err)
+                       const struct network_config *config, const struct server_process *known,
+                       struct segment_seen *ret_seen, struct err *err)
 {
     auto_free char *path = NULL;
 
@@ -164,14 +166,15 @@ static int find_server(struct host *host, struct segment *segment,
         dnsmasq_write_config(host, segment, config, &path, err) < 0)
         return -1;
     fault_point("network.config");
-    if (dnsmasq_find(segment, path, &ret_seen->server, err) < 0)
+    if (dnsmasq_find(segment, path, known, &ret_seen->server, err) < 0)
         return -1;
     ret_seen->dnsmasq_config = take_pointer(path);
     return 0;
 }
 
 int segment_ensure(struct host *host, struct segment *segment, const struct network_config *config,
-                   struct segment_seen *ret_seen, struct err *err)
+                   const struct server_process *known, struct segment_seen *ret_seen,
+                   struct err *err)
 {
     struct inside inside = { host, segment, config, ret_seen };
 
@@ -182,7 +185,7 @@ int segment_ensure(struct host *host, struct segment *segment, const struct netw
     if (segment_visit(segment, ensure_inside, &inside, err) < 0)
         return -1;
     fault_point("network.inside");
-    return find_server(host, segment, config, ret_seen, err);
+    return find_server(host, segment, config, known, ret_seen, err);
 }
 
 enum { LINKS_MAX = 64 };
@@ -220,9 +223,10 @@ static int empty_inside(void *arg, struct netlink *netlink, struct err *err)
 
 static int remove_inside(struct segment *segment, struct err *err)
 {
+    const struct server_process known = { 0 };
     struct server_process none;
 
-    if (dnsmasq_find(segment, NULL, &none, err) < 0)
+    if (dnsmasq_find(segment, NULL, &known, &none, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1; /* no namespace, nothing in it */
     fault_point("network.remove.server");
     return segment_visit(segment, empty_inside, NULL, err);

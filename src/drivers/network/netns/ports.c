@@ -85,8 +85,7 @@ static int find_or_create_tap(struct netlink *netlink, const char *id, const cha
 struct port_ensure {
     struct segment *segment;
     const struct port_config *port;
-    bool server_runs;
-    bool *ret_files_changed;
+    const struct server_process *server;
 };
 
 /* No tap yet: an address it shall have may still be leased to a port of before. */
@@ -98,7 +97,8 @@ static int free_addresses(const struct port_ensure *ensure, struct netlink *netl
 
     if (is_new && err->code != ERR_NOT_FOUND)
         return -1;
-    return dnsmasq_free_addresses(ensure->segment, ensure->port, is_new, ensure->server_runs, err);
+    return dnsmasq_free_addresses(ensure->segment, ensure->port, is_new, ensure->server->pid != 0,
+                                  err);
 }
 
 static int ensure_inside(void *arg, struct netlink *netlink, struct err *err)
@@ -123,13 +123,13 @@ static int ensure_inside(void *arg, struct netlink *netlink, struct err *err)
     if (guard_set_port(&ensure->segment->guard, tap, &rules, err) < 0)
         return -1;
     fault_point("network.port.rules");
-    return dnsmasq_put_port(ensure->segment, tap, ensure->port, ensure->ret_files_changed, err);
+    return dnsmasq_put_port(ensure->segment, tap, ensure->port, ensure->server, err);
 }
 
-int port_ensure_job(struct segment *segment, const struct port_config *port, bool server_runs,
-                    bool *ret_files_changed, struct err *err)
+int port_ensure_job(struct segment *segment, const struct port_config *port,
+                    const struct server_process *server, struct err *err)
 {
-    struct port_ensure ensure = { segment, port, server_runs, ret_files_changed };
+    struct port_ensure ensure = { segment, port, server };
 
     if (fault_fails("network.port.ensure", err))
         return -1;
@@ -141,7 +141,7 @@ int port_ensure_job(struct segment *segment, const struct port_config *port, boo
 struct port_remove {
     struct segment *segment;
     const char *id;
-    bool *ret_files_changed;
+    const struct server_process *server;
 };
 
 /* The tap goes last: as long as it is there, so is the port. */
@@ -152,7 +152,7 @@ static int remove_inside(void *arg, struct netlink *netlink, struct err *err)
 
     if (find_tap(netlink, remove->id, &link, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
-    if (dnsmasq_remove_port(remove->segment, link.name, remove->ret_files_changed, err) < 0)
+    if (dnsmasq_remove_port(remove->segment, link.name, remove->server, err) < 0)
         return -1;
     fault_point("network.port.remove.files");
     if (guard_set_port(&remove->segment->guard, link.name, NULL, err) < 0)
@@ -161,10 +161,10 @@ static int remove_inside(void *arg, struct netlink *netlink, struct err *err)
     return link_remove(netlink, link.index, err);
 }
 
-int port_remove_job(struct segment *segment, const char *id, bool *ret_files_changed,
+int port_remove_job(struct segment *segment, const char *id, const struct server_process *server,
                     struct err *err)
 {
-    struct port_remove remove = { segment, id, ret_files_changed };
+    struct port_remove remove = { segment, id, server };
 
     if (fault_fails("network.port.remove", err))
         return -1;

@@ -55,10 +55,11 @@ struct segment_seen {
 
 /* --- jobs of network_ops, in worker threads --- */
 
-/* Brings the network to 'config' but for the start of dnsmasq. ret_seen->dnsmasq_config is the
- * caller's to free. */
+/* Brings the network to 'config' but for the start of dnsmasq. 'known' is the server that the
+ * caller watches (pid 0: none). ret_seen->dnsmasq_config is the caller's to free. */
 int segment_ensure(struct host *host, struct segment *segment, const struct network_config *config,
-                   struct segment_seen *ret_seen, struct err *err);
+                   const struct server_process *known, struct segment_seen *ret_seen,
+                   struct err *err);
 int segment_remove(struct host *host, struct segment *segment, struct err *err);
 /* Fails with the reason when something of the network is not in place. 'ret_seen' says which
  * server runs. 'ret_ports' (ids, NULL-terminated) is NULL when there is no namespace. */
@@ -68,10 +69,10 @@ int segment_check(struct segment *segment, struct segment_seen *ret_seen, char *
  * there is no namespace. */
 char **segment_ports(struct segment *segment, struct err *err);
 
-/* '*ret_files_changed': dnsmasq has to read its hosts again. */
-int port_ensure_job(struct segment *segment, const struct port_config *port, bool server_runs,
-                    bool *ret_files_changed, struct err *err);
-int port_remove_job(struct segment *segment, const char *id, bool *ret_files_changed,
+/* When these two have ended, 'server' (pid 0: none runs) answers guests accordingly. */
+int port_ensure_job(struct segment *segment, const struct port_config *port,
+                    const struct server_process *server, struct err *err);
+int port_remove_job(struct segment *segment, const char *id, const struct server_process *server,
                     struct err *err);
 int port_open_job(struct segment *segment, const char *id, int *ret_fd, struct err *err);
 int port_read_job(struct segment *segment, const char *id, struct port_counters *ret_counters,

@@ -13,11 +13,8 @@
 
 #include "base/fault.h"
 #include "base/files.h"
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 enum {
@@ -42,7 +39,7 @@ static void let_go(struct server *server)
     if (server->pidfd >= 0)
         close(server->pidfd);
     server->pidfd = -1;
-    server->pid = 0;
+    server->process = (struct server_process){ 0 };
 }
 
 void server_done(struct server *server)
@@ -112,20 +109,13 @@ static int adopt(struct server *server, const struct server_process *found, stru
     if (process_open(found->pid, found->start_ticks, &pidfd, err) < 0)
         return -1;
     let_go(server);
-    server->pid = found->pid;
+    server->process = *found;
     server->pidfd = pidfd;
     server->end = loop_child(server->net->driver->loop, found->pid, pidfd, on_end, server);
     server->up_since_ms = loop_now_ms(server->net->driver->loop);
     server->state = SERVER_UP;
     err_clear(&server->problem);
     return 0;
-}
-
-void server_reread(struct server *server)
-{
-    /* One that has just ended reads its files when it is started again. */
-    if (server->state == SERVER_UP)
-        (void)pidfd_send_signal(server->pidfd, SIGHUP, NULL, 0);
 }
 
 /* --- starting --- */
@@ -184,7 +174,7 @@ void server_want(struct server *server, char *take_config_path, const struct ser
     free(server->config_path);
     server->config_path = take_config_path;
     server->is_unwanted = false;
-    if (server->state == SERVER_UP && found->pid == server->pid)
+    if (server->state == SERVER_UP && found->pid == server->process.pid)
         return;
     if (found->pid && adopt(server, found, &server->problem) == 0)
         return;

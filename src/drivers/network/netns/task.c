@@ -162,7 +162,7 @@ static void submit(struct task *task)
         task->net->settling = task;
     task->is_held = false;
     task->is_in_job = true;
-    task->server_runs = task->net->server.state == SERVER_UP;
+    task->server = task->net->server.process;
     worker_run(task->driver->workers,
                (struct worker_job){ .work = work, .finish = finish, .arg = task, .lane = lane });
 }
