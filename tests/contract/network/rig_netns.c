@@ -8,13 +8,16 @@
 #include "drivers/network/netns/netlink.h"
 #include "leftovers.h"
 #include "rig.h"
+#include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,12 +26,48 @@ struct own {
     int listener;
 };
 
-__attribute__((constructor)) static void skip_without_root(void)
+/* Waits for 'pid' and all that become our children meanwhile; exits as it did. */
+_Noreturn static void follow(pid_t pid)
+{
+    int status;
+    pid_t ended;
+
+    while ((ended = wait(&status)) != pid)
+        if (ended < 0 && errno != EINTR)
+            _exit(70);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+static void fork_and_follow(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        _exit(70);
+    if (pid > 0)
+        follow(pid);
+}
+
+/* A world of processes and mounts that ends with the test: a failed one leaves no dnsmasq and no
+ * mount behind. Its first process only reaps. */
+static void enter_own_world(void)
+{
+    if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0)
+        _exit(70);
+    fork_and_follow();
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("proc", "/proc", "proc", 0, NULL) < 0)
+        _exit(70);
+    fork_and_follow();
+}
+
+__attribute__((constructor)) static void begin_as_root(void)
 {
     if (geteuid() != 0) {
         fprintf(stderr, "network namespaces need root: skipped\n");
         exit(77);
     }
+    enter_own_world();
 }
 
 static struct own *own_new(void)
