@@ -48,9 +48,9 @@ _Static_assert(DATABASE_APPLICATION_ID == 1449751143 && DATABASE_SCHEMA == 1,
 int database_damaged(const struct database *database, const char *why, struct err *err)
 {
     return err_set(err, ERR_INTERNAL,
-                   "%s is damaged (%s): move it and %s-wal away, then put back a backup or start "
-                   "with an empty store",
-                   database->path, why, database->path);
+                   "%s is damaged (%s): move it and %s-wal away, then put back a backup (the last "
+                   "automatic one is %s.backup) or start with an empty store",
+                   database->path, why, database->path, database->path);
 }
 
 static bool is_about_space(int result, int number)

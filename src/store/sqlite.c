@@ -1,6 +1,8 @@
-/* store/sqlite.c - the engine on a local disk: batches go to the database in a worker thread. */
+/* store/sqlite.c - the engine on a local disk: batches go to the database in a worker thread,
+ * and so does, a piece with each batch, a backup now and then. */
 #include "store/core.h"
 #include "store/database.h"
+#include "store/database_backup.h"
 #include "store/record.h"
 #include "base/mem.h"
 #include "base/worker.h"
@@ -10,6 +12,8 @@ enum {
     FORGET_COUNT_MAX = 500,        /* versions removed in one transaction of their own */
     FORGET_BESIDE_WRITES = 128,    /* versions removed along with writes, which wait for it */
     FORGET_COUNT_WORTHWHILE = 256, /* fewer wait for the next write */
+    BACKUP_FIRST_MS = 60 * 1000,   /* after opening: not while everything starts */
+    BACKUP_RETRY_MS = 3600 * 1000,
 };
 
 /* One batch in the worker thread: it reads 'core.batch' and what is here. */
@@ -17,6 +21,10 @@ struct commit {
     int64_t written_ms;
     int64_t removed[FORGET_COUNT_MAX];
     size_t removed_count;
+    bool backs_up;
+    bool transacts;    /* without: there is nothing to write */
+    bool backup_ended; /* complete, or failed */
+    bool backup_failed;
 };
 
 struct sqlite {
@@ -26,6 +34,10 @@ struct sqlite {
     struct commit commit;
     int64_t *forgotten; /* revisions to remove, in no order */
     size_t forgotten_count, forgotten_capacity;
+    struct database_backup *backup; /* the thread's while it works */
+    struct loop_source *backup_timer;
+    int64_t backup_interval_ms;
+    bool backing_up;
 };
 
 static struct sqlite *sqlite_of(struct core *core) { return (struct sqlite *)core; }
@@ -47,7 +59,9 @@ static void sqlite_forget(struct core *core, int64_t revision)
 
 static bool sqlite_has_upkeep(struct core *core)
 {
-    return sqlite_of(core)->forgotten_count >= FORGET_COUNT_WORTHWHILE;
+    const struct sqlite *sqlite = sqlite_of(core);
+
+    return sqlite->backing_up || sqlite->forgotten_count >= FORGET_COUNT_WORTHWHILE;
 }
 
 static void take_forgotten(struct sqlite *sqlite)
@@ -66,11 +80,62 @@ static void give_back_forgotten(struct sqlite *sqlite)
         sqlite_forget(&sqlite->core, sqlite->commit.removed[i]);
 }
 
+/* --- backup --- */
+
+static void begin_backup(void *arg)
+{
+    struct sqlite *sqlite = arg;
+
+    sqlite->backing_up = true;
+    core_wake(&sqlite->core);
+}
+
+static void schedule_first_backup(struct sqlite *sqlite)
+{
+    int64_t age_ms = loop_wall_ms(sqlite->core.loop) - database_backup_time_ms(sqlite->database);
+    int64_t delay_ms = sqlite->backup_interval_ms - (age_ms > 0 ? age_ms : 0);
+
+    if (sqlite->backup_interval_ms == 0)
+        return;
+    sqlite->backup_timer =
+        loop_timer(sqlite->core.loop, delay_ms > BACKUP_FIRST_MS ? delay_ms : BACKUP_FIRST_MS,
+                   begin_backup, sqlite);
+}
+
+static void schedule_next_backup(struct sqlite *sqlite)
+{
+    int64_t delay_ms = sqlite->backup_interval_ms;
+
+    sqlite->backing_up = false;
+    if (sqlite->commit.backup_failed && delay_ms > BACKUP_RETRY_MS)
+        delay_ms = BACKUP_RETRY_MS;
+    loop_timer_again(sqlite->backup_timer, delay_ms);
+}
+
+static int continue_backup(struct sqlite *sqlite, bool *ret_complete)
+{
+    struct err err; /* writes do not depend on it: the old backup stays, and it is tried again */
+
+    if (!sqlite->backup)
+        sqlite->backup = database_backup_new(sqlite->database, &err);
+    return sqlite->backup ? database_backup_step(sqlite->backup, ret_complete, &err) : -1;
+}
+
+static void back_up(struct sqlite *sqlite)
+{
+    struct commit *commit = &sqlite->commit;
+    bool complete = false;
+
+    commit->backup_failed = continue_backup(sqlite, &complete) < 0;
+    commit->backup_ended = complete || commit->backup_failed;
+    if (commit->backup_ended)
+        database_backup_free(take_pointer(sqlite->backup));
+}
+
 /* --- committing --- */
 
-static int commit_work(void *arg, struct err *err)
+static int write_batch(struct sqlite *sqlite, struct err *err)
 {
-    const struct sqlite *sqlite = arg;
     const struct core_batch *batch = &sqlite->core.batch;
 
     return database_commit(sqlite->database,
@@ -85,10 +150,23 @@ static int commit_work(void *arg, struct err *err)
                            err);
 }
 
+static int commit_work(void *arg, struct err *err)
+{
+    struct sqlite *sqlite = arg;
+
+    if (sqlite->commit.transacts && write_batch(sqlite, err) < 0)
+        return -1;
+    if (sqlite->commit.backs_up)
+        back_up(sqlite);
+    return 0;
+}
+
 static void conclude(struct sqlite *sqlite, const struct err *err)
 {
     if (err)
         give_back_forgotten(sqlite);
+    if (sqlite->commit.backup_ended)
+        schedule_next_backup(sqlite);
     core_batch_done(&sqlite->core, err);
 }
 
@@ -111,12 +189,25 @@ static void commit_finish(void *arg, const struct err *err)
         conclude(sqlite, err);
 }
 
+/* An empty batch of an unhealthy store tries whether it can write again. */
+static void prepare(struct sqlite *sqlite)
+{
+    const struct core *core = &sqlite->core;
+    struct commit *commit = &sqlite->commit;
+    bool healthy = core->health.code == ERR_NONE;
+
+    take_forgotten(sqlite);
+    commit->written_ms = loop_wall_ms(core->loop);
+    commit->transacts = core->batch.count > 0 || commit->removed_count > 0 || !healthy;
+    commit->backs_up = sqlite->backing_up && healthy && !core->closing;
+    commit->backup_ended = false;
+}
+
 static void sqlite_commit(struct core *core)
 {
     struct sqlite *sqlite = sqlite_of(core);
 
-    sqlite->commit.written_ms = loop_wall_ms(core->loop);
-    take_forgotten(sqlite);
+    prepare(sqlite);
     if (sqlite->writer)
         worker_run(sqlite->writer, (struct worker_job){ commit_work, commit_finish, sqlite, NULL });
     else
@@ -134,6 +225,8 @@ static void sqlite_free(struct core *core)
 {
     struct sqlite *sqlite = sqlite_of(core);
 
+    loop_source_free(sqlite->backup_timer);
+    database_backup_free(sqlite->backup);
     database_close(sqlite->database);
     free(sqlite->forgotten);
     free(sqlite);
@@ -205,5 +298,7 @@ struct store *store_sqlite_open(struct loop *loop, const struct store_sqlite_opt
         return NULL;
     }
     sqlite->writer = worker_pool_new(loop, 1);
+    sqlite->backup_interval_ms = options->backup_interval_ms;
+    schedule_first_backup(sqlite);
     return &sqlite->core.store;
 }

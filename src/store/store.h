@@ -135,6 +135,9 @@ struct store_sqlite_options {
     int64_t history_ms;       /* 0: STORE_HISTORY_MS */
     size_t history_count_max; /* 0: STORE_HISTORY_COUNT */
     size_t history_size_max;  /* 0: STORE_HISTORY_SIZE */
+    /* How often "virga.db" is copied to "virga.db.backup" beside it, while writes go on; 0: never.
+     * A copy that fails leaves the old one and is tried again after an hour. */
+    int64_t backup_interval_ms;
 };
 struct store *store_sqlite_open(struct loop *loop, const struct store_sqlite_options *options,
                                 struct err *err);

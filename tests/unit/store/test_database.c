@@ -1,79 +1,16 @@
 /* tests/unit/store/test_database.c - what the engine on disk finds again, and what it refuses. */
 #include "base/fault.h"
-#include "bench.h"
-#include "folder.h"
+#include "site.h"
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A store in an own folder that can be closed and opened again. */
-struct site {
-    struct loop *loop;
-    char *folder;
-    struct store_sqlite_options options;
-    struct store *store;
-};
-
-static void site_open(struct site *site)
-{
-    struct err err = { 0 };
-
-    site->options.directory = site->folder;
-    site->store = store_sqlite_open(site->loop, &site->options, &err);
-    if (!site->store)
-        CHECK_STR(err.text, "");
-}
-
-static void site_close(struct site *site) { store_free(take_pointer(site->store)); }
-
-static void site_reopen(struct site *site)
-{
-    site_close(site);
-    site_open(site);
-}
-
-static void site_done(struct site *site)
-{
-    if (site->store)
-        site_close(site);
-    folder_remove(site->folder);
-    loop_free(site->loop);
-}
-
-/* TEST_SITE(sentence) { ... 'site' ... } */
-#define TEST_SITE(sentence)                                                                        \
-    static void sentence##_with(struct site *site);                                                \
-    TEST(sentence)                                                                                 \
-    {                                                                                              \
-        struct site site = { .loop = loop_sim_new(5), .folder = folder_new() };                    \
-                                                                                                   \
-        site_open(&site);                                                                          \
-        sentence##_with(&site);                                                                    \
-        site_done(&site);                                                                          \
-    }                                                                                              \
-    static void sentence##_with(struct site *site)
-
-static struct answer write_at(struct site *site, const char *key, const char *text)
-{
-    return put(site->loop, site->store, key, text, STORE_ANY_REVISION);
-}
-
-static struct answer remove_at(struct site *site, const char *key)
-{
-    return take_out(site->loop, site->store, key, "last", STORE_ANY_REVISION);
-}
-
-static char *database_path(const struct site *site)
-{
-    return str_printf("%s/virga.db", site->folder);
-}
-
 /* With the store closed. */
 static void run_sql(const struct site *site, const char *sql)
 {
-    auto_free char *path = database_path(site);
+    auto_free char *path = site_path(site, "virga.db");
     sqlite3 *handle;
 
     CHECK_EQ(sqlite3_open(path, &handle), SQLITE_OK);
@@ -83,7 +20,7 @@ static void run_sql(const struct site *site, const char *sql)
 
 static int64_t ask_sql(const struct site *site, const char *sql)
 {
-    auto_free char *path = database_path(site);
+    auto_free char *path = site_path(site, "virga.db");
     sqlite3 *handle;
     sqlite3_stmt *statement;
 
@@ -405,7 +342,7 @@ TEST_SITE(a_second_opening_is_refused_and_does_no_harm)
 
 TEST_SITE(the_file_is_for_its_owner_only)
 {
-    auto_free char *path = database_path(site);
+    auto_free char *path = site_path(site, "virga.db");
     auto_free char *log = str_printf("%s-wal", path);
     struct stat info;
 
@@ -436,7 +373,7 @@ TEST_SITE(a_database_of_another_program_is_refused)
 /* Overwrites 'size' bytes at 'offset' of the closed database. */
 static void scribble(const struct site *site, off_t offset, size_t size)
 {
-    auto_free char *path = database_path(site);
+    auto_free char *path = site_path(site, "virga.db");
     auto_free char *noise = mem_alloc(size);
     auto_close int fd = open(path, O_WRONLY);
 
@@ -481,7 +418,7 @@ TEST_SITE(a_damaged_page_is_named)
 
 TEST_SITE(a_file_cut_short_is_named)
 {
-    auto_free char *path = database_path(site);
+    auto_free char *path = site_path(site, "virga.db");
 
     fill_and_close(site);
     CHECK_EQ(truncate(path, 3 * 4096), 0);
@@ -505,8 +442,7 @@ TEST_SITE(a_store_whose_description_is_gone_is_damaged)
 TEST_SITE(a_folder_that_cannot_be_made_is_named)
 {
     struct err err = { 0 };
-    auto_free char *file = str_printf("%s/virga.db", site->folder);
-    auto_free char *below = str_printf("%s/below", file);
+    auto_free char *below = site_path(site, "virga.db/below");
 
     site->options.directory = below;
     CHECK(!store_sqlite_open(site->loop, &site->options, &err));
