@@ -72,7 +72,8 @@ static int take_lock(struct daemon *daemon, struct err *err)
 static int open_store(struct daemon *daemon, struct err *err)
 {
     auto_free char *path = str_printf("%s/store", daemon->config.state_dir);
-    struct store_sqlite_options options = { .directory = path };
+    struct store_sqlite_options options = { .directory = path,
+                                            .backup_interval_ms = STORE_BACKUP_INTERVAL_MS };
 
     if (dir_make(path, 0700, err) < 0)
         return -1;

@@ -128,6 +128,8 @@ enum {
     STORE_HISTORY_SIZE = 16 * 1024 * 1024,
 };
 
+enum { STORE_BACKUP_INTERVAL_MS = 24 * 3600 * 1000 }; /* what virgad asks for */
+
 /* Opens or creates the database in 'directory'. Takes an exclusive lock:
  * ERR_CONFLICT when another daemon has it. Blocks while it loads. */
 struct store_sqlite_options {
