@@ -72,7 +72,7 @@ void disk_source_copy(struct disk_source *ret_copy, const struct disk_source *so
 
 enum machine_state {
     MACHINE_ABSENT,     /* no process and no trace */
-    MACHINE_LAUNCHING,  /* process up, monitor not ready */
+    MACHINE_LAUNCHING,  /* process up, monitor not ready; also found again by open() and not heard of yet */
     MACHINE_RUNNING,
     MACHINE_PAUSED,     /* by request */
     MACHINE_IO_PAUSED,  /* stopped on a write error; resumes by itself when there is space */
@@ -84,7 +84,7 @@ enum machine_end {
     MACHINE_END_NONE,
     MACHINE_END_GUEST_SHUTDOWN, /* the guest powered itself off, or obeyed the power button */
     MACHINE_END_HOST_STOP,      /* kill() or a host signal ended it as asked */
-    MACHINE_END_GUEST_PANIC,
+    MACHINE_END_GUEST_PANIC,    /* it ended after a panic, and not by kill() */
     MACHINE_END_PROCESS_DIED,   /* QEMU crashed or was killed from outside */
     MACHINE_END_START_FAILED,   /* the process never came up; 'message' says why */
 };
@@ -189,7 +189,9 @@ struct compute_ops {
     void (*cdrom_change)(struct compute *compute, const char *uid, const char *disk_name,
                          const struct disk_source *source, struct done done);
 
-    /* A connected stream to the serial console or VNC server. Several consoles may be open. */
+    /* A connected stream to the serial console or VNC server. Several consoles may be open; each
+     * begins with what was said last (up to 16 KiB), and all may type. ERR_CONFLICT from
+     * vnc_open() and screenshot(): the machine was started without a display. */
     void (*console_open)(struct compute *compute, const char *uid, compute_fd_fn *fn, void *arg);
     void (*vnc_open)(struct compute *compute, const char *uid, compute_fd_fn *fn, void *arg);
     /* Read end of a log file: the serial log (also of an ended machine) or QEMU's own. */

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SEEK_MS = 20 };
+enum { SEEK_MIN_MS = 10, SEEK_MAX_MS = 1000 };
 
 /* --- the ended --- */
 
@@ -70,26 +70,34 @@ static bool take_process(struct qemu_machine *machine)
 
     if (!open_process(machine, &process, &pidfd))
         return false;
+    machine->retry_delay_ms = 0;
     trace_forget_end(&machine->paths); /* what was intended has not happened */
     confine(machine, process.pid);
     qemu_watch(machine, process.pid, pidfd);
     return true;
 }
 
+static void on_seek(void *arg);
+
+static void seek_later(struct qemu_machine *machine)
+{
+    int64_t delay_ms = machine->retry_delay_ms ? machine->retry_delay_ms : SEEK_MIN_MS;
+
+    machine->retry_delay_ms = delay_ms * 2 < SEEK_MAX_MS ? delay_ms * 2 : SEEK_MAX_MS;
+    machine->retry = loop_timer(machine->driver->setup.loop, delay_ms, on_seek, machine);
+}
+
 static void on_seek(void *arg)
 {
     struct qemu_machine *machine = arg;
-    bool is_locked = trace_is_locked(&machine->paths);
 
-    if (!is_locked || take_process(machine)) {
-        loop_source_free(machine->retry);
-        machine->retry = NULL;
-    }
-    if (!is_locked) {
+    loop_source_free(machine->retry);
+    machine->retry = NULL;
+    if (!trace_is_locked(&machine->paths)) {
         qemu_expect_end(machine, MACHINE_END_START_FAILED, "the start was interrupted");
         qemu_finish(machine);
-    } else if (machine->retry) {
-        loop_timer_again(machine->retry, SEEK_MS);
+    } else if (!take_process(machine)) {
+        seek_later(machine);
     }
 }
 
@@ -117,7 +125,7 @@ static void adopt(struct qemu_driver *driver, struct trace *trace)
     qemu_machine_set_phase(machine, PHASE_SEEKING);
     if (same_boot && trace_is_locked(&machine->paths)) {
         if (!take_process(machine))
-            machine->retry = loop_timer(driver->setup.loop, SEEK_MS, on_seek, machine);
+            seek_later(machine);
         return;
     }
     /* The written pid is believed over the lock, should a QEMU ever close what it inherits. */
@@ -134,8 +142,8 @@ static void remove_rubbish(struct qemu_driver *driver, const char *uid)
 
     trace_paths_init(&paths, driver->state_dir, driver->run_dir, uid);
     /* What cannot be removed now is tried again by the next daemon. */
-    (void)cgroup_remove(&driver->cgroups, uid, &err);
-    (void)trace_remove(&paths, &err);
+    if (cgroup_remove(&driver->cgroups, uid, &err) == 0)
+        (void)trace_remove(&paths, &err);
     trace_paths_done(&paths);
 }
 

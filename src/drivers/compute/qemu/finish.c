@@ -108,16 +108,17 @@ static void add_reason(struct ending *ending)
         snprintf(end->message + length, sizeof end->message - length, ": %s", words);
 }
 
-static void remove_groups(const struct ending *ending)
+static int remove_groups(const struct ending *ending, struct err *err)
 {
     const struct timespec wait = { .tv_nsec = REMOVE_WAIT_MS * 1000000L };
-    struct err err;
+    int result = -1;
 
-    for (int i = 0; i < REMOVE_ATTEMPTS; i++) {
-        if (cgroup_remove(&ending->cgroups, ending->uid, &err) == 0)
-            return;
-        nanosleep(&wait, NULL); /* of a worker thread */
+    for (int i = 0; i < REMOVE_ATTEMPTS && result < 0; i++) {
+        if (i > 0)
+            nanosleep(&wait, NULL); /* of a worker thread */
+        result = cgroup_remove(&ending->cgroups, ending->uid, err);
     }
+    return result;
 }
 
 static int work(void *arg, struct err *err)
@@ -129,7 +130,7 @@ static int work(void *arg, struct err *err)
     if (trace_write_end(&ending->paths, &ending->end, err) < 0)
         return -1;
     fault_point("compute.end.noted");
-    remove_groups(ending);
+    (void)remove_groups(ending, err); /* again at release() */
     fault_point("compute.end.ungrouped");
     return 0;
 }
@@ -225,7 +226,7 @@ static int remove_all(void *arg, struct err *err)
     fault_point("compute.release.begun");
     if (fault_fails("compute.release", err) < 0)
         return -1;
-    if (cgroup_remove(&release->ending->cgroups, release->ending->uid, err) < 0)
+    if (remove_groups(release->ending, err) < 0)
         return -1;
     fault_point("compute.release.ungrouped");
     return trace_remove(&release->ending->paths, err);
