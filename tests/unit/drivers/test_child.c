@@ -67,6 +67,7 @@ TEST(a_full_disk_and_a_file_too_large_are_told_apart)
     CHECK_EQ(explained("echo 'write: No space left on device' >&2; exit 1").code, ERR_NO_SPACE);
     CHECK_EQ(explained("echo 'write: File too large' >&2; exit 1").code, ERR_TOO_LARGE);
     CHECK_EQ(explained("kill -XFSZ $$").code, ERR_TOO_LARGE);
+    CHECK_EQ(explained("kill -KILL $$").code, ERR_UNAVAILABLE);
     CHECK_CONTAINS(explained("kill -XCPU $$").text, "processor time");
 }
 

@@ -32,6 +32,9 @@ static void hex_digest(gnutls_digest_algorithm_t algorithm, const void *bytes, s
 
 static void begin(void)
 {
+    unsetenv("http_proxy"); /* of whoever runs the tests */
+    unsetenv("all_proxy");
+    unsetenv("ALL_PROXY");
     storage_rig_open(&rig, NULL);
     for (size_t i = 0; i < DISK_SIZE; i++) {
         disk[i] = (uint8_t)(i * 7 + i / 997);
@@ -139,6 +142,42 @@ TEST(without_an_etag_the_date_says_whether_the_file_is_the_same)
     CHECK_STR(fetch().err.text, "");
     CHECK_STR(http_server_asked(server, 1, "If-Range"), "Sat, 21 Nov 2026 01:02:03 GMT");
     check_content(disk);
+    end();
+}
+
+TEST(what_cannot_be_told_to_be_the_same_file_is_fetched_anew_unless_a_checksum_tells)
+{
+    begin();
+    for (int i = 0; i < 2; i++) {
+        struct image_request from = request("disk.raw");
+
+        behaviour.etag = NULL;
+        behaviour.cut_after = 1000;
+        behaviour.cut_count = 1;
+        behave();
+        from.sha256 = i == 1 ? sha256 : NULL;
+        CHECK_STR(storage_rig_import(&rig, &from).err.text, "");
+        CHECK_STR(http_server_asked(server, 2 * (unsigned)i + 1, "Range"),
+                  i == 1 ? "bytes=1000-" : "");
+        check_content(disk);
+        struct storage_answer answer = { .rig = &rig };
+        rig.driver->ops->image_remove(rig.driver, uid,
+                                      (struct done){ storage_answer_done, &answer });
+        storage_rig_wait(&rig, &answer);
+    }
+    end();
+}
+
+TEST(the_proxy_of_the_daemon_is_used)
+{
+    struct image_request from;
+
+    begin();
+    setenv("http_proxy", http_server_url(server, ""), 1);
+    from = (struct image_request){ .uid = uid, .url = "http://images.invalid/disk.raw" };
+    CHECK_STR(storage_rig_import(&rig, &from).err.text, "");
+    CHECK_STR(http_server_asked(server, 0, "Host"), "images.invalid");
+    unsetenv("http_proxy");
     end();
 }
 

@@ -268,6 +268,8 @@ int child_explain(const struct child_end *end, enum err_code code, struct err *e
     if (end->signal == SIGXCPU)
         return err_set(err, code, "%s: took more than %u s of processor time", end->program,
                        end->cpu_seconds_max);
+    if (end->signal == SIGKILL) /* by the host, when memory is short */
+        return err_set(err, ERR_UNAVAILABLE, "%s: was killed", end->program);
     if (end->signal)
         return err_set(err, code, "%s: ended by signal %d", end->program, end->signal);
     if (words[0])

@@ -45,5 +45,5 @@ int child_run(const struct child *child, struct child_end *ret_end, struct err *
 
 /* What to say of an end that was no success: ERR_NO_SPACE when it spoke of a full disk,
  * ERR_CONFLICT when qemu-img met a lock of a QEMU that has the file open, ERR_TOO_LARGE when it
- * went over its file size, else 'code'. Always -1. */
+ * went over its file size, ERR_UNAVAILABLE when it was killed, else 'code'. Always -1. */
 int child_explain(const struct child_end *end, enum err_code code, struct err *err);

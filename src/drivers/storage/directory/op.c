@@ -101,9 +101,14 @@ static void run_next(struct directory *driver, const char *key)
     }
 }
 
+/* The report may close the driver: nothing of it is touched afterwards. */
 static void op_end(struct op *op, const struct err *err)
 {
+    struct directory *driver = op->driver;
+
     op_unlink(op);
+    if (!driver->closing)
+        run_next(driver, op->key);
     op->report(op, err);
     op_free(op);
 }
@@ -111,17 +116,13 @@ static void op_end(struct op *op, const struct err *err)
 static void op_finish(void *arg, const struct err *err)
 {
     struct op *op = arg;
-    struct directory *driver = op->driver;
-    auto_free char *key = str_dup(op->key);
     struct err closed;
 
-    if (driver->closing) {
+    if (op->driver->closing) {
         err_set(&closed, ERR_CANCELLED, "the driver is closed");
         err = &closed;
     }
     op_end(op, err);
-    if (!driver->closing)
-        run_next(driver, key);
 }
 
 static void tell_progress(void *arg)
