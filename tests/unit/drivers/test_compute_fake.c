@@ -186,3 +186,20 @@ TEST(two_machines_that_write_one_disk_end_the_program)
     CHECK(WIFSIGNALED(status));
     CHECK_EQ(WTERMSIG(status), SIGABRT);
 }
+
+TEST(a_machine_found_again_is_launching_until_its_monitor_answers)
+{
+    const struct compute_fake_options options = { .delay_min_ms = 10, .delay_max_ms = 10 };
+
+    begin(&options);
+    start("a", "/a");
+    loop_sim_advance(loop, 100);
+    CHECK_EQ(observe("a").state, MACHINE_RUNNING);
+    compute->ops->close(compute);
+    compute = compute_fake_open(world, &setup);
+    CHECK_EQ(observe("a").state, MACHINE_LAUNCHING);
+    CHECK(observe("a").pid > 0);
+    loop_sim_advance(loop, 11);
+    CHECK_EQ(observe("a").state, MACHINE_RUNNING);
+    end();
+}

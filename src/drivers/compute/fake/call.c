@@ -124,7 +124,8 @@ int fake_needs_monitor(const struct fake_machine *machine, struct err *err)
 {
     if (!machine)
         return err_set(err, ERR_NOT_FOUND, "no such machine");
-    if (machine->status.state == MACHINE_LAUNCHING || machine->status.state == MACHINE_ENDED)
+    if (machine->status.state == MACHINE_LAUNCHING || machine->status.state == MACHINE_ENDED ||
+        !machine->is_heard)
         return err_set(err, ERR_CONFLICT, "the machine does not run");
     return 0;
 }

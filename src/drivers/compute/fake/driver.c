@@ -5,11 +5,44 @@
 #include <assert.h>
 #include <stdlib.h>
 
+static void on_heard(void *arg)
+{
+    struct fake_driver *driver = arg;
+    void *each;
+
+    for (size_t at = 0; map_next(driver->world->machines, &at, NULL, &each);) {
+        struct fake_machine *machine = each;
+
+        if (!machine->has_process || machine->is_heard)
+            continue;
+        if (machine->status.state == MACHINE_LAUNCHING)
+            fake_machine_runs(machine);
+        machine->is_heard = true;
+        fake_machine_changed(machine);
+    }
+}
+
+/* The last daemon died anywhere: between writing down the intent and starting the process,
+ * or later. What has a process is known at once, its state when its monitor answers. */
+static void find_machines(struct fake_driver *driver)
+{
+    struct compute_fake_world *world = driver->world;
+    void *each;
+
+    for (size_t at = 0; map_next(world->machines, &at, NULL, &each);) {
+        struct fake_machine *machine = each;
+
+        machine->is_heard = !machine->has_process;
+        if (machine->status.state == MACHINE_LAUNCHING && !machine->has_process)
+            fake_machine_end(machine, MACHINE_END_START_FAILED, "the start was interrupted");
+    }
+    driver->hear = loop_timer(world->loop, fake_delay_ms(world), on_heard, driver);
+}
+
 struct compute *compute_fake_open(struct compute_fake_world *world,
                                   const struct compute_setup *setup)
 {
     struct fake_driver *driver = mem_new(struct fake_driver);
-    void *machine;
 
     assert(!world->driver);
     driver->compute.ops = &compute_fake;
@@ -22,18 +55,7 @@ struct compute *compute_fake_open(struct compute_fake_world *world,
                                             .has_uefi = true,
                                             .cgroup = "a fake needs no limits" };
     world->driver = driver;
-    /* The last daemon died between writing down the intent and starting the process, or
-     * between that and the monitor's greeting. */
-    for (size_t at = 0; map_next(world->machines, &at, NULL, &machine);) {
-        struct fake_machine *found = machine;
-
-        if (found->status.state != MACHINE_LAUNCHING)
-            continue;
-        if (found->has_process)
-            fake_machine_runs(found);
-        else
-            fake_machine_end(found, MACHINE_END_START_FAILED, "the start was interrupted");
-    }
+    find_machines(driver);
     return &driver->compute;
 }
 
@@ -51,6 +73,7 @@ static void fake_close(struct compute *compute)
     struct compute_fake_world *world = driver->world;
 
     fake_calls_cancel(driver);
+    loop_source_free(driver->hear);
     fake_consoles_close(driver);
     changes_done(&driver->changes);
     world->driver = NULL;
@@ -70,6 +93,10 @@ static void fake_observe(struct compute *compute, const char *uid,
     struct fake_machine *machine = fake_machine_find(fake_driver_of(compute)->world, uid);
 
     *ret_status = machine ? machine->status : (struct machine_status){ .state = MACHINE_ABSENT };
+    if (machine && machine->has_process && !machine->is_heard) {
+        ret_status->state = MACHINE_LAUNCHING;
+        ret_status->agent_connected = false;
+    }
 }
 
 static char **fake_list(struct compute *compute)

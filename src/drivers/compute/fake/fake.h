@@ -2,7 +2,9 @@
  *
  * The world holds the machines: it outlives the driver, as real processes outlive the
  * daemon. compute_fake_open() is a daemon that starts, ops->close() one that dies: calls
- * under way stop where they are, and the next open() finds what they left. Delays and
+ * under way stop where they are, and the next open() finds what they left: which machines
+ * have a process at once, in which state they are (MACHINE_LAUNCHING until then) a delay
+ * later. Delays and
  * failures come from the seed. The world itself ends the test (assert) when a caller
  * starts a second process for one uid, or one that writes a disk file another writes. */
 #pragma once

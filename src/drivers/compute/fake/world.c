@@ -154,7 +154,7 @@ void fake_machine_launch(struct fake_machine *machine)
     for (unsigned i = 0; i < machine->config->disk_count; i++)
         fake_assert_sole_writer(machine, &machine->config->disks[i]);
     count_launch(world, machine->uid);
-    machine->has_process = true;
+    machine->has_process = machine->is_heard = true;
     machine->status.pid = world->next_pid++;
     machine->status.launched_wall_ms = loop_wall_ms(world->loop);
     fake_machine_list_devices(machine);

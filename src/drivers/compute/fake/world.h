@@ -11,6 +11,7 @@ struct fake_machine {
     struct machine_config *config;
     struct machine_status status;
     bool has_process;
+    bool is_heard; /* not found by the open driver, or its monitor has answered since */
     bool disk_is_full;
     unsigned load_milli;
     int64_t load_since_ms; /* loop time up to which status.usage.cpu_ns counts */
@@ -43,6 +44,7 @@ struct fake_driver {
     struct compute_facts facts;
     struct fake_call *calls; /* under way */
     struct fake_console *consoles;
+    struct loop_source *hear; /* what was found answers then */
 };
 
 bool fake_chance(struct compute_fake_world *world, unsigned permille);
