@@ -46,6 +46,15 @@ struct outside {
 };
 struct outside outside_open(void);
 void outside_close(struct outside *outside);
+/* Makes the host the outside's router for everything. */
+void outside_route(const struct outside *outside, const char *router);
+/* Links of the driver in the host's namespace; removes one of them. */
+unsigned host_uplinks(void);
+void remove_uplink(void);
+void host_rules(const char *text); /* nft text, applied there */
+/* The IPv4 address of a network's own end of its uplink; the caller frees it. */
+char *uplink_address(struct rig *rig, const char *uid);
+
 /* Sockets that belong to the outside, to the host, or to a network's namespace; bound. 'type' is
  * SOCK_DGRAM or SOCK_STREAM (listening). */
 int outside_socket(const struct outside *outside, int type, const char *address, uint16_t port);

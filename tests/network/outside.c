@@ -61,6 +61,62 @@ struct outside outside_open(void)
 
 void outside_close(struct outside *outside) { close(outside->netns_fd); }
 
+void outside_route(const struct outside *outside, const char *router)
+{
+    struct namespace_visit visit;
+    struct ip_addr gateway = ip(router);
+    struct netlink netlink;
+    struct link link;
+    struct err err;
+
+    CHECK_OK(namespace_enter(outside->netns_fd, &visit, &err), &err);
+    CHECK_OK(netlink_open(&netlink, &err), &err);
+    CHECK_OK(link_find(&netlink, "lab1", &link, &err), &err);
+    CHECK_OK(route_set_default(&netlink, link.index, &gateway, &err), &err);
+    netlink_close(&netlink);
+    namespace_leave(&visit);
+}
+
+struct uplinks {
+    unsigned count;
+    int last_index;
+};
+
+static void on_uplink(void *arg, const struct link *link)
+{
+    struct uplinks *uplinks = arg;
+
+    if (!str_starts(link->name, "vtu"))
+        return;
+    uplinks->count++;
+    uplinks->last_index = link->index;
+}
+
+static struct uplinks find_uplinks(bool remove_last)
+{
+    struct uplinks uplinks = { 0 };
+    struct netlink netlink;
+    struct err err;
+
+    CHECK_OK(netlink_open(&netlink, &err), &err);
+    CHECK_OK(link_each(&netlink, on_uplink, &uplinks, &err), &err);
+    if (remove_last)
+        CHECK_OK(link_remove(&netlink, uplinks.last_index, &err), &err);
+    netlink_close(&netlink);
+    return uplinks;
+}
+
+unsigned host_uplinks(void) { return find_uplinks(/*remove_last=*/false).count; }
+
+void remove_uplink(void) { (void)find_uplinks(/*remove_last=*/true); }
+
+void host_rules(const char *text)
+{
+    struct err err;
+
+    CHECK_OK(nft_apply(text, &err), &err);
+}
+
 static socklen_t fill(const struct ip_addr *addr, uint16_t port, struct sockaddr_storage *to)
 {
     struct sockaddr_in *to4 = (struct sockaddr_in *)to;
@@ -135,6 +191,33 @@ void change_rules(struct rig *rig, const char *uid, const char *text)
     CHECK_OK(namespace_enter(netns_fd, &visit, &err), &err);
     CHECK_OK(nft_apply(text, &err), &err);
     namespace_leave(&visit);
+}
+
+static void on_uplink_address(void *arg, int link_index, const struct ip_prefix *address)
+{
+    struct ip_addr *found = arg;
+
+    if (address->addr.family == 4 && address->addr.octet[0] == 169)
+        *found = address->addr;
+}
+
+char *uplink_address(struct rig *rig, const char *uid)
+{
+    auto_close int netns_fd = open_network(rig, uid);
+    struct namespace_visit visit;
+    struct ip_addr found = { 0 };
+    char text[IP_TEXT_SIZE];
+    struct netlink netlink;
+    struct err err;
+
+    CHECK_OK(namespace_enter(netns_fd, &visit, &err), &err);
+    CHECK_OK(netlink_open(&netlink, &err), &err);
+    CHECK_OK(address_each(&netlink, on_uplink_address, &found, &err), &err);
+    netlink_close(&netlink);
+    namespace_leave(&visit);
+    CHECK_EQ(found.family, 4);
+    ip_format(&found, text);
+    return str_dup(text);
 }
 
 struct ip_addr socket_receive(int fd, char *text, size_t size, uint16_t *ret_port)
