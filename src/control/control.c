@@ -63,6 +63,7 @@ struct control *control_new(const struct control_setup *setup, struct err *err)
     control->entries = map_new(entry_free);
     control->keys_by_uid = map_new(free);
     control->extensions = map_new(extension_free);
+    control->results = map_new(free);
     control->recorder = recorder_new(control);
     defaults_make(control);
     if (start_controllers(control, err) < 0 || watch_start(control, err) < 0) {
@@ -80,9 +81,11 @@ void control_free(struct control *control)
     queue_stop(control);
     write_cut_off(control);
     ops_cut_off(control);
+    carriers_cut_off(control);
     if (control->watch)
         control->setup.store->ops->watch_free(control->watch);
     map_free(control->extensions);
+    map_free(control->results);
     recorder_free(control->recorder);
     map_free(control->entries);
     map_free(control->dependents);

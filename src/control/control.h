@@ -117,7 +117,10 @@ enum op_state work_op(struct work *work, const char *op, struct err *ret_err); /
  * call is then arranged for its end). Marks it running; pass the result of work_op_done() on. */
 bool work_op_begin(struct work *work, const char *op);
 struct done work_op_done(struct work *work, const char *op);
-void work_op_reset(struct work *work, const char *op); /* forget failures */
+void work_op_reset(struct work *work, const char *op); /* forget failures and success */
+/* Has it succeeded since this daemon began (or since the last work_op_reset)? An operation that must
+ * be repeated when the spec changes carries the generation in its name: "ensure 3". */
+bool work_op_succeeded(struct work *work, const char *op);
 /* For driver calls that answer with values: finish by hand. */
 void control_op_end(struct control *control, const char *key, const char *op, const struct err *err);
 

@@ -36,6 +36,8 @@ struct control {
     struct map *extensions;       /* what controllers keep: name to struct extension */
     struct pending *pending_first; /* writes on their way, to be cut off when the control goes */
     struct ticket *ticket_first;   /* operations on their way, likewise */
+    struct carrier_link *carrier_first; /* and those that bring values */
+    struct map *results;           /* results.c: "key#name" to a value */
 };
 
 /* --- queue.c --- */
@@ -58,6 +60,10 @@ void dependencies_wake(struct control *control, const char *key);
 
 /* --- ops.c --- */
 void ops_cut_off(struct control *control);
+
+/* --- results.c --- */
+void carriers_cut_off(struct control *control);
+void results_forget(struct control *control, const char *key);
 
 /* --- watch.c --- */
 int watch_start(struct control *control, struct err *err);

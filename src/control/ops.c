@@ -9,6 +9,7 @@ enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MAX_MS = 60 * 1000 };
 
 struct op {
     enum op_state state;
+    bool succeeded;
     unsigned failures;
     int64_t not_before_ms;
     struct err err;
@@ -56,6 +57,7 @@ bool work_op_begin(struct work *work, const char *name)
         return false;
     }
     op->state = OP_RUNNING;
+    op->succeeded = false;
     entry->running_ops++;
     return true;
 }
@@ -139,6 +141,7 @@ void control_op_end(struct control *control, const char *key, const char *name,
             loop_now_ms(control->setup.loop) + backoff_ms(control->setup.loop, op->failures);
     } else {
         op->state = OP_IDLE;
+        op->succeeded = true;
         op->failures = 0;
     }
     if (entry->gone)
@@ -151,6 +154,13 @@ void work_op_reset(struct work *work, const char *name)
 {
     struct op *op = find_op(entry_of(work), name);
 
-    if (op && op->state == OP_FAILED)
+    if (op && op->state != OP_RUNNING)
         *op = (struct op){ .state = OP_IDLE };
+}
+
+bool work_op_succeeded(struct work *work, const char *name)
+{
+    const struct op *op = find_op(entry_of(work), name);
+
+    return op && op->succeeded && op->state != OP_RUNNING;
 }

@@ -138,6 +138,7 @@ void entry_drop(struct entry *entry)
     if (entry->is_queued)
         queue_unlink(entry);
     dependencies_clear(entry);
+    results_forget(entry->control, entry->key);
     map_remove(entry->control->entries, entry->key);
 }
 
