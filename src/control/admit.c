@@ -1,0 +1,176 @@
+/* control/admit.c - rules that need other objects: what is referred to exists, what is unique is
+ * free, what is in use stays. Pure reads of the store. */
+#include "control/admit.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "control/placement.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdlib.h>
+#include <string.h>
+
+void admit_exists(struct control *control, const struct kind *kind, const char *namespace_name,
+                  const char *name, const char *field, struct causes *causes)
+{
+    auto_json json_t *found = name ? control_find(control, kind, namespace_name, name) : NULL;
+
+    if (name && (!found || object_is_deleting(found)))
+        causes_add(causes, "FieldValueNotFound", field, "Not found: there is no %s \"%s\"%s",
+                   kind->singular, name, found ? " (it is being deleted)" : "");
+}
+
+/* --- volumes --- */
+
+static void admit_image_size(struct control *control, const char *image, const json_t *object,
+                             const char *size_field, struct causes *causes)
+{
+    auto_json json_t *found = image ? control_find(control, &kind_image, NULL, image) : NULL;
+    int64_t image_bytes = found ? view_bytes(&kind_image, found, "status.virtualSize") : 0;
+    const json_t *size = json_at(object, size_field);
+    const char *type = found ? view_text(&kind_image, found, "status.type") : NULL;
+    int64_t bytes = 0;
+    char text[32];
+    struct err err;
+
+    if (type && !str_equal(type, "Disk"))
+        causes_add(causes, "FieldValueInvalid", "spec.image",
+                   "Invalid value: \"%s\": is a CD-ROM image; give it as spec.cdrom.image", image);
+    if (json_is_integer(size))
+        bytes = json_integer_value(size);
+    else if (!json_is_string(size) || quantity_parse(json_string_value(size), &bytes, &err) < 0)
+        return;
+    quantity_format_bytes(image_bytes, text, sizeof text);
+    if (bytes < image_bytes)
+        causes_invalid(causes, size_field, size, "must be at least the image's size, %s", text);
+}
+
+static void admit_volume(struct control *control, const json_t *object, const json_t *old,
+                         struct causes *causes)
+{
+    const char *image = view_text(&kind_volume, object, "spec.source.image");
+
+    if (old)
+        return;
+    admit_exists(control, &kind_storage_pool, NULL, view_text(&kind_volume, object, "spec.pool"),
+                 "spec.pool", causes);
+    admit_exists(control, &kind_image, NULL, image, "spec.source.image", causes);
+    admit_exists(control, &kind_volume, object_namespace(object),
+                 view_text(&kind_volume, object, "spec.source.volume"), "spec.source.volume", causes);
+    admit_image_size(control, image, object, "spec.size", causes);
+}
+
+/* --- networks --- */
+
+struct overlap {
+    const json_t *object;
+    struct causes *causes;
+    const char *field; /* "spec.ipv4.subnet" */
+};
+
+static void look_for_overlap(void *arg, const json_t *other)
+{
+    struct overlap *overlap = arg;
+    const char *mine = json_text_at(overlap->object, overlap->field, NULL);
+    const char *its = json_text_at(other, overlap->field, NULL);
+    struct ip_prefix a, b;
+    struct err err;
+
+    if (!mine || !its || str_equal(object_name(other), object_name(overlap->object)) ||
+        ip_prefix_parse(mine, &a, &err) < 0 || ip_prefix_parse(its, &b, &err) < 0)
+        return;
+    if (ip_prefix_overlaps(&a, &b))
+        causes_invalid(overlap->causes, overlap->field, json_at(overlap->object, overlap->field),
+                       "overlaps %s of network \"%s\"", its, object_name(other));
+}
+
+static void admit_network(struct control *control, const json_t *object, struct causes *causes)
+{
+    struct overlap overlap = { object, causes, "spec.ipv4.subnet" };
+
+    control_each(control, &kind_network, object_namespace(object), look_for_overlap, &overlap);
+    overlap.field = "spec.ipv6.subnet";
+    control_each(control, &kind_network, object_namespace(object), look_for_overlap, &overlap);
+}
+
+/* --- deletion: what others stand on stays --- */
+
+struct use {
+    const char *name;
+    const char *const *paths; /* of the user's fields that may name it; "[]" stands for any item */
+    const char *user_kind;
+    char *user;               /* the first one found, owned */
+};
+
+static bool list_names(const json_t *list, const char *key, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_equal(json_text_at(json_array_get(list, i), key, NULL), name))
+            return true;
+    return false;
+}
+
+static bool names(const json_t *object, const char *path, const char *name)
+{
+    const char *brackets = strstr(path, "[].");
+
+    if (!brackets)
+        return str_equal(json_text_at(object, path, NULL), name);
+    auto_free char *list = str_dup_part(path, (size_t)(brackets - path));
+    return list_names(json_at(object, list), brackets + 3, name);
+}
+
+static void look_for_use(void *arg, const json_t *object)
+{
+    struct use *use = arg;
+
+    for (const char *const *path = use->paths; *path && !use->user; path++)
+        if (names(object, *path, use->name))
+            use->user = str_printf("%s \"%s\"", use->user_kind, object_name(object));
+}
+
+static void refuse_if_used(struct control *control, const struct kind *user, const char *namespace_name,
+                           const char *const *paths, const json_t *object, struct causes *causes)
+{
+    struct use use = { object_name(object), paths, user->singular, NULL };
+
+    control_each(control, user, namespace_name, look_for_use, &use);
+    if (use.user)
+        causes_add(causes, "InUse", "metadata.name", "it is in use by %s", use.user);
+    free(use.user);
+}
+
+static void admit_deletion(struct control *control, const struct kind *kind, const json_t *old,
+                           struct causes *causes)
+{
+    const char *namespace_name = object_namespace(old);
+
+    if (kind == &kind_image) {
+        refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.source.image"), old, causes);
+        refuse_if_used(control, &kind_instance, NULL, TEXTS("spec.image", "spec.cdrom.image"), old, causes);
+    } else if (kind == &kind_storage_pool) {
+        refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.pool"), old, causes);
+    } else if (kind == &kind_network) {
+        refuse_if_used(control, &kind_instance, namespace_name,
+                       TEXTS("spec.networks[].network", "status.networks[].network"), old, causes);
+    } else if (kind == &kind_volume) {
+        refuse_if_used(control, &kind_instance, namespace_name,
+                       TEXTS("status.rootVolume", "spec.disks[].volume"), old, causes);
+    }
+}
+
+void control_admit(void *pointer, const struct kind *kind, json_t *object, const json_t *old,
+                   struct causes *causes)
+{
+    struct control *control = pointer;
+
+    if (!object)
+        admit_deletion(control, kind, old, causes);
+    else if (object_is_deleting(object))
+        return;
+    else if (kind == &kind_instance)
+        admit_instance(control, object, old, causes);
+    else if (kind == &kind_volume)
+        admit_volume(control, object, old, causes);
+    else if (kind == &kind_network)
+        admit_network(control, object, causes);
+}

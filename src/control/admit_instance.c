@@ -1,0 +1,201 @@
+/* control/admit_instance.c - what an Instance refers to, and what it must not share. */
+#include "control/admit.h"
+#include "base/netaddr.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "control/network_refs.h"
+#include "control/placement.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+
+/* --- size --- */
+
+static void admit_size(struct control *control, const json_t *object, struct causes *causes)
+{
+    struct room room = placement_allocatable(control);
+    int64_t memory = view_bytes(&kind_instance, object, "spec.memory");
+    int64_t cpus = view_int(&kind_instance, object, "spec.cpus");
+    char text[24];
+
+    quantity_format_human(room.memory_bytes, text, sizeof text);
+    if (memory > room.memory_bytes)
+        causes_invalid(causes, "spec.memory", json_at(object, "spec.memory"),
+                       "is more than the host has for instances: %s", text);
+    if ((double)cpus > room.cpus)
+        causes_invalid(causes, "spec.cpus", json_at(object, "spec.cpus"),
+                       "is more than the host has for instances: %.4g", room.cpus);
+}
+
+static void admit_root(struct control *control, const json_t *object, struct causes *causes)
+{
+    const char *image = view_text(&kind_instance, object, "spec.image");
+    auto_json json_t *found = image ? control_find(control, &kind_image, NULL, image) : NULL;
+    const char *type = found ? view_text(&kind_image, found, "status.type") : NULL;
+    int64_t bytes = view_bytes(&kind_instance, object, "spec.rootDisk.size");
+    int64_t least = found ? view_bytes(&kind_image, found, "status.virtualSize") : 0;
+    char text[32];
+
+    if (type && !str_equal(type, "Disk"))
+        causes_invalid(causes, "spec.image", json_at(object, "spec.image"),
+                       "is a CD-ROM image: give it as spec.cdrom.image");
+    quantity_format_bytes(least, text, sizeof text);
+    if (bytes && bytes < least)
+        causes_invalid(causes, "spec.rootDisk.size", json_at(object, "spec.rootDisk.size"),
+                       "must be at least the image's size, %s", text);
+}
+
+/* --- addresses --- */
+
+struct claim { /* what one network card asks for */
+    struct control *control;
+    const json_t *object, *card;
+    size_t index;
+    struct causes *causes;
+};
+
+static void claim_invalid(struct claim *claim, const char *key, const char *format, const char *text)
+{
+    auto_free char *field = str_printf("spec.networks[%zu].%s", claim->index, key);
+
+    if (str_equal(format, "inside"))
+        causes_invalid(claim->causes, field, json_object_get(claim->card, key),
+                       "must be an address of %s that is not the network's own", text);
+    else
+        causes_invalid(claim->causes, field, json_object_get(claim->card, key),
+                       "is taken by instance \"%s\"", text);
+}
+
+static bool is_host_address(const struct ip_prefix *subnet, const struct ip_addr *gateway,
+                            const struct ip_addr *addr)
+{
+    struct ip_addr last;
+
+    if (!subnet->addr.family || !ip_prefix_contains(subnet, addr) || ip_equal(addr, gateway) ||
+        ip_equal(addr, &subnet->addr))
+        return false;
+    return addr->family == 6 || !ip_prefix_last(subnet, &last) || !ip_equal(addr, &last);
+}
+
+static void check_inside(struct claim *claim, const char *key, const struct ip_prefix *subnet,
+                         const struct ip_addr *gateway)
+{
+    const char *text = json_text_at(claim->card, key, NULL);
+    char subnet_text[IP_PREFIX_TEXT_SIZE] = "the subnet; the network has none of this family";
+    struct ip_addr addr;
+    struct err err;
+
+    if (!text || ip_parse(text, &addr, &err) < 0 || is_host_address(subnet, gateway, &addr))
+        return;
+    if (subnet->addr.family)
+        ip_prefix_format(subnet, subnet_text);
+    claim_invalid(claim, key, "inside", subnet_text);
+}
+
+static bool has_taken(const json_t *cards, const char *network, const char *key, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(cards); i++) {
+        const json_t *card = json_array_get(cards, i);
+        if (str_equal(json_text_at(card, "network", NULL), network) &&
+            str_equal(json_text_at(card, key, NULL), text))
+            return true;
+    }
+    return false;
+}
+
+static void look_for_rival(void *arg, const json_t *other)
+{
+    static const char *const keys[] = { "macAddress", "ipv4Address", "ipv6Address" };
+    struct claim *claim = arg;
+    const char *network = json_text_at(claim->card, "network", NULL);
+
+    if (str_equal(object_name(other), object_name(claim->object)))
+        return;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const char *text = json_text_at(claim->card, keys[i], NULL);
+        if (text && (has_taken(json_at(other, "spec.networks"), network, keys[i], text) ||
+                     has_taken(json_at(other, "status.networks"), network, keys[i], text)))
+            claim_invalid(claim, keys[i], "taken", object_name(other));
+    }
+}
+
+static bool has_fixed_address(const json_t *card)
+{
+    return json_object_get(card, "macAddress") || json_object_get(card, "ipv4Address") ||
+           json_object_get(card, "ipv6Address");
+}
+
+static void admit_card(struct claim *claim)
+{
+    const char *name = json_text_at(claim->card, "network", NULL);
+    const char *namespace_name = object_namespace(claim->object);
+    auto_free char *field = str_printf("spec.networks[%zu].network", claim->index);
+    auto_json json_t *network = control_find(claim->control, &kind_network, namespace_name, name);
+
+    admit_exists(claim->control, &kind_network, namespace_name, name, field, claim->causes);
+    if (!network || !has_fixed_address(claim->card))
+        return;
+    auto_clean(network_config_free_auto) struct network_config *config = network_config_of(network);
+    check_inside(claim, "ipv4Address", &config->ipv4, &config->ipv4_gateway);
+    check_inside(claim, "ipv6Address", &config->ipv6, &config->ipv6_gateway);
+    control_each(claim->control, &kind_instance, namespace_name, look_for_rival, claim);
+}
+
+static void admit_cards(struct control *control, const json_t *object, struct causes *causes)
+{
+    const json_t *cards = view_list(&kind_instance, object, "spec.networks");
+
+    for (size_t i = 0; i < json_array_size(cards); i++) {
+        struct claim claim = { control, object, json_array_get(cards, i), i, causes };
+        admit_card(&claim);
+    }
+}
+
+/* --- disks --- */
+
+static void admit_disk(struct control *control, const json_t *object, size_t i, struct causes *causes)
+{
+    const json_t *disk = json_array_get(view_list(&kind_instance, object, "spec.disks"), i);
+    const char *name = json_text_at(disk, "volume", NULL);
+    auto_free char *field = str_printf("spec.disks[%zu].volume", i);
+    auto_json json_t *volume = control_find(control, &kind_volume, object_namespace(object), name);
+    const char *holder = volume ? view_text(&kind_volume, volume, "status.attachedTo") : NULL;
+
+    admit_exists(control, &kind_volume, object_namespace(object), name, field, causes);
+    if (holder && !str_equal(holder, object_name(object)))
+        causes_invalid(causes, field, json_object_get(disk, "volume"),
+                       "is attached to instance \"%s\"", holder);
+}
+
+static void admit_disks(struct control *control, const json_t *object, struct causes *causes)
+{
+    for (size_t i = 0; i < json_array_size(view_list(&kind_instance, object, "spec.disks")); i++)
+        admit_disk(control, object, i, causes);
+}
+
+/* An update that leaves a part alone is not judged anew on it: the world may have moved. */
+static bool differs(const json_t *object, const json_t *old, const char *path)
+{
+    return !old || !json_equal(json_at(object, path), json_at(old, path));
+}
+
+void admit_instance(struct control *control, const json_t *object, const json_t *old,
+                    struct causes *causes)
+{
+    if (differs(object, old, "spec.memory") || differs(object, old, "spec.cpus"))
+        admit_size(control, object, causes);
+    if (!old) {
+        admit_exists(control, &kind_image, NULL, view_text(&kind_instance, object, "spec.image"),
+                     "spec.image", causes);
+        admit_exists(control, &kind_storage_pool, NULL,
+                     view_text(&kind_instance, object, "spec.rootDisk.pool"), "spec.rootDisk.pool",
+                     causes);
+        admit_root(control, object, causes);
+    }
+    if (differs(object, old, "spec.cdrom"))
+        admit_exists(control, &kind_image, NULL, view_text(&kind_instance, object, "spec.cdrom.image"),
+                     "spec.cdrom.image", causes);
+    if (differs(object, old, "spec.networks"))
+        admit_cards(control, object, causes);
+    if (differs(object, old, "spec.disks"))
+        admit_disks(control, object, causes);
+}
