@@ -1,7 +1,7 @@
 /* drivers/network/netns/netlink.c - asking rtnetlink and understanding its answers. */
 #include "drivers/network/netns/netlink_call.h"
 
-#include <assert.h>
+#include "base/fault.h"
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdio.h>
@@ -116,6 +116,10 @@ int netlink_call(struct netlink *netlink, struct nlmsghdr *header, netlink_fn *f
 {
     bool over = false;
 
+    if (fault_fails("network.netlink", err)) {
+        errno = EIO;
+        return -1;
+    }
     header->nlmsg_seq = ++netlink->sequence;
     if (mnl_socket_sendto(netlink->socket, header, header->nlmsg_len) < 0)
         return err_errno(err, "write to netlink");

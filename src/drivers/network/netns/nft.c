@@ -1,6 +1,7 @@
 /* drivers/network/netns/nft.c - talking to nf_tables. */
 #include "drivers/network/netns/nft.h"
 
+#include "base/fault.h"
 #include "base/str.h"
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -48,7 +49,7 @@ int nft_apply(const char *text, struct err *err)
 {
     auto_clean(context_free_auto) struct nft_ctx *context = context_new(err);
 
-    if (!context)
+    if (!context || fault_fails("network.nft", err))
         return -1;
     return nft_run_cmd_from_buffer(context, text) ? explain(context, err) : 0;
 }
