@@ -275,3 +275,15 @@ void records_each(const struct records *records, void (*fn)(void *arg, struct re
 {
     each(records->root, fn, arg);
 }
+
+static bool is_balanced(const struct records_node *node)
+{
+    if (!node)
+        return true;
+
+    size_t left = weight_of(node->left), right = weight_of(node->right);
+    return node->count + 1 == left + right && left <= WEIGHT_RATIO_MAX * right &&
+           right <= WEIGHT_RATIO_MAX * left && is_balanced(node->left) && is_balanced(node->right);
+}
+
+bool records_are_balanced(const struct records *records) { return is_balanced(records->root); }

@@ -2,6 +2,7 @@
  * Zeroed is empty. Finding, adding, removing and counting a range take O(log n). */
 #pragma once
 #include "store/store.h"
+#include <stdbool.h>
 
 struct records_node;
 struct records {
@@ -30,3 +31,6 @@ void records_copy(const struct records *records, size_t first, size_t count, str
 /* Calls 'fn' for each record in key order; 'fn' does not change the tree. */
 void records_each(const struct records *records, void (*fn)(void *arg, struct record *record),
                   void *arg);
+
+/* For tests: every count is right and no side outweighs the other. */
+bool records_are_balanced(const struct records *records);

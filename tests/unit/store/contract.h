@@ -473,6 +473,39 @@ TEST_STORE(a_watch_may_be_started_in_the_callback_of_another)
     buf_done(&follower.diary.text);
 }
 
+/* A watch that at its first event starts another one like itself, from the start. */
+struct chain {
+    struct store *store;
+    struct store_watch *watches[10];
+    size_t count;
+};
+
+static void lengthen(void *arg, const struct store_event *event)
+{
+    struct chain *chain = arg;
+    struct err err;
+
+    if (chain->count < 10)
+        chain->watches[chain->count++] = chain->store->ops->watch(
+            chain->store, "/", event->record->revision - 1, lengthen, chain, &err);
+}
+
+TEST_STORE(watches_started_in_a_callback_wait_for_the_next_turn)
+{
+    struct chain chain = { .store = store };
+    int64_t start = store->ops->revision(store);
+    size_t turns = 0;
+    struct err err;
+
+    put(loop, store, "/a", "1", STORE_MUST_NOT_EXIST);
+    chain.watches[chain.count++] = store->ops->watch(store, "/", start, lengthen, &chain, &err);
+    for (; chain.count < 10; turns++)
+        CHECK(loop_sim_step(loop));
+    CHECK(turns >= 9);
+    for (size_t i = 0; i < 10; i++)
+        store->ops->watch_free(chain.watches[i]);
+}
+
 struct writer {
     struct store *store;
     struct answer answers[3];
@@ -545,6 +578,45 @@ TEST_STORE(a_compaction_leaves_a_watch_what_it_has_not_got_yet)
     CHECK_EQ(store->ops->compacted(store), store->ops->revision(store));
     store->ops->watch_free(watch);
     buf_done(&diary.text);
+}
+
+TEST_STORE(a_later_compaction_does_not_take_an_earlier_one_back)
+{
+    struct diary diary = { 0 };
+    int64_t start = store->ops->revision(store);
+    struct answer first = put(loop, store, "/a", "1", STORE_MUST_NOT_EXIST);
+    struct answer second = put(loop, store, "/a", "2", STORE_ANY_REVISION);
+    struct store_watch *watch = watch_from(store, "/", start, &diary);
+
+    store->ops->compact(store, second.revision);
+    store->ops->compact(store, first.revision);
+    settle(loop);
+    CHECK_EQ(store->ops->compacted(store), second.revision);
+    store->ops->watch_free(watch);
+    buf_done(&diary.text);
+}
+
+static void compact_and_look(void *arg, const struct store_event *event)
+{
+    struct store *store = arg;
+
+    store->ops->compact(store, event->record->revision);
+    CHECK_STR(event->record->bytes, event->previous ? "2" : "1");
+    if (event->previous)
+        CHECK_STR(event->previous->bytes, "1");
+}
+
+TEST_STORE(an_event_lasts_through_its_callback_whatever_that_does)
+{
+    struct err err;
+    struct store_watch *watch = store->ops->watch(store, "/", -1, compact_and_look, store, &err);
+
+    put(loop, store, "/a", "1", STORE_MUST_NOT_EXIST);
+    settle(loop);
+    put(loop, store, "/a", "2", STORE_ANY_REVISION);
+    settle(loop);
+    CHECK_EQ(store->ops->compacted(store), store->ops->revision(store));
+    store->ops->watch_free(watch);
 }
 
 TEST_STORE(a_watch_gets_a_long_past_in_order)
