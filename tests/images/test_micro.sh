@@ -6,7 +6,7 @@ set -u
 HERE=$(cd -- "$(dirname -- "$0")" && pwd)
 BUILD=$HERE/../../images/micro/build
 . "$HERE/vm.sh"
-need qemu-system-x86_64 qemu-img jq genisoimage mkfs.vfat mcopy dumpe2fs ssh ssh-keygen tar
+need qemu-system-x86_64 qemu-img jq genisoimage mkfs.vfat mcopy dumpe2fs ssh ssh-keygen tar ip dnsmasq
 
 ends_with() { # STATUS ARGUMENT...
     local wanted=$1
@@ -52,7 +52,7 @@ seed() {
 }
 
 overlay() { # FILE
-    qemu-img create -q -f qcow2 -F qcow2 -b "$BUNDLE/disk.qcow2" "$1" 1G
+    qemu-img create -q -f qcow2 -F qcow2 -b "$BUNDLE/disk.qcow2" "$1" 3G
 }
 
 # boot QEMU-ARGUMENT... - direct kernel boot of the bundle; returns with the prompt on the console.
@@ -101,7 +101,7 @@ SCRIPT
     is "the user data ran once, with the network up" "run as web-1, default route 2" \
         "$(in_guest 'cat /root/runs')"
     is "the web server it turned on answers" web-1 "$(in_guest 'wget -qO- http://127.0.0.1:8080/')"
-    check "the root has grown to its disk" until_true 30 root_is_larger_than 900
+    check "the root has grown to its disk" until_true 30 root_is_larger_than 2800
     check "both interfaces have their address" eval "address_is eth0 '^10.0.2.' && address_is eth1 '^10.0.3.'"
     check "IPv6 comes by router advertisement" until_true 30 address_is eth0 '^fec0:'
     check "balloon and random source have drivers" in_guest 'lsmod | grep -q balloon && lsmod | grep -q rng'
@@ -151,8 +151,8 @@ test_hot_plug() {
 }
 
 test_growth_while_running() {
-    qmp block_resize '{"device":"root","size":2147483648}' >/dev/null
-    check "the root grows with its disk while it runs" until_true 30 root_is_larger_than 1900
+    qmp block_resize '{"device":"root","size":5368709120}' >/dev/null
+    check "the root grows with its disk while it runs" until_true 30 root_is_larger_than 4800
 }
 
 disk_is_clean() {
@@ -248,6 +248,81 @@ YAML
     vm_kill
 }
 
+test_cleanup() {
+    [ -z "${DNSMASQ_PID:-}" ] || { kill "$DNSMASQ_PID"; wait "$DNSMASQ_PID"; } 2>/dev/null
+    [ -z "${NETNS:-}" ] || ip netns del "$NETNS" 2>/dev/null
+}
+
+# A network as Virga makes them: addresses by DHCP only, IPv6 too, with a smaller packet size.
+make_network() {
+    NETNS=images-test-$$
+    local in="ip netns exec $NETNS"
+    ip netns add "$NETNS" && $in ip link set lo up && $in ip tuntap add tap0 mode tap &&
+        $in ip addr add 10.77.0.1/24 dev tap0 && $in ip addr add fd77::1/64 dev tap0 nodad &&
+        $in ip link set tap0 up || return 1
+    cat >"$SCRATCH/dnsmasq.conf" <<CONF
+interface=tap0
+except-interface=lo
+bind-dynamic
+no-ping
+no-resolv
+no-hosts
+dhcp-authoritative
+dhcp-range=10.77.0.0,static,255.255.255.0,1h
+dhcp-range=fd77::,static,64,1h
+enable-ra
+dhcp-option=option:mtu,1400
+dhcp-option=option:domain-search,virga.test
+dhcp-host=52:54:00:77:00:05,10.77.0.5,[fd77::5],net-1
+dhcp-leasefile=$SCRATCH/leases
+CONF
+    $in dnsmasq -k -C "$SCRATCH/dnsmasq.conf" --pid-file= 2>"$SCRATCH/dnsmasq.log" &
+    DNSMASQ_PID=$!
+}
+
+test_addresses_by_dhcp_only() {
+    make_network || { not_ok "a test network can be made"; return; }
+    seed "$SCRATCH/seed4" i-4 net-1
+    make_seed_iso "$SCRATCH/seed4.iso" "$SCRATCH/seed4"
+    overlay "$SCRATCH/net.qcow2"
+    VM_RUNNER="ip netns exec $NETNS" boot -drive "file=$SCRATCH/net.qcow2,if=none,id=root" \
+        -device virtio-blk-pci,drive=root \
+        -drive "file=$SCRATCH/seed4.iso,if=none,id=seed,format=raw,readonly=on" -device virtio-blk-pci,drive=seed \
+        -netdev tap,id=lan1,ifname=tap0,script=no,downscript=no \
+        -device virtio-net-pci,netdev=lan1,mac=52:54:00:77:00:05,romfile=
+    check "the server's IPv4 address is taken" until_true 30 address_is eth0 '^10.77.0.5$'
+    check "the server's IPv6 address is taken" until_true 30 address_is eth0 '^fd77::5$'
+    check "the packet size too" until_true 30 in_guest '[ "$(cat /sys/class/net/eth0/mtu)" = 1400 ]'
+    check "and both name servers" until_true 30 in_guest \
+        'grep -q "^nameserver 10.77.0.1" /etc/resolv.conf && grep -q "^nameserver fd77::1" /etc/resolv.conf'
+    check "the host is reached by IPv6" until_true 30 in_guest 'ping6 -c 1 -W 5 fd77::1 >/dev/null'
+    check "a name is resolved" in_guest 'nslookup net-1.virga.test 10.77.0.1 >/dev/null || nslookup net-1 10.77.0.1 >/dev/null'
+    vm_kill
+}
+
+# type_keys NAME... - presses keys on the machine's keyboard.
+type_keys() {
+    local key
+    for key; do
+        qmp send-key "{\"keys\":[{\"type\":\"qcode\",\"data\":\"$key\"}]}" >/dev/null || return 1
+    done
+}
+
+# Keys that come before the shell reads are lost, so the line is typed until it has had its effect.
+typing_works() {
+    type_keys t o u c h spc h i ret
+    until_true 3 in_guest '[ -e /root/hi ]'
+}
+
+test_screen() {
+    overlay "$SCRATCH/screen.qcow2"
+    boot -drive "file=$SCRATCH/screen.qcow2,if=none,id=root" -device virtio-blk-pci,drive=root -device VGA
+    check "a machine with a screen has a shell there" until_true 30 typing_works
+    qmp screendump "{\"filename\":\"$SCRATCH/screen.ppm\"}" >/dev/null
+    check "which can be seen" [ "$(tail -c +20 "$SCRATCH/screen.ppm" | tr -d '\0' | head -c 1000 | wc -c)" -gt 500 ]
+    vm_kill
+}
+
 test_no_seed_at_all() {
     overlay "$SCRATCH/bare.qcow2"
     boot -drive "file=$SCRATCH/bare.qcow2,if=none,id=root" -device virtio-blk-pci,drive=root -no-reboot
@@ -268,5 +343,7 @@ test_power_button
 test_second_boot
 test_clone
 test_cloud_config_on_scsi
+test_addresses_by_dhcp_only
+test_screen
 test_no_seed_at_all
 finish

@@ -34,6 +34,7 @@ has_line() { grep -q -- "$1" <<<"$2"; }
 
 finish() {
     vm_kill
+    if declare -F test_cleanup >/dev/null; then test_cleanup; fi
     printf '%d passed, %d failed\n' "$passed" "$failed"
     if [ "$failed" -gt 0 ] && [ -n "${KEEP:-}" ]; then
         echo "kept: $SCRATCH"
@@ -50,7 +51,7 @@ bail_out() {
     finish
 }
 
-trap 'vm_kill; rm -rf -- "$SCRATCH"; exit 130' INT TERM HUP
+trap 'vm_kill; if declare -F test_cleanup >/dev/null; then test_cleanup; fi; rm -rf -- "$SCRATCH"; exit 130' INT TERM HUP
 
 # until_true SECONDS COMMAND... - runs it until it succeeds; fails at the deadline.
 until_true() {
@@ -75,7 +76,8 @@ vm_start() {
     mkdir "$VM"
     mkfifo "$VM/agent.in" "$VM/agent.out" "$VM/monitor.in" "$VM/monitor.out"
     : >"$SERIAL"
-    qemu-system-x86_64 -accel tcg -machine q35 -cpu max -m "${MEMORY:-256}" -nodefaults -display none \
+    # $VM_RUNNER: what starts QEMU elsewhere, such as in a network namespace.
+    ${VM_RUNNER:-} qemu-system-x86_64 -accel tcg -machine q35 -cpu max -m "${MEMORY:-256}" -nodefaults -display none \
         -serial "file:$SERIAL" \
         -chardev "pipe,id=monitor,path=$VM/monitor" -mon chardev=monitor,mode=control \
         -device virtio-serial-pci -chardev "pipe,id=agent,path=$VM/agent" \
