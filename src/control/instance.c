@@ -1,0 +1,369 @@
+/* control/instance.c - Instance: a ladder of conditions, climbed one rung at a time. */
+#include "control/instance.h"
+#include "control/placement.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+/* --- the scene --- */
+
+static void find_volume(struct scene *scene, const char *name)
+{
+    json_t *volume = work_find(scene->work, &kind_volume, scene->namespace_name, name);
+
+    if (volume)
+        json_object_set_new(scene->volumes, name, volume);
+}
+
+static void find_volumes(struct scene *scene)
+{
+    const json_t *disks = scene_list(scene, "spec.disks");
+    auto_free char *root = root_volume_name(scene);
+
+    find_volume(scene, root);
+    for (size_t i = 0; i < json_array_size(disks); i++)
+        find_volume(scene, json_text_at(json_array_get(disks, i), "volume", ""));
+}
+
+static void find_networks(struct scene *scene)
+{
+    const json_t *cards = scene_list(scene, "spec.networks");
+
+    for (size_t i = 0; i < json_array_size(cards); i++) {
+        const char *name = json_text_at(json_array_get(cards, i), "network", "");
+        json_t *network = work_find(scene->work, &kind_network, scene->namespace_name, name);
+        if (network)
+            json_object_set_new(scene->networks, name, network);
+    }
+}
+
+void scene_begin(struct scene *scene, struct work *work)
+{
+    struct compute *compute = control_setup(work->control)->compute;
+
+    *scene = (struct scene){
+        .work = work,
+        .object = work->object,
+        .uid = object_uid(work->object),
+        .name = object_name(work->object),
+        .namespace_name = object_namespace(work->object),
+        .volumes = json_object(),
+        .networks = json_object(),
+    };
+    compute->ops->observe(compute, scene->uid, &scene->machine);
+    find_volumes(scene);
+    find_networks(scene);
+}
+
+void scene_done(struct scene *scene)
+{
+    json_decref(scene->volumes);
+    json_decref(scene->networks);
+}
+
+void scene_waits(struct scene *scene, const char *reason, const char *format, ...)
+{
+    va_list args;
+
+    scene->reason = reason;
+    va_start(args, format);
+    (void)vsnprintf(scene->message, sizeof scene->message, format, args);
+    va_end(args);
+}
+
+void scene_waits_for_op(struct scene *scene, const char *op, const char *text)
+{
+    struct err err = { 0 };
+
+    if (work_op(scene->work, op, &err) == OP_FAILED)
+        scene_waits(scene, "Retrying", "%s", err.text);
+    else
+        scene_waits(scene, "InProgress", "%s", text);
+}
+
+bool scene_has_process(const struct scene *scene)
+{
+    return scene->machine.state != MACHINE_ABSENT && scene->machine.state != MACHINE_ENDED;
+}
+
+const char *scene_text(const struct scene *scene, const char *path)
+{
+    return view_text(&kind_instance, scene->object, path);
+}
+
+const json_t *scene_list(const struct scene *scene, const char *path)
+{
+    return view_list(&kind_instance, scene->object, path);
+}
+
+/* --- the ladder --- */
+
+static bool placed(const struct scene *scene)
+{
+    return str_equal(scene_text(scene, "status.host"), control_setup(scene->work->control)->host_name);
+}
+
+static void place(struct scene *scene)
+{
+    struct control *control = scene->work->control;
+    struct err err = { 0 };
+
+    if (placement_take(control, scene->uid, view_int(&kind_instance, scene->object, "spec.cpus"),
+                       view_bytes(&kind_instance, scene->object, "spec.memory"), &err) < 0) {
+        placement_wait(control, scene->work->key);
+        scene_waits(scene, "NoRoom", "%s", err.text);
+        return;
+    }
+    json_set_at(scene->object, "status.host", json_string(control_setup(control)->host_name));
+    scene_waits(scene, "InProgress", "being placed");
+}
+
+static bool agent_ready(const struct scene *scene) { return scene->machine.agent_connected; }
+
+static void wait_for_agent(struct scene *scene)
+{
+    if (view_bool(&kind_instance, scene->object, "spec.guestAgent"))
+        scene_waits(scene, "NotConnected", "the guest agent has not answered");
+    else
+        scene_waits(scene, "NotOffered", "spec.guestAgent is false");
+}
+
+static const struct rung {
+    const char *name;                           /* type of its condition */
+    bool (*holds)(const struct scene *scene);   /* judges the scene alone */
+    void (*climb)(struct scene *scene);         /* starts what is missing, and says what it is */
+} rungs[] = {
+    { "Placed", placed, place },
+    { "AddressesAssigned", addresses_hold, addresses_climb },
+    { "VolumesReady", volumes_hold, volumes_climb },
+    { "SeedWritten", seed_holds, seed_climb },
+    { "NetworkAttached", ports_hold, ports_climb },
+    { "Running", machine_holds, machine_climb },
+    { "AgentReady", agent_ready, wait_for_agent },
+};
+enum { RUNG_COUNT = sizeof rungs / sizeof rungs[0], RUNG_RUNNING = RUNG_COUNT - 2 };
+
+/* The rungs below the first that does not hold are shown as they are, those above as waiting. A
+ * machine that runs is still looked at from all sides: a broken port below it is mended. */
+static unsigned climb(struct scene *scene, bool runs)
+{
+    unsigned first = RUNG_COUNT;
+
+    for (unsigned i = 0; i < RUNG_COUNT; i++) {
+        if (first < RUNG_COUNT && !runs) {
+            work_condition(scene->work, rungs[i].name, false, "Waiting", "waiting for %s",
+                           rungs[first].name);
+        } else if (rungs[i].holds(scene)) {
+            work_condition(scene->work, rungs[i].name, true, rungs[i].name, "%s", "");
+        } else {
+            scene_waits(scene, "InProgress", "%s", "");
+            rungs[i].climb(scene);
+            work_condition(scene->work, rungs[i].name, false, scene->reason, "%s", scene->message);
+            if (first == RUNG_COUNT)
+                first = i;
+        }
+    }
+    return first;
+}
+
+static void show_machine(struct scene *scene)
+{
+    const struct machine_status *machine = &scene->machine;
+
+    if (machine->machine_type[0])
+        json_set_at(scene->object, "status.machineType", json_string(machine->machine_type));
+    json_set_at(scene->object, "status.accelerator", json_string(machine->is_tcg ? "TCG" : "KVM"));
+    if (machine->state == MACHINE_IO_PAUSED)
+        work_phase(scene->work, "Running", "stopped by a write error; it goes on when there is space");
+    else
+        work_phase(scene->work, machine->state == MACHINE_PAUSED ? "Paused" : "Running", NULL);
+    work_condition(scene->work, "Ready", machine->state == MACHINE_RUNNING,
+                   machine->state == MACHINE_RUNNING ? "Running" : "NotRunning", "%s", "");
+}
+
+static void show_waiting(struct scene *scene, unsigned first)
+{
+    const json_t *condition = condition_get(scene->object, rungs[first].name);
+    const char *message = json_text_at(condition, "message", "");
+
+    work_phase(scene->work, first == RUNG_RUNNING ? "Starting" : "Pending",
+               message[0] ? message : NULL);
+    work_condition(scene->work, "Ready", false, rungs[first].name, "%s", message);
+}
+
+/* --- things asked of a running machine --- */
+
+static void keep_paused_or_running(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+    bool pause = str_equal(scene_text(scene, "spec.powerState"), "Paused");
+
+    if (pause && scene->machine.state == MACHINE_RUNNING && work_op_begin(scene->work, "pause"))
+        compute->ops->pause(compute, scene->uid, work_op_done(scene->work, "pause"));
+    if (!pause && scene->machine.state == MACHINE_PAUSED && work_op_begin(scene->work, "resume"))
+        compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
+}
+
+static bool is_new_time(const struct scene *scene, const char *name)
+{
+    auto_free char *spec = str_printf("spec.%s", name);
+    auto_free char *status = str_printf("status.%s", name);
+
+    return scene_text(scene, spec) && !str_equal(scene_text(scene, spec), scene_text(scene, status));
+}
+
+static void copy_time(struct scene *scene, const char *name)
+{
+    auto_free char *spec = str_printf("spec.%s", name);
+    auto_free char *status = str_printf("status.%s", name);
+
+    json_set_at(scene->object, status, json_string(scene_text(scene, spec)));
+}
+
+/* Written down before it is done, so that a crash in between does not lose it. */
+static void obey_reset(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+
+    if (is_new_time(scene, "resetAt")) {
+        copy_time(scene, "resetAt");
+        work_op_reset(scene->work, "reset");
+        work_condition(scene->work, "Resetting", scene_has_process(scene), "Asked",
+                       "spec.resetAt is new");
+        return;
+    }
+    if (!condition_is_true(scene->object, "Resetting"))
+        return;
+    if (work_op_succeeded(scene->work, "reset") || !scene_has_process(scene)) {
+        work_op_reset(scene->work, "reset");
+        work_condition(scene->work, "Resetting", false, "Done", "%s", "");
+    } else if (work_op_begin(scene->work, "reset")) {
+        compute->ops->reset(compute, scene->uid, work_op_done(scene->work, "reset"));
+    }
+}
+
+/* True while a restart is under way. */
+static bool obey_restart(struct scene *scene)
+{
+    if (is_new_time(scene, "restartAt")) {
+        copy_time(scene, "restartAt");
+        json_remove_at(scene->object, "status.endedByItself");
+        json_remove_at(scene->object, "status.nextStartAt");
+        if (scene->machine.state != MACHINE_ABSENT)
+            work_condition(scene->work, "Restarting", true, "Asked", "spec.restartAt is new");
+    }
+    if (scene->machine.state == MACHINE_ABSENT && condition_is_true(scene->object, "Restarting"))
+        work_condition(scene->work, "Restarting", false, "Done", "%s", "");
+    return condition_is_true(scene->object, "Restarting");
+}
+
+/* --- the whole --- */
+
+static struct verdict come_up(struct scene *scene)
+{
+    bool runs = machine_holds(scene);
+    unsigned first = climb(scene, runs);
+    int64_t due_ms = instance_start_due_ms(scene);
+
+    if (!runs) {
+        show_waiting(scene, first);
+        return due_ms > 0 ? VERDICT_AGAIN(due_ms) : VERDICT_SETTLED;
+    }
+    if (condition_get(scene->object, "Stopping"))
+        work_condition(scene->work, "Stopping", false, "Running", "%s", "");
+    show_machine(scene);
+    obey_reset(scene);
+    keep_paused_or_running(scene);
+    (void)volumes_unclaim(scene, false);
+    return VERDICT_AGAIN(usage_show(scene));
+}
+
+static void show_stopped(struct scene *scene)
+{
+    for (unsigned i = 0; i < RUNG_COUNT; i++)
+        work_condition(scene->work, rungs[i].name, rungs[i].holds == addresses_hold && addresses_hold(scene),
+                       "Stopped", "%s", "");
+    work_condition(scene->work, "Ready", false, "Stopped", "%s", "");
+}
+
+static struct verdict stay_down(struct scene *scene)
+{
+    struct verdict verdict = VERDICT_SETTLED;
+    bool ended = view_bool(&kind_instance, scene->object, "status.endedByItself");
+    const char *reason = scene_text(scene, "status.lastEnd.reason");
+
+    if (!instance_take_down(scene, &verdict))
+        return verdict;
+    show_stopped(scene);
+    if (ended && !str_equal(reason, "GuestShutdown"))
+        work_phase(scene->work, "Failed", scene_text(scene, "status.lastEnd.message"));
+    else
+        work_phase(scene->work, "Stopped", ended ? "the guest shut itself down" : NULL);
+    return VERDICT_SETTLED;
+}
+
+/* Once the power button is pressed the stop is carried through, whatever is asked meanwhile. */
+static bool is_on_its_way_down(const struct scene *scene)
+{
+    return scene_has_process(scene) && scene->machine.shutdown_requested &&
+           condition_is_true(scene->object, "Stopping");
+}
+
+static struct verdict reconcile_scene(struct scene *scene)
+{
+    struct verdict verdict = VERDICT_SETTLED;
+    bool is_stopped = str_equal(scene_text(scene, "spec.powerState"), "Stopped");
+
+    if (is_stopped) {
+        json_remove_at(scene->object, "status.endedByItself");
+        json_remove_at(scene->object, "status.nextStartAt");
+    }
+    if (host_is_shutting_down(scene->work->control) || obey_restart(scene) || is_on_its_way_down(scene)) {
+        if (machine_halt(scene, &verdict))
+            work_phase(scene->work, "Stopped", NULL);
+        return verdict;
+    }
+    if (is_stopped || view_bool(&kind_instance, scene->object, "status.endedByItself"))
+        return stay_down(scene);
+    if (scene->machine.state == MACHINE_ENDED || (scene->machine.state == MACHINE_CRASHED &&
+                                                  !condition_is_true(scene->object, "Resetting") &&
+                                                  !is_new_time(scene, "resetAt")))
+        return instance_ended(scene);
+    return come_up(scene);
+}
+
+static struct verdict reconcile(struct work *work)
+{
+    auto_scene struct scene scene;
+
+    scene_begin(&scene, work);
+    return reconcile_scene(&scene);
+}
+
+static void adopt(void *arg, const json_t *instance)
+{
+    struct control *control = arg;
+    const char *host = view_text(&kind_instance, instance, "status.host");
+
+    addresses_adopt(control, instance);
+    if (str_equal(host, control_setup(control)->host_name))
+        placement_adopt(control, object_uid(instance), view_int(&kind_instance, instance, "spec.cpus"),
+                        view_bytes(&kind_instance, instance, "spec.memory"));
+}
+
+static int start(struct control *control, struct err *err)
+{
+    control_each(control, &kind_instance, NULL, adopt, control);
+    return 0;
+}
+
+const struct controller controller_instance = {
+    .kind = &kind_instance,
+    .finalizer = "virga.dev/instance",
+    .reconcile = reconcile,
+    .finalize = instance_finalize,
+    .start = start,
+};

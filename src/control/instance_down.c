@@ -1,0 +1,198 @@
+/* control/instance_down.c - stopping, giving everything back, deleting. */
+#include "control/instance.h"
+#include "control/internal.h"
+#include "control/placement.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdlib.h>
+
+/* --- stopping --- */
+
+static int64_t until_forced_ms(const struct scene *scene)
+{
+    const json_t *stopping = condition_get(scene->object, "Stopping");
+    int64_t since_ms = 0;
+    struct err err;
+
+    (void)time_parse(json_text_at(stopping, "lastTransitionTime", ""), &since_ms, &err);
+    return since_ms + view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout") -
+           control_wall_ms(scene->work->control);
+}
+
+static void press_power(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+
+    if (scene->machine.state == MACHINE_PAUSED) {
+        if (work_op_begin(scene->work, "resume"))
+            compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
+    } else if (!scene->machine.shutdown_requested && !work_op_succeeded(scene->work, "press") &&
+               work_op_begin(scene->work, "press")) {
+        compute->ops->press_power(compute, scene->uid, work_op_done(scene->work, "press"));
+    }
+}
+
+static void kill_machine(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+
+    if (work_op_begin(scene->work, "kill"))
+        compute->ops->kill(compute, scene->uid, work_op_done(scene->work, "kill"));
+}
+
+void machine_release(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+
+    if (work_op(scene->work, "start", NULL) == OP_RUNNING || !work_op_begin(scene->work, "release"))
+        return;
+    work_op_reset(scene->work, "start");
+    work_op_reset(scene->work, "seed");
+    compute->ops->release(compute, scene->uid, work_op_done(scene->work, "release"));
+}
+
+static struct verdict stop_process(struct scene *scene)
+{
+    int64_t left_ms;
+
+    work_phase(scene->work, object_is_deleting(scene->object) ? "Terminating" : "Stopping", NULL);
+    work_condition(scene->work, "Ready", false, "Stopping", "%s", "");
+    if (!condition_is_true(scene->object, "Stopping")) {
+        work_op_reset(scene->work, "press");
+        work_condition(scene->work, "Stopping", true, "Asked", "%s", "");
+        return VERDICT_SETTLED; /* the clock runs from when this is stored */
+    }
+    left_ms = until_forced_ms(scene);
+    if (left_ms <= 0 || scene->machine.state == MACHINE_CRASHED) {
+        kill_machine(scene);
+        return VERDICT_SETTLED;
+    }
+    press_power(scene);
+    return VERDICT_AGAIN(left_ms);
+}
+
+bool machine_halt(struct scene *scene, struct verdict *ret_verdict)
+{
+    launch_forget(scene);
+    *ret_verdict = VERDICT_SETTLED;
+    if (scene->machine.state == MACHINE_ABSENT) {
+        if (condition_is_true(scene->object, "Stopping"))
+            work_condition(scene->work, "Stopping", false, "Stopped", "%s", "");
+        return work_op(scene->work, "start", NULL) != OP_RUNNING;
+    }
+    if (scene->machine.state != MACHINE_ENDED) {
+        *ret_verdict = stop_process(scene);
+        return false;
+    }
+    if (condition_is_true(scene->object, "Ended"))
+        machine_release(scene);
+    else
+        end_record(scene, scene->machine.end, scene->machine.message);
+    return false;
+}
+
+/* --- giving back --- */
+
+bool instance_take_down(struct scene *scene, struct verdict *ret_verdict)
+{
+    bool ports_gone, volumes_free;
+
+    if (!machine_halt(scene, ret_verdict))
+        return false;
+    ports_gone = ports_remove(scene);
+    volumes_free = volumes_unclaim(scene, true);
+    if (!ports_gone || !volumes_free)
+        return false;
+    placement_give_back(scene->work->control, scene->uid);
+    json_remove_at(scene->object, "status.host");
+    json_remove_at(scene->object, "status.usage");
+    return true;
+}
+
+/* A claim or a root volume on its way to the store must not arrive after the end. */
+static bool is_seed_removed(struct scene *scene)
+{
+    struct storage_driver *storage = control_setup(scene->work->control)->storage;
+
+    if (work_op(scene->work, "seed", NULL) == OP_RUNNING)
+        return false;
+    if (work_op_succeeded(scene->work, "remove seed"))
+        return true;
+    if (work_op_begin(scene->work, "remove seed"))
+        storage->ops->seed_remove(storage, scene->uid, work_op_done(scene->work, "remove seed"));
+    return false;
+}
+
+struct verdict instance_finalize(struct work *work, bool *ret_gone)
+{
+    auto_scene struct scene scene;
+    struct verdict verdict = VERDICT_SETTLED;
+
+    scene_begin(&scene, work);
+    work_phase(work, "Terminating", NULL);
+    if (!instance_take_down(&scene, &verdict) || !is_seed_removed(&scene) ||
+        !root_volume_dispose(&scene))
+        return verdict;
+    addresses_forget(work->control, scene.uid);
+    *ret_gone = true;
+    return VERDICT_SETTLED;
+}
+
+/* --- the host goes down --- */
+
+#define SHUTDOWN "shutdown"
+enum { SHUTDOWN_LOOK_MS = 100 };
+
+struct shutdown {
+    struct control *control;
+    struct loop_source *timer;
+    struct done done;
+};
+
+static void shutdown_free(void *pointer)
+{
+    struct shutdown *shutdown = pointer;
+
+    loop_source_free(shutdown->timer);
+    free(shutdown);
+}
+
+bool host_is_shutting_down(struct control *control)
+{
+    return control_extension(control, SHUTDOWN) != NULL;
+}
+
+static void look_whether_down(void *arg)
+{
+    struct shutdown *shutdown = arg;
+    struct compute *compute = control_setup(shutdown->control)->compute;
+    char **uids = compute->ops->list(compute);
+    bool is_down = !uids || !uids[0];
+
+    compute_uids_free(uids);
+    if (is_down)
+        done_call(shutdown->done, NULL);
+    else
+        loop_timer_again(shutdown->timer, SHUTDOWN_LOOK_MS);
+}
+
+static void wake(void *arg, const json_t *instance)
+{
+    control_wake(arg, &kind_instance, object_namespace(instance), object_name(instance));
+}
+
+void control_shutdown_host(struct control *control, struct done done)
+{
+    struct shutdown *shutdown;
+
+    if (host_is_shutting_down(control))
+        return;
+    shutdown = mem_new(struct shutdown);
+    *shutdown = (struct shutdown){ .control = control, .done = done };
+    shutdown->timer = loop_timer(control_setup(control)->loop, SHUTDOWN_LOOK_MS, look_whether_down, shutdown);
+    control_set_extension(control, SHUTDOWN, shutdown, shutdown_free);
+    control_each(control, &kind_instance, NULL, wake, control);
+}
