@@ -2,58 +2,15 @@
 #include "api/auth.h"
 #include "api/base64url.h"
 #include "api/internal.h"
-#include "api/tls.h"
 #include "base/mem.h"
 #include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define BEARER_PROTOCOL "base64url.bearer.authorization.k8s.io."
-#define MASTERS "system:masters"
 
 enum { TOKEN_LENGTH_MAX = 8 * 1024 };
-
-/* --- the connection's own identity --- */
-
-static void identify_peer(struct connection *connection)
-{
-    static const char *const masters[] = { MASTERS, NULL };
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-
-    if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return;
-    if (peer.uid == 0 || peer.uid == geteuid())
-        connection->user = user_new("root", masters, connection->peer);
-}
-
-static void identify_certificate(struct connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    struct err err;
-
-    if (!info || !info->tls_session)
-        return;
-    connection->user = tls_client(info->tls_session, connection->peer, &err);
-    if (!connection->user && err.code != ERR_NOT_FOUND)
-        connection->identity_problem = str_dup(err.text);
-}
-
-static void identify_connection(struct connection *connection)
-{
-    if (connection->identified)
-        return;
-    connection->identified = true;
-    if (connection->listener->is_tls)
-        identify_certificate(connection);
-    else
-        identify_peer(connection);
-}
 
 /* --- tokens --- */
 
@@ -140,7 +97,6 @@ static int identify(struct request *request, struct failure *failure)
     struct connection *connection = request->connection;
     auto_free char *token = token_of(request);
 
-    identify_connection(connection);
     if (token) {
         request->user = user_of_token(request, token);
         return request->user ? 0
@@ -209,7 +165,7 @@ static bool default_rule(const struct api_user *user, const struct access *acces
     bool asks_about_self =
         str_equal(access->verb, "create") && (str_starts(access->resource, "selfsubject"));
 
-    return user_is_in(user, MASTERS) || asks_about_self;
+    return user_is_in(user, USER_MASTERS) || asks_about_self;
 }
 
 bool auth_allows(struct api *api, const struct api_user *user, const struct access *access,

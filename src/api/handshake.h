@@ -2,7 +2,8 @@
 #pragma once
 #include "api/request.h"
 
-/* Version, key, and that a browser's page comes from this server. ERR_BAD_REQUEST, ERR_FORBIDDEN. */
+/* Version, key, and that a browser's page comes from this server. ERR_BAD_REQUEST, ERR_FORBIDDEN.
+ */
 int handshake_check(const struct request_headers *headers, struct err *err);
 /* Sec-WebSocket-Accept for a key. Owned. */
 char *handshake_accept(const char *key);

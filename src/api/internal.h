@@ -9,6 +9,7 @@
 struct certificates;
 struct collector;
 struct documents;
+struct front;
 struct request;
 struct tunnel;
 struct watch;
@@ -23,6 +24,8 @@ enum {
     RUN_ROUNDS_MAX = 8,     /* of libmicrohttpd per turn of the loop, so that timers get theirs */
 };
 
+/* libmicrohttpd: one daemon, which takes connections of the unix socket by itself and those of TLS
+ * from the front. */
 struct listener {
     struct api *api;
     struct MHD_Daemon *mhd;
@@ -39,14 +42,15 @@ struct api {
     struct worker_pool *workers;
     struct store *store;
     struct resources resources;
-    struct listener listeners[2];
-    unsigned listener_count;
+    struct listener listener;
+    struct front *front; /* NULL without TLS */
     unsigned port;
     char *unix_path;
     struct certificates *certificates; /* NULL without TLS */
     struct deadlines deadlines;
     struct request *requests; /* all there are */
-    struct write *writes;     /* waiting for the store */
+    struct write *writes;     /* on their way to the store */
+    struct map *writes_by_key;
     struct watch *watches;
     struct tunnel *tunnels; /* upgraded connections */
     struct loop_source *bookmark_timer;
@@ -60,9 +64,8 @@ struct api {
 /* One TCP or unix connection; freed when it closes. */
 struct connection {
     struct api *api;
-    struct listener *listener;
     struct MHD_Connection *mhd;
-    int fd;
+    int fd; /* libmicrohttpd's; behind the front an end of a pair */
     struct deadline deadline;
     char *peer;             /* "127.0.0.1:41234", "unix:uid=0" */
     struct user *user;      /* by certificate or uid; NULL: none */
@@ -74,12 +77,11 @@ struct connection {
     int64_t token_ms;
 };
 
-struct connection *connection_of(struct MHD_Connection *mhd);
-/* Answers by hand where libmicrohttpd cannot (in the middle of a body), and cuts the connection. */
-void connection_refuse(struct connection *connection, const struct err *err);
-void connection_cut(struct connection *connection);
-
-/* After MHD_resume_connection(): has the daemon look at it. */
+/* Takes a listening socket, or -1 for none. */
+int listener_start(struct listener *listener, struct api *api, int take_fd, struct err *err);
+void listener_stop(struct listener *listener);
+void listener_run(struct listener *listener);
+/* Has libmicrohttpd look again soon. */
 void listener_kick(struct listener *listener);
-/* Resumes a suspended connection and has it served. */
-void connection_resume(struct connection *connection);
+/* How many connections the limit of open files allows. */
+unsigned listener_connection_limit(void);

@@ -14,3 +14,5 @@ int listen_tcp(const char *address, unsigned *ret_port, struct err *err);
 char *listen_peer(int fd);
 /* Finds out by itself when the other end is gone: watches send nothing for minutes. */
 void listen_keep_alive(int fd);
+/* Sends small pieces at once; libmicrohttpd leaves connections either way. */
+void listen_no_delay(int fd);

@@ -1,11 +1,13 @@
 /* api/request.c - one HTTP request and its one answer. */
 #include "api/request.h"
 #include "api/audit.h"
+#include "api/connection.h"
 #include "api/internal.h"
 #include "api/k8s_protobuf.h"
 #include "base/mem.h"
 #include "store/object.h"
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -98,13 +100,32 @@ static void note_impersonation(struct request_headers *headers, const char *key,
     }
 }
 
+/* RFC 9110, section 5.6.2: what a header's name may hold. Above all no space before the colon. */
+static bool is_token(const char *text, size_t size)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < size; i++)
+        if (!isalnum((unsigned char)text[i]) && (!text[i] || !strchr(others, text[i])))
+            return false;
+    return size > 0;
+}
+
+static bool has_control(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < 0x20 && text[i] != '\t')
+            return true;
+    return false;
+}
+
 static enum MHD_Result note_header(void *arg, enum MHD_ValueKind kind, const char *key,
                                    size_t key_size, const char *value, size_t value_size)
 {
     struct request_headers *headers = arg;
 
     value = value ? value : "";
-    headers->has_nul |= strlen(key) != key_size || strlen(value) != value_size;
+    headers->is_malformed |= !is_token(key, key_size) || has_control(value, value_size);
     headers->host_count += strcasecmp(key, "Host") == 0;
     headers->content_length_count += strcasecmp(key, "Content-Length") == 0;
     if (strncasecmp(key, "Impersonate-", 12) == 0)

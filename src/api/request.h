@@ -39,7 +39,7 @@ struct request_headers {
     const char *websocket_key, *websocket_protocol, *websocket_version;
     const char *impersonate_user;
     unsigned host_count, content_length_count;
-    bool has_nul;               /* a NUL character in a value */
+    bool is_malformed;          /* a name is no token, or a control character in a value */
     json_t *impersonate_groups; /* owned list, or NULL */
     bool impersonates_more;     /* -Uid or -Extra-*: not supported */
 };
@@ -61,6 +61,7 @@ struct request {
     struct user *user; /* NULL: nobody */
     const char *verb;  /* "get", "list", ...; static; NULL for no resource */
     bool is_dry_run;
+    bool must_close;   /* the connection is of no use after the answer */
     int64_t body_size; /* announced; -1: unknown */
     struct buf body;
     struct upload *upload;         /* the body goes there instead */

@@ -46,7 +46,7 @@ static bool may(struct api *api, const struct api_user *user, const json_t *spec
     *ret_why = NULL;
     if (attributes)
         return auth_allows(api, user, &access, ret_why);
-    return user_is_in(user, "system:masters") ||
+    return user_is_in(user, USER_MASTERS) ||
            may_read_path(text_at(path, "path"), text_at(path, "verb"));
 }
 
@@ -108,7 +108,7 @@ static json_t *resource_rules(const struct request *request, const char *namespa
 
 static json_t *rules_status(const struct request *request, const json_t *spec)
 {
-    bool is_master = user_is_in(&request->user->view, "system:masters");
+    bool is_master = user_is_in(&request->user->view, USER_MASTERS);
     json_t *paths = is_master ? json_pack("[s]", "*")
                               : json_pack("[s,s,s,s,s,s,s,s,s,s,s]", "/api", "/api/*", "/apis",
                                           "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*",

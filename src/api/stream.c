@@ -1,5 +1,6 @@
 /* api/stream.c - a descriptor's bytes as an answer. */
 #include "api/stream.h"
+#include "api/connection.h"
 #include "api/internal.h"
 #include "base/mem.h"
 #include <errno.h>

@@ -25,6 +25,7 @@ struct certificates {
     gnutls_certificate_credentials_t credentials; /* for new sessions */
     gnutls_certificate_credentials_t earlier;     /* sessions may still use it */
     gnutls_datum_t ticket_key;
+    gnutls_priority_t priorities;
 };
 
 /* --- names --- */
@@ -155,6 +156,15 @@ static void check_renewal(void *arg)
     loop_timer_again(certificates->timer, TLS_RENEWAL_CHECK_MS);
 }
 
+static int prepare_sessions(struct certificates *certificates, struct err *err)
+{
+    int code = gnutls_session_ticket_key_generate(&certificates->ticket_key);
+
+    if (code >= 0)
+        code = gnutls_priority_init(&certificates->priorities, PRIORITIES, NULL);
+    return code < 0 ? err_set(err, ERR_INTERNAL, "sessions: %s", gnutls_strerror(code)) : 0;
+}
+
 struct certificates *tls_open(struct loop *loop, const struct api_options *options, struct err *err)
 {
     struct certificates *certificates = mem_new(struct certificates);
@@ -164,7 +174,7 @@ struct certificates *tls_open(struct loop *loop, const struct api_options *optio
     collect_names(certificates, options);
     if (pki_ca(certificates->directory, &certificates->ca, err) < 0 ||
         load_server(certificates, NULL, err) < 0 || load_credentials(certificates, err) < 0 ||
-        gnutls_session_ticket_key_generate(&certificates->ticket_key) < 0) {
+        prepare_sessions(certificates, err) < 0) {
         (void)err_wrap(err, "TLS");
         tls_close(certificates);
         return NULL;
@@ -185,6 +195,8 @@ void tls_close(struct certificates *certificates)
     if (certificates->ticket_key.data)
         gnutls_memset(certificates->ticket_key.data, 0, certificates->ticket_key.size);
     gnutls_free(certificates->ticket_key.data);
+    if (certificates->priorities)
+        gnutls_priority_deinit(certificates->priorities);
     pki_pair_done(&certificates->ca);
     pki_pair_done(&certificates->server);
     for (size_t i = 0; i < certificates->name_count; i++)
@@ -194,25 +206,22 @@ void tls_close(struct certificates *certificates)
     free(certificates);
 }
 
-void tls_daemon_options(const struct certificates *certificates,
-                        struct MHD_OptionItem options[TLS_OPTIONS_MAX])
+gnutls_session_t tls_session_new(struct certificates *certificates, int fd)
 {
-    options[0] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, certificates->server.key };
-    options[1] =
-        (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, certificates->server.certificate };
-    options[2] =
-        (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_TRUST, 0, certificates->ca.certificate };
-    options[3] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)PRIORITIES };
-    options[4] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
-}
+    static const gnutls_datum_t protocol = { (unsigned char *)"http/1.1", 8 };
+    gnutls_session_t session;
 
-void tls_session_started(struct certificates *certificates, gnutls_session_t session)
-{
+    if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
+        abort(); /* out of memory */
+    gnutls_priority_set(session, certificates->priorities);
     gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, certificates->credentials);
     gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+    gnutls_alpn_set_protocols(session, &protocol, 1, 0);
     /* A client that comes back, as those that close after each request do, is spared the
      * certificates. The key changes with every start of the daemon. */
     gnutls_session_ticket_enable_server(session, &certificates->ticket_key);
+    gnutls_transport_set_int(session, fd);
+    return session;
 }
 
 /* --- clients --- */

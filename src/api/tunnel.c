@@ -19,7 +19,6 @@
 
 struct tunnel {
     struct api *api;
-    struct listener *listener;
     struct tunnel *next, *previous;
     struct MHD_UpgradeResponseHandle *upgrade; /* NULL until the answer is sent */
     int socket;
@@ -63,9 +62,7 @@ static struct tunnel *tunnel_new(struct request *request)
 {
     struct tunnel *tunnel = mem_new(struct tunnel);
 
-    *tunnel = (struct tunnel){
-        .api = request->api, .listener = request->connection->listener, .socket = -1, .fd = -1
-    };
+    *tunnel = (struct tunnel){ .api = request->api, .socket = -1, .fd = -1 };
     link_tunnel(tunnel);
     return tunnel;
 }
@@ -93,7 +90,7 @@ static void tunnel_free(struct tunnel *tunnel)
     buf_done(&tunnel->early);
     if (tunnel->upgrade) {
         MHD_upgrade_action(tunnel->upgrade, MHD_UPGRADE_ACTION_CLOSE);
-        listener_kick(tunnel->listener);
+        listener_kick(&tunnel->api->listener);
     }
     free(tunnel);
 }
@@ -334,10 +331,6 @@ static void pump(struct tunnel *tunnel)
 {
     bool goes_on = exchange_frames(tunnel);
 
-    /* Over TLS the other end of the socket is libmicrohttpd, which has to be told that there is
-     * room or something to send. */
-    if (tunnel->listener->is_tls)
-        listener_kick(tunnel->listener);
     if (!goes_on ||
         (!wslay_event_want_read(tunnel->frames) && !wslay_event_want_write(tunnel->frames)))
         tunnel_free(tunnel);
@@ -362,9 +355,10 @@ static void upgraded(void *arg, struct MHD_Connection *mhd, void *state, const c
                      struct MHD_UpgradeResponseHandle *upgrade)
 {
     struct tunnel *tunnel = arg;
+    struct request *request = state;
     struct loop *loop = tunnel->api->loop;
 
-    ((struct request *)state)->tunnel = NULL;
+    request->tunnel = NULL;
     tunnel->upgrade = upgrade;
     tunnel->socket = socket;
     tunnel->frames = frames_new(tunnel);

@@ -1,5 +1,6 @@
 /* api/upload.c - a request body written to a descriptor as it comes. */
 #include "api/upload.h"
+#include "api/connection.h"
 #include "api/internal.h"
 #include "base/files.h"
 #include "base/mem.h"

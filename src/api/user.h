@@ -2,6 +2,8 @@
 #pragma once
 #include "api/api.h"
 
+#define USER_MASTERS "system:masters" /* the group that may do everything */
+
 struct user {
     unsigned references;
     struct api_user view; /* what hooks see; its texts are owned here */

@@ -106,7 +106,7 @@ static int read_object(struct request *request, json_t **ret_object, struct fail
         return -1;
     if (json_is_object(*ret_object))
         return 0;
-    json_decref(*ret_object);
+    json_decref(take_pointer(*ret_object));
     return failure_set(failure, ERR_BAD_REQUEST, "the body of the request must be an object");
 }
 

@@ -1,6 +1,7 @@
 /* api/watch.c - changes of a collection as a stream of events. */
 #include "api/watch.h"
 #include "api/index.h"
+#include "api/connection.h"
 #include "api/internal.h"
 #include "api/list.h"
 #include "api/selection.h"

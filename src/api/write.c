@@ -5,6 +5,7 @@
 #include "api/namespaces.h"
 #include "api/prepare.h"
 #include "api/request.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "store/object.h"
 #include <stdlib.h>
@@ -89,10 +90,14 @@ static void track_fields(const struct write *write, json_t *object, const json_t
                                    .api_version = kind_api_version(kind),
                                    .subresource = write->part == WRITE_STATUS ? "status" : NULL,
                                    .wall_ms = loop_wall_ms(write->api->loop) };
-    json_t *entries = json_at(object, "metadata.managedFields");
+    json_t *entries = managed_after_update(
+        write->resource->schema, json_at(object, "metadata.managedFields"), old, object, &writer);
 
-    json_set_at(object, "metadata.managedFields",
-                managed_after_update(write->resource->schema, entries, old, object, &writer));
+    if (json_array_size(entries))
+        json_set_at(object, "metadata.managedFields", json_incref(entries));
+    else
+        json_remove_at(object, "metadata.managedFields");
+    json_decref(entries);
 }
 
 /* Everything between what make() wants and what the store gets. */
@@ -124,11 +129,14 @@ static int complete(struct write *write, json_t *object, const json_t *old, stru
 
 static void link_write(struct write *write)
 {
-    write->next = write->api->writes;
+    struct api *api = write->api;
+
+    write->next = api->writes;
     write->previous = NULL;
     if (write->next)
         write->next->previous = write;
-    write->api->writes = write;
+    api->writes = write;
+    map_set(api->writes_by_key, write->key, write);
 }
 
 static void unlink_write(struct write *write)
@@ -139,6 +147,18 @@ static void unlink_write(struct write *write)
         write->previous->next = write->next;
     else
         write->api->writes = write->next;
+    if (map_get(write->api->writes_by_key, write->key) == write)
+        map_remove(write->api->writes_by_key, write->key);
+}
+
+static void cancel_waiting(struct write *write)
+{
+    while (write->first_waiting) {
+        struct write *waiting = write->first_waiting;
+
+        write->first_waiting = waiting->next_waiting;
+        write_cancel(waiting);
+    }
 }
 
 void writes_orphan(struct api *api)
@@ -147,8 +167,30 @@ void writes_orphan(struct api *api)
         struct write *write = api->writes;
 
         unlink_write(write);
+        cancel_waiting(write);
         write->api = NULL;
     }
+}
+
+/* Whether an earlier write of the same object is on its way; then this one waits for its end. */
+static bool waits(struct write *write)
+{
+    struct write *ahead;
+
+    if (!write->name)
+        return false;
+    free(write->key);
+    write->key = resource_key(write->resource, write->namespace_name, write->name);
+    ahead = map_get(write->api->writes_by_key, write->key);
+    if (!ahead)
+        return false;
+    write->next_waiting = NULL;
+    if (ahead->first_waiting)
+        ahead->last_waiting->next_waiting = write;
+    else
+        ahead->first_waiting = write;
+    ahead->last_waiting = write;
+    return true;
 }
 
 static void attempt(struct write *write);
@@ -179,9 +221,20 @@ static void translate(const struct write *write, const struct err *err, struct f
         failure->retry_after_s = 1;
 }
 
+/* The first goes on its way, most likely, and the others then wait behind it. */
+static void start_waiting(struct write *first)
+{
+    while (first) {
+        struct write *write = first;
+
+        first = write->next_waiting;
+        attempt(write);
+    }
+}
+
 static void stored(void *arg, const struct err *err, const struct record *record)
 {
-    struct write *write = arg;
+    struct write *write = arg, *waiting = write->first_waiting;
     auto_failure struct failure failure = { 0 };
 
     if (!write->api) {
@@ -189,6 +242,7 @@ static void stored(void *arg, const struct err *err, const struct record *record
         return;
     }
     unlink_write(write);
+    write->first_waiting = NULL;
     if (!err) {
         finish(write, NULL, record, NULL);
     } else if (is_worth_another(write, err)) {
@@ -197,6 +251,7 @@ static void stored(void *arg, const struct err *err, const struct record *record
         translate(write, err, &failure);
         finish(write, &failure, NULL, NULL);
     }
+    start_waiting(waiting);
 }
 
 static int submit(struct write *write, const json_t *object, int64_t expected,
@@ -284,7 +339,9 @@ static void attempt(struct write *write)
     auto_failure struct failure failure = { 0 };
 
     if (write->attempts && write->generates_name)
-        write->name = (free(write->name), NULL);
+        free(take_pointer(write->name));
+    if (waits(write))
+        return;
     if (write->attempts && write->request)
         buf_clear(&write->request->warnings);
     write->attempts++;

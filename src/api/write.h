@@ -4,8 +4,9 @@
  *   generation -> validation, admission -> managedFields -> nothing changed? dry run? ->
  *   compare-and-swap in the store -> done()
  *
- * When the store answers that somebody else was faster, all of it is done again with what is
- * there then, at most WRITE_ATTEMPTS_MAX times: a revision the client insisted on fails in make. */
+ * Writes of one object that come through here go one after the other. When the store answers that
+ * somebody else was faster all the same, all of it is done again with what is there then, at most
+ * WRITE_ATTEMPTS_MAX times; a revision the client insisted on fails in make. */
 #pragma once
 #include "api/failure.h"
 #include "api/managed.h"
@@ -16,7 +17,7 @@ struct delete_options;
 struct request;
 struct write;
 
-enum { WRITE_ATTEMPTS_MAX = 8 };
+enum { WRITE_ATTEMPTS_MAX = 16 };
 
 enum write_part { WRITE_OBJECT, WRITE_STATUS };
 enum validation { VALIDATE_WARN, VALIDATE_STRICT, VALIDATE_IGNORE };
@@ -58,7 +59,9 @@ struct write {
     unsigned attempts;
     char *key;
     bool generates_name;
-    struct write *next, *previous; /* of those waiting for the store */
+    struct write *next, *previous; /* of those on their way to the store */
+    struct write *first_waiting, *last_waiting; /* for the same object, behind this one */
+    struct write *next_waiting;
 };
 
 /* A write of 'resource' with everything else zero; the caller fills it and starts it. */

@@ -48,10 +48,10 @@ static const json_t *set_of(const json_t *object, const char *manager, const cha
     size_t index;
     json_t *entry;
 
-    json_array_foreach(entries, index,
-                       entry) if (str_equal(json_text_at(entry, "manager", NULL), manager) &&
-                                  str_equal(json_text_at(entry, "operation", NULL),
-                                            operation)) return json_object_get(entry, "fieldsV1");
+    json_array_foreach (entries, index, entry)
+        if (str_equal(json_text_at(entry, "manager", NULL), manager) &&
+            str_equal(json_text_at(entry, "operation", NULL), operation))
+            return json_object_get(entry, "fieldsV1");
     return NULL;
 }
 
