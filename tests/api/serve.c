@@ -2,7 +2,7 @@
  * controllers, no drivers. What would need them is bound to small stand-ins here.
  *
  *   serve --socket PATH [--listen ADDRESS --tls DIR] [--store DIR] [--kubeconfig FILE]
- *         [--token TOKEN=USER,GROUP,...] [--only-masters]
+ *         [--token TOKEN=USER,GROUP,...] [--audit FILE]
  *
  * Prints "ready PORT" when it listens; ends on SIGTERM and SIGINT. */
 #include "api/api.h"
@@ -14,18 +14,21 @@
 #include "store/object.h"
 #include <fcntl.h>
 #include <getopt.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CLIENT_DAYS = 30, ECHO_SIZE = 64 * 1024 };
 
 struct setup {
     const char *socket, *listen, *tls, *store, *kubeconfig, *token, *audit;
-    bool refuses_images_in_use;
 };
 
 struct serve {
@@ -101,58 +104,53 @@ static void admit(void *arg, const struct kind *kind, json_t *object, const json
 
 /* --- stand-ins for streams --- */
 
-struct echo {
-    struct loop_source *io;
-    int fd;
-};
-
-/* A console that says back what it is told, and ends at "quit". */
-static void echo_ready(void *arg, int fd, unsigned events)
+/* A console that says back what it is told, and ends at "quit". In a thread of its own: it blocks
+ * when it is not read. */
+static void *echo(void *arg)
 {
-    struct echo *echo = arg;
+    int fd = (int)(intptr_t)arg;
     char bytes[ECHO_SIZE];
-    ssize_t size = recv(fd, bytes, sizeof bytes, 0);
-    bool ends = size <= 0 || (size == 4 && memcmp(bytes, "quit", 4) == 0);
+    ssize_t size;
 
-    for (ssize_t at = 0; !ends && at < size;) {
-        ssize_t sent = send(fd, bytes + at, (size_t)(size - at), MSG_NOSIGNAL);
-        if (sent <= 0)
-            ends = true;
-        else
-            at += sent;
+    while ((size = recv(fd, bytes, sizeof bytes, 0)) > 0) {
+        if (size == 4 && memcmp(bytes, "quit", 4) == 0)
+            break;
+        for (ssize_t at = 0; at < size;) {
+            ssize_t sent = send(fd, bytes + at, (size_t)(size - at), MSG_NOSIGNAL);
+
+            if (sent <= 0)
+                size = 0;
+            else
+                at += sent;
+        }
     }
-    if (!ends)
-        return;
-    loop_source_free(echo->io);
-    close(echo->fd);
-    free(echo);
+    close(fd);
+    return NULL;
 }
 
 static void console(void *arg, struct api_call *call)
 {
-    struct serve *serve = arg;
-    struct echo *echo = mem_new(struct echo);
+    pthread_t thread;
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        abort();
-    echo->fd = ends[0];
-    echo->io = loop_io(serve->loop, ends[0], LOOP_READ, echo_ready, echo);
-    if (send(ends[0], "hello\n", 6, MSG_NOSIGNAL) != 6)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
+        send(ends[0], "hello\n", 6, MSG_NOSIGNAL) != 6)
         abort();
     if (str_equal(api_call_option(call, "close"), "1"))
         shutdown(ends[0], SHUT_WR);
+    if (pthread_create(&thread, NULL, echo, (void *)(intptr_t)ends[0]) != 0)
+        abort();
+    pthread_detach(thread);
     api_call_stream(call, ends[1]);
 }
 
 static void log_of(void *arg, struct api_call *call)
 {
-    const char *path = json_text_at(api_call_object(call), "metadata.annotations", NULL);
     const json_t *annotations = json_at(api_call_object(call), "metadata.annotations");
+    const char *path = json_string_value(json_object_get(annotations, "log"));
     int fd;
     struct err err;
 
-    path = json_string_value(json_object_get(annotations, "log"));
     fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
         (void)err_errno(&err, "open log");
@@ -205,6 +203,16 @@ static void content(void *arg, struct api_call *call)
     api_call_upload(call, fd, upload_ended, NULL);
 }
 
+/* Not what a screenshot is, but a test can ask for it: all history is forgotten. */
+static void compact(void *arg, struct api_call *call)
+{
+    struct store *store = ((struct serve *)arg)->store;
+
+    store->ops->compact(store, store->ops->revision(store));
+    api_call_json(call, 200,
+                  json_pack("{s:I}", "compacted", (json_int_t)store->ops->compacted(store)));
+}
+
 /* --- stand-ins for computed kinds --- */
 
 static json_t *nodes(void *arg, const char *namespace_name)
@@ -232,10 +240,20 @@ static json_t *pod_metrics(void *arg, const char *namespace_name)
 
 /* --- start --- */
 
-static void ignore_result(void *arg, const struct err *err, const struct record *record) {}
-
-static void make_namespace(struct store *store, const char *name)
+static void namespace_made(void *arg, const struct err *err, const struct record *record)
 {
+    const struct serve *serve = arg;
+
+    if (err && err->code != ERR_ALREADY_EXISTS)
+        fail(err);
+    printf("ready %u\n", api_port(serve->api));
+    fflush(stdout);
+}
+
+static void make_namespace(struct serve *serve, const char *name)
+{
+    struct store *store = serve->store;
+
     auto_free char *key = object_key("", "namespaces", "", name);
     auto_json json_t *object = json_pack(
         "{s:s,s:s,s:{s:s,s:o,s:s},s:{s:[s]},s:{s:s}}", "apiVersion", "v1", "kind", "Namespace",
@@ -246,7 +264,7 @@ static void make_namespace(struct store *store, const char *name)
     struct store_value value;
 
     object_encode(object, &text, &value);
-    store->ops->put(store, key, value, STORE_MUST_NOT_EXIST, ignore_result, NULL);
+    store->ops->put(store, key, value, STORE_MUST_NOT_EXIST, namespace_made, serve);
 }
 
 static char *base64_line(const char *text)
@@ -277,6 +295,76 @@ static void write_text(const char *directory, const char *name, const char *text
         fail(&err);
 }
 
+static char *read_text(const char *directory, const char *name)
+{
+    auto_free char *path = str_printf("%s/%s", directory, name);
+    struct buf text = { 0 };
+    struct err err;
+
+    if (file_read(path, 64 * 1024, &text, &err) < 0)
+        fail(&err);
+    return buf_take(&text);
+}
+
+static gnutls_datum_t datum_of(const char *text)
+{
+    return (gnutls_datum_t){ (unsigned char *)text, (unsigned)strlen(text) };
+}
+
+static void must(int result)
+{
+    if (result < 0)
+        abort();
+}
+
+/* admin.crt once more under another name: issued by 'issuer' (its files in the directory too), with
+ * a life that ended a day ago when it is to be 'expired'. */
+static void write_variant(const char *tls, const char *name, const char *issuer, bool expired)
+{
+    auto_free char *crt_name = str_printf("%s.crt", name), *key_name = str_printf("%s.key", name);
+    auto_free char *issuer_crt = str_printf("%s.crt", issuer),
+                   *issuer_key = str_printf("%s.key", issuer);
+    auto_free char *crt_pem = read_text(tls, "admin.crt"), *key_pem = read_text(tls, "admin.key");
+    auto_free char *ca_pem = read_text(tls, issuer_crt), *ca_key_pem = read_text(tls, issuer_key);
+    gnutls_datum_t crt_text = datum_of(crt_pem), ca_text = datum_of(ca_pem),
+                   ca_key_text = datum_of(ca_key_pem), out;
+    time_t end = time(NULL) + (expired ? -1 : 1) * 24 * 3600;
+    gnutls_x509_crt_t crt, ca;
+    gnutls_x509_privkey_t ca_key;
+
+    must(gnutls_x509_crt_init(&crt));
+    must(gnutls_x509_crt_init(&ca));
+    must(gnutls_x509_privkey_init(&ca_key));
+    must(gnutls_x509_crt_import(crt, &crt_text, GNUTLS_X509_FMT_PEM));
+    must(gnutls_x509_crt_import(ca, &ca_text, GNUTLS_X509_FMT_PEM));
+    must(gnutls_x509_privkey_import(ca_key, &ca_key_text, GNUTLS_X509_FMT_PEM));
+    must(gnutls_x509_crt_set_activation_time(crt, end - 10 * 24 * 3600));
+    must(gnutls_x509_crt_set_expiration_time(crt, end));
+    must(gnutls_x509_crt_sign2(crt, ca, ca_key, GNUTLS_DIG_SHA256, 0));
+    must(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &out));
+    auto_free char *text = str_dup_part((char *)out.data, out.size);
+    write_text(tls, crt_name, text);
+    write_text(tls, key_name, key_pem);
+    gnutls_free(out.data);
+    gnutls_x509_crt_deinit(crt);
+    gnutls_x509_crt_deinit(ca);
+    gnutls_x509_privkey_deinit(ca_key);
+}
+
+/* An administrator of somebody else's: issued by another authority. */
+static void write_foreign(const char *tls)
+{
+    static const char *const masters[] = { "system:masters", NULL };
+    auto_free char *directory = str_printf("%s/foreign", tls);
+    auto_free char *crt = NULL, *key = NULL, *ca = NULL;
+    struct err err;
+
+    if (api_issue_client(directory, "admin", masters, CLIENT_DAYS, &crt, &key, &ca, &err) < 0)
+        fail(&err);
+    write_text(directory, "admin.crt", crt);
+    write_text(directory, "admin.key", key);
+}
+
 /* Client certificates for an administrator and for bob, and a kubeconfig for the first. */
 static void write_clients(const struct serve *serve)
 {
@@ -295,6 +383,9 @@ static void write_clients(const struct serve *serve)
     write_text(tls, "admin.key", key);
     write_text(tls, "bob.crt", bob_crt);
     write_text(tls, "bob.key", bob_key);
+    write_variant(tls, "expired", "ca", /*expired=*/true);
+    write_variant(tls, "selfsigned", "admin", /*expired=*/false);
+    write_foreign(tls);
     auto_free char *crt64 = base64_line(crt), *key64 = base64_line(key), *ca64 = base64_line(ca);
     auto_free char *text = str_printf(
         "apiVersion: v1\nkind: Config\ncurrent-context: virga\n"
@@ -363,7 +454,6 @@ static void open_parts(struct serve *serve)
     if (!serve->store)
         fail(&err);
     serve->audit = setup->audit ? fopen(setup->audit, "we") : NULL;
-    make_namespace(serve->store, "default");
 }
 
 static void open_api(struct serve *serve)
@@ -388,6 +478,7 @@ static void open_api(struct serve *serve)
     api_bind(serve->api, &kind_instance, "console", console, serve);
     api_bind(serve->api, &kind_instance, "log", log_of, serve);
     api_bind(serve->api, &kind_instance, "exec", exec, serve);
+    api_bind(serve->api, &kind_instance, "screenshot", compact, serve);
     api_bind(serve->api, &kind_image, "content", content, serve);
     api_bind_computed(serve->api, &kind_node, nodes, serve);
     api_bind_computed(serve->api, &kind_node_metrics, node_metrics, serve);
@@ -417,8 +508,7 @@ int main(int argc, char **argv)
         write_clients(&serve);
     term = loop_signal(serve.loop, SIGTERM, stop, serve.loop);
     interrupt = loop_signal(serve.loop, SIGINT, stop, serve.loop);
-    printf("ready %u\n", api_port(serve.api));
-    fflush(stdout);
+    make_namespace(&serve, "default");
     if (loop_run(serve.loop, &err) < 0)
         fail(&err);
     api_free(serve.api);
