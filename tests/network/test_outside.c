@@ -112,6 +112,7 @@ TEST(a_guest_connects_to_the_outside_by_tcp)
     lab_network(&rig, one, /*nat=*/true);
     struct guest guest = guest_join(&rig, one, 2);
     auto_close int listener = outside_socket(&outside, SOCK_STREAM, "192.168.50.2", SERVICE);
+    CHECK(listener >= 0);
     struct ends ends = ends_to(&guest, "192.168.50.2");
     struct frame syn = tcp_syn(&ends);
     guest_send(&guest, &syn);
@@ -334,5 +335,29 @@ TEST(a_lost_uplink_is_made_again)
     check_talks(&guest, "192.168.50.2", "192.168.50.1");
     guest_leave(&guest);
     RIG_OK(&rig, network_remove, one);
+    end();
+}
+
+TEST(rules_that_the_host_flushed_are_noticed_and_made_again)
+{
+    struct network_status status;
+
+    begin();
+    lab_network(&rig, one, /*nat=*/true);
+    lab_network(&rig, two, /*nat=*/true);
+    struct guest a = guest_join(&rig, one, 2), b = guest_join(&rig, two, 2);
+    host_rules("flush ruleset"); /* as "systemctl restart nftables" does */
+    RIG_OK(&rig, network_refresh, one);
+    rig.network->ops->network_observe(rig.network, one, &status);
+    CHECK(!status.is_up);
+    CHECK_CONTAINS(status.message, "virga_vt");
+    lab_network(&rig, one, /*nat=*/true);
+    lab_network(&rig, two, /*nat=*/true); /* its entries went with the others' */
+    check_talks(&a, "192.168.50.2", "192.168.50.1");
+    check_talks(&b, "192.168.50.2", "192.168.50.1");
+    guest_leave(&a);
+    guest_leave(&b);
+    RIG_OK(&rig, network_remove, one);
+    RIG_OK(&rig, network_remove, two);
     end();
 }

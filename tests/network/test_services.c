@@ -543,6 +543,7 @@ TEST(the_gateway_answers_pings_and_hides_all_else)
     begin(/*nat=*/false);
     struct guest guest = guest_join(&rig, one, 2);
     auto_close int listener = network_socket(&rig, one, SOCK_STREAM, "0.0.0.0", 8080);
+    CHECK(listener >= 0);
     struct ends ends = ends_to_gateway(&guest, 4);
     ends.to_port = 8080;
     struct frame syn = tcp_syn(&ends), echo = ping(&ends);

@@ -1,6 +1,7 @@
 /* drivers/network/netns/addresses.c - addresses of links and default routes. */
 #include "drivers/network/netns/netlink_call.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -97,12 +98,13 @@ int address_each(struct netlink *netlink, address_fn *fn, void *arg, struct err 
 
 /* --- exactly these --- */
 
-enum { STALE_MAX = 16 };
+enum { WANTED_MAX = 4, STALE_MAX = 16 };
 
 struct comparison {
     int link_index;
     const struct ip_prefix *wanted;
     unsigned wanted_count;
+    bool is_there[WANTED_MAX];
     struct ip_prefix stale[STALE_MAX]; /* the rest waits for the next round */
     unsigned stale_count;
 };
@@ -116,29 +118,34 @@ static void on_compared(void *arg, int link_index, const struct ip_prefix *addre
 {
     struct comparison *comparison = arg;
 
-    if (link_index != comparison->link_index || is_link_local(&address->addr) ||
-        comparison->stale_count == STALE_MAX)
+    if (link_index != comparison->link_index)
         return;
     for (unsigned i = 0; i < comparison->wanted_count; i++)
         if (comparison->wanted[i].length == address->length &&
-            ip_equal(&comparison->wanted[i].addr, &address->addr))
+            ip_equal(&comparison->wanted[i].addr, &address->addr)) {
+            comparison->is_there[i] = true;
             return;
-    comparison->stale[comparison->stale_count++] = *address;
+        }
+    if (!is_link_local(&address->addr) && comparison->stale_count < STALE_MAX)
+        comparison->stale[comparison->stale_count++] = *address;
 }
 
 /* The stale ones go first: the same address with another length would be in the way. */
 int address_set(struct netlink *netlink, int link_index, const struct ip_prefix *wanted,
                 unsigned wanted_count, struct err *err)
 {
-    struct comparison comparison = { link_index, wanted, wanted_count, { { { 0 }, 0 } }, 0 };
+    struct comparison comparison = { .link_index = link_index,
+                                     .wanted = wanted,
+                                     .wanted_count = wanted_count };
 
+    assert(wanted_count <= WANTED_MAX);
     if (address_each(netlink, on_compared, &comparison, err) < 0)
         return -1;
     for (unsigned i = 0; i < comparison.stale_count; i++)
         if (address_remove(netlink, link_index, &comparison.stale[i], err) < 0)
             return -1;
     for (unsigned i = 0; i < wanted_count; i++)
-        if (address_add(netlink, link_index, &wanted[i], err) < 0)
+        if (!comparison.is_there[i] && address_add(netlink, link_index, &wanted[i], err) < 0)
             return -1;
     return 0;
 }

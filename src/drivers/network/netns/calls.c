@@ -83,7 +83,7 @@ void netns_network_remove(struct network_driver *driver, const char *uid, struct
 /* That something is wrong with the network is not a failure of looking at it. */
 static int refresh_work(struct task *task, struct err *err)
 {
-    (void)segment_check(task->segment, &task->seen, &task->ports, &task->refused);
+    (void)segment_check(task->host, task->segment, &task->seen, &task->ports, &task->refused);
     return 0;
 }
 

@@ -52,6 +52,7 @@ static struct host *host_new(const struct network_setup *setup, struct err *err)
     host->dnsmasq_user = find_user();
     allow_watches();
     pthread_mutex_init(&host->lock, NULL);
+    host->rules_generation = 1;
     host->references = 1;
     return host;
 }

@@ -133,8 +133,7 @@ static int ensure_inside(void *arg, struct netlink *netlink, struct err *err)
     fault_point("network.addresses");
     if (!config->nat)
         return uplink_remove(inside->host, inside->segment, err);
-    return uplink_ensure(inside->host, inside->segment, netlink, config, inside->seen->note,
-                         sizeof inside->seen->note, err);
+    return uplink_ensure(inside->host, inside->segment, netlink, config, inside->seen->note, err);
 }
 
 /* --- the whole --- */
@@ -265,15 +264,18 @@ static int check_inside(void *arg, struct netlink *netlink, struct err *err)
     return guard_check(err);
 }
 
-int segment_check(struct segment *segment, struct segment_seen *ret_seen, char ***ret_ports,
-                  struct err *err)
+int segment_check(struct host *host, struct segment *segment, struct segment_seen *ret_seen,
+                  char ***ret_ports, struct err *err)
 {
     *ret_seen = (struct segment_seen){ 0 };
     *ret_ports = segment_ports(segment, err);
     if (!*ret_ports)
         return -1;
     guard_forget(&segment->guard);
+    segment->uplink_rules_generation = 0;
     if (dnsmasq_look(segment, &ret_seen->server, err) < 0)
         return -1;
-    return segment_visit(segment, check_inside, segment, err);
+    if (segment_visit(segment, check_inside, segment, err) < 0)
+        return -1;
+    return segment->has_uplink ? uplink_check(host, segment, err) : 0;
 }

@@ -10,14 +10,15 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-/* Written once by open(), but for the lock, which whoever changes the host's namespace holds. */
+/* Written once by open(), but for what stands under the lock. */
 struct host {
     char *state_dir, *run_dir;
     char prefix[HOST_PREFIX_SIZE];
     int netns_fd; /* where the daemon was started: the way outside */
     const char *dnsmasq_user;
-    pthread_mutex_t lock;
-    unsigned references; /* counted by the loop thread */
+    pthread_mutex_t lock;      /* held by who works in the host's namespace */
+    unsigned rules_generation; /* grows when the host's table was found gone; from 1 */
+    unsigned references;       /* counted by the loop thread */
 };
 
 struct segment {
@@ -26,8 +27,10 @@ struct segment {
     char *state_dir;  /* state_dir/UID */
     char *netns_path; /* run_dir/UID/netns */
     struct guard guard;
-    bool has_uplink;     /* as last ensured by this process */
-    unsigned references; /* counted by the loop thread */
+    unsigned uplink_slot;             /* whose rules this process has applied, */
+    unsigned uplink_rules_generation; /* and when; 0: never */
+    bool has_uplink;                  /* as last ensured by this process */
+    unsigned references;              /* counted by the loop thread */
 };
 
 struct segment *segment_new(const struct host *host, const char *uid);
@@ -63,8 +66,8 @@ int segment_ensure(struct host *host, struct segment *segment, const struct netw
 int segment_remove(struct host *host, struct segment *segment, struct err *err);
 /* Fails with the reason when something of the network is not in place. 'ret_seen' says which
  * server runs. 'ret_ports' (ids, NULL-terminated) is NULL when there is no namespace. */
-int segment_check(struct segment *segment, struct segment_seen *ret_seen, char ***ret_ports,
-                  struct err *err);
+int segment_check(struct host *host, struct segment *segment, struct segment_seen *ret_seen,
+                  char ***ret_ports, struct err *err);
 /* Port ids in the namespace; removes taps that were left without their id. NULL and 'err' when
  * there is no namespace. */
 char **segment_ports(struct segment *segment, struct err *err);
@@ -83,7 +86,8 @@ int dial_job(struct segment *segment, uint8_t family, int *ret_fd, struct err *e
 /* --- uplink.c --- */
 
 /* With the thread in the namespace; 'inside' is its netlink. */
-int uplink_ensure(struct host *host, const struct segment *segment, struct netlink *inside,
-                  const struct network_config *config, char *note, size_t note_size,
-                  struct err *err);
-int uplink_remove(struct host *host, const struct segment *segment, struct err *err);
+int uplink_ensure(struct host *host, struct segment *segment, struct netlink *inside,
+                  const struct network_config *config, char note[256], struct err *err);
+int uplink_remove(struct host *host, struct segment *segment, struct err *err);
+/* ERR_NOT_FOUND: the host's end or its rules are gone. */
+int uplink_check(struct host *host, const struct segment *segment, struct err *err);

@@ -74,56 +74,64 @@ static int turn_on_forwarding(struct netlink *outside, bool ipv6, struct err *er
     return sysctl_set("ipv6/conf/all/forwarding", "1", err);
 }
 
-/* Another table of the host that drops what is forwarded wins over ours, which accepts it. */
-static void note_other_firewall(const char *prefix, char *note, size_t note_size)
+/* What else filters packets in the host's namespace. */
+struct survey {
+    bool has_own_table;
+    char note[256]; /* on a firewall that stands in the way, or "" */
+};
+
+/* Another table that drops what is forwarded wins over ours, which accepts it. */
+static void survey_chain(struct survey *survey, const json_t *chain, const char *prefix,
+                         const char *own_table)
 {
-    auto_free char *own = str_printf("virga_%s", prefix);
+    const char *family = json_text_at(chain, "family", "?");
+    const char *table = json_text_at(chain, "table", "?");
+
+    if (str_equal(table, own_table)) {
+        survey->has_own_table = true;
+        return;
+    }
+    if (survey->note[0] || str_equal(family, "bridge") ||
+        !str_equal(json_text_at(chain, "hook", NULL), "forward") ||
+        !str_equal(json_text_at(chain, "policy", NULL), "drop"))
+        return;
+    (void)snprintf(
+        survey->note, sizeof survey->note,
+        "the host's own firewall (table %.16s %.64s, chain %.64s) drops what is forwarded "
+        "by default: it must accept the links %su*",
+        family, table, json_text_at(chain, "name", "?"), prefix);
+}
+
+static int survey_rules(const char *prefix, struct survey *ret_survey, struct err *err)
+{
+    auto_free char *own_table = str_printf("virga_%s", prefix);
     auto_json json_t *objects = NULL;
-    struct err unused;
     size_t i;
     json_t *object;
 
-    if (nft_list("list chains", &objects, &unused) < 0)
-        return;
+    *ret_survey = (struct survey){ 0 };
+    if (nft_list("list chains", &objects, err) < 0)
+        return -1;
     json_array_foreach (objects, i, object) {
-        const char *table = json_text_at(object, "chain.table", "");
+        const json_t *chain = json_at(object, "chain");
 
-        if (!str_equal(json_text_at(object, "chain.hook", NULL), "forward") ||
-            !str_equal(json_text_at(object, "chain.policy", NULL), "drop") ||
-            str_equal(json_text_at(object, "chain.family", NULL), "bridge") ||
-            str_equal(table, own))
-            continue;
-        (void)snprintf(note, note_size,
-                       "the host's own firewall (table %s %s, chain %s) drops what is forwarded "
-                       "by default: it must accept the links %su*",
-                       json_text_at(object, "chain.family", "?"), table,
-                       json_text_at(object, "chain.name", "?"), prefix);
-        return;
+        if (chain)
+            survey_chain(ret_survey, chain, prefix, own_table);
     }
-}
-
-static int apply_host_rules(const char *prefix, const char *name,
-                            const struct uplink_addresses *addresses, struct err *err)
-{
-    auto_buf struct buf text = { 0 };
-
-    rules_host(prefix, &text);
-    rules_host_uplink(prefix, name, addresses, /*is_there=*/true, &text);
-    return nft_apply(text.bytes, err);
+    return 0;
 }
 
 /* --- outside --- */
 
 struct outside {
     struct host *host;
-    const struct segment *segment;
+    struct segment *segment;
     const struct network_config *config;
     int netns_fd;  /* of the network */
     bool is_whole; /* the namespace has its end of the pair */
     bool ipv6;     /* the host knows IPv6, and the network has it */
     struct uplink_addresses addresses;
-    char *note;
-    size_t note_size;
+    char *note; /* 256 bytes */
 };
 
 /* An end whose other one is in a namespace of before is of no use. */
@@ -142,6 +150,31 @@ static int find_or_add_pair(const struct outside *outside, struct netlink *netli
         return -1;
     fault_point("network.uplink");
     return link_find(netlink, name, ret_link, err);
+}
+
+/* As last applied by this process they are left alone, as long as the table is there. */
+static int ensure_host_rules(struct outside *outside, const char *name, unsigned slot,
+                             struct err *err)
+{
+    struct host *host = outside->host;
+    struct segment *segment = outside->segment;
+    auto_buf struct buf text = { 0 };
+    struct survey survey;
+
+    if (survey_rules(host->prefix, &survey, err) < 0)
+        return -1;
+    (void)snprintf(outside->note, sizeof survey.note, "%s", survey.note);
+    if (!survey.has_own_table)
+        host->rules_generation++;
+    if (segment->uplink_rules_generation == host->rules_generation && segment->uplink_slot == slot)
+        return 0;
+    rules_host(host->prefix, &text);
+    rules_host_uplink(host->prefix, name, &outside->addresses, /*is_there=*/true, &text);
+    if (nft_apply(text.bytes, err) < 0)
+        return -1;
+    segment->uplink_rules_generation = host->rules_generation;
+    segment->uplink_slot = slot;
+    return 0;
 }
 
 /* Host addresses are the daemon's namespace's business: only those of the range are ours. */
@@ -166,10 +199,9 @@ static int ensure_outside_end(void *arg, struct netlink *netlink, struct err *er
         address_set(netlink, link.index, wanted, outside->ipv6 ? 2 : 1, err) < 0)
         return -1;
     fault_point("network.uplink.addresses");
-    if (apply_host_rules(outside->host->prefix, name, &outside->addresses, err) < 0)
+    if (ensure_host_rules(outside, name, slot, err) < 0)
         return -1;
     fault_point("network.uplink.rules");
-    note_other_firewall(outside->host->prefix, outside->note, outside->note_size);
     return turn_on_forwarding(netlink, outside->ipv6, err);
 }
 
@@ -193,16 +225,12 @@ static int ensure_inside_end(const struct outside *outside, struct netlink *insi
     return outside->ipv6 ? route_set_default(inside, link.index, &addresses->host6.addr, err) : 0;
 }
 
-int uplink_ensure(struct host *host, const struct segment *segment, struct netlink *inside,
-                  const struct network_config *config, char *note, size_t note_size,
-                  struct err *err)
+int uplink_ensure(struct host *host, struct segment *segment, struct netlink *inside,
+                  const struct network_config *config, char note[256], struct err *err)
 {
-    struct outside outside = { .host = host,
-                               .segment = segment,
-                               .config = config,
-                               .netns_fd = -1,
-                               .note = note,
-                               .note_size = note_size };
+    struct outside outside = {
+        .host = host, .segment = segment, .config = config, .netns_fd = -1, .note = note
+    };
     struct link link;
 
     outside.is_whole = link_find(inside, UPLINK_NAME, &link, err) == 0;
@@ -270,10 +298,36 @@ static int remove_in_host(void *arg, struct netlink *netlink, struct err *err)
     return link_remove(netlink, link.index, err);
 }
 
-int uplink_remove(struct host *host, const struct segment *segment, struct err *err)
+int uplink_remove(struct host *host, struct segment *segment, struct err *err)
 {
     struct removal removal = { .prefix = host->prefix };
 
+    segment->uplink_rules_generation = 0;
     uplink_host_name(host->prefix, segment->uid, removal.name);
     return host_visit(host, remove_in_host, &removal, err);
+}
+
+/* --- looking --- */
+
+static int check_in_host(void *arg, struct netlink *netlink, struct err *err)
+{
+    const struct removal *check = arg;
+    struct survey survey;
+    struct link link;
+
+    if (link_find(netlink, check->name, &link, err) < 0 ||
+        survey_rules(check->prefix, &survey, err) < 0)
+        return -1;
+    if (!survey.has_own_table)
+        return err_set(err, ERR_NOT_FOUND, "the host's table virga_%s of rules is gone",
+                       check->prefix);
+    return 0;
+}
+
+int uplink_check(struct host *host, const struct segment *segment, struct err *err)
+{
+    struct removal check = { .prefix = host->prefix };
+
+    uplink_host_name(host->prefix, segment->uid, check.name);
+    return host_visit(host, check_in_host, &check, err);
 }
