@@ -277,6 +277,7 @@ static struct verdict come_up(struct scene *scene)
     show_machine(scene);
     obey_reset(scene);
     keep_paused_or_running(scene);
+    disks_attach(scene);
     (void)volumes_unclaim(scene, false);
     return VERDICT_AGAIN(usage_show(scene));
 }

@@ -80,6 +80,7 @@ int64_t instance_start_due_ms(const struct scene *scene); /* until the back-off 
 
 /* --- run --- */
 void launch_forget(struct scene *scene);
+void disks_attach(struct scene *scene); /* those that the spec has and the running machine has not */
 
 /* --- usage --- */
 int64_t usage_show(struct scene *scene); /* milliseconds to the next look */

@@ -354,3 +354,39 @@ void machine_climb(struct scene *scene)
         launch_machine(scene, &none);
     }
 }
+
+/* --- while it runs --- */
+
+static bool machine_has_disk(const struct scene *scene, const char *name)
+{
+    for (unsigned i = 0; i < scene->machine.disk_count; i++)
+        if (str_equal(scene->machine.disks[i], name))
+            return true;
+    return false;
+}
+
+static void attach_disk(struct scene *scene, const json_t *wanted)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+    auto_clean(machine_config_free_auto) struct machine_config *config = mem_new(struct machine_config);
+    const char *name = json_text_at(wanted, "name", "");
+    auto_free char *op = str_printf("attach %s", name);
+    struct err err;
+
+    if (add_volume(scene, config, name, json_text_at(wanted, "volume", ""), &err) < 0)
+        return;
+    config->disks[0].source.read_only |= json_bool_at(wanted, "readOnly", false);
+    if (work_op_begin(scene->work, op))
+        compute->ops->disk_attach(compute, scene->uid, &config->disks[0], work_op_done(scene->work, op));
+}
+
+void disks_attach(struct scene *scene)
+{
+    const json_t *disks = scene_list(scene, "spec.disks");
+
+    if (!volumes_hold(scene) || scene->machine.state == MACHINE_CRASHED)
+        return;
+    for (size_t i = 0; i < json_array_size(disks); i++)
+        if (!machine_has_disk(scene, json_text_at(json_array_get(disks, i), "name", "")))
+            attach_disk(scene, json_array_get(disks, i));
+}

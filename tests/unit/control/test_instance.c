@@ -314,3 +314,27 @@ TEST(an_instance_that_does_not_fit_waits_for_room)
     wait_for("b", "Running");
     end();
 }
+
+TEST(a_disk_added_to_the_spec_is_attached_while_the_machine_runs)
+{
+    begin(6);
+    create_image();
+    control_create(site.control, &kind_volume,
+                   json_pack("{s:{s:s,s:s},s:{s:s}}", "metadata", "name", "data", "namespace", "default",
+                             "spec", "size", "1Gi"),
+                   nobody);
+    create_instance("web", simple_spec());
+    wait_for("web", "Running");
+    loop_sim_advance(site.loop, 3000);
+    auto_free char *uid = uid_of("web");
+    json_t *object = instance("web");
+    json_set_at(object, "spec.disks", json_pack("[{s:s,s:s}]", "name", "data", "volume", "data"));
+    control_update(site.control, &kind_instance, object, nobody);
+    loop_sim_advance(site.loop, 5000);
+    const struct machine_config *config = compute_fake_config(site.world, uid);
+    CHECK_STR(config->disks[config->disk_count - 1].name, "data");
+    CHECK_EQ(compute_fake_launches(site.world, uid), 1);
+    delete_instance("web");
+    CHECK_EQ(compute_fake_trace_count(site.world), 0);
+    end();
+}
