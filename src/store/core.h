@@ -93,6 +93,9 @@ void core_batch_done(struct core *core, const struct err *err); /* NULL: durable
 /* Asks for a batch soon, since there is something to commit. */
 void core_wake(struct core *core);
 
+/* As store_memory_crash(); nothing is under way in the engine any more. */
+void core_crash(struct core *core, size_t kept_count);
+
 /* --- between core.c and core_write.c --- */
 void core_apply(struct core *core, struct record *record, int64_t time_ms);
 void core_wake_watches(struct core *core);

@@ -271,17 +271,30 @@ static void on_retry(void *arg)
     commit_batch(core);
 }
 
-/* Later writes were decided against the ones that failed, so all on their way fail together. */
-static void fail(struct core *core, struct write *first, const struct err *err)
+/* All writes that are not durable, in order. The queue is empty then. */
+static struct write *take_all(struct core *core)
 {
-    struct write **end = &first;
+    struct write *first = take_pointer(core->batch_first), **end = &first;
 
     while (*end)
         end = &(*end)->next;
     *end = core->queue_first;
     core->queue_first = core->queue_last = NULL;
+    return first;
+}
+
+static void forget_pending(struct core *core)
+{
     core->waiting_count = core->waiting_size = 0;
     records_done(&core->pending);
+}
+
+/* Later writes were decided against the ones that failed, so all on their way fail together. */
+static void fail(struct core *core, const struct err *err)
+{
+    struct write *first = take_all(core);
+
+    forget_pending(core);
     core->health = *err;
     if (!core->retry_source && !core->closing)
         core->retry_source = loop_timer(core->loop, RETRY_MS, on_retry, core);
@@ -290,12 +303,32 @@ static void fail(struct core *core, struct write *first, const struct err *err)
 
 void core_batch_done(struct core *core, const struct err *err)
 {
-    struct write *first = take_pointer(core->batch_first);
-
     assert(core->committing);
     core->committing = false;
     if (err)
-        fail(core, first, err);
+        fail(core, err);
     else
-        succeed(core, first);
+        succeed(core, take_pointer(core->batch_first));
+}
+
+/* --- the end of a simulated process --- */
+
+void core_crash(struct core *core, size_t kept_count)
+{
+    struct write *first = take_all(core);
+    struct err err;
+
+    err_set(&err, ERR_CANCELLED, "the store crashed");
+    for (const struct write *write = first; write && kept_count > 0; write = write->next)
+        if (write->record) {
+            apply(core, write, loop_now_ms(core->loop));
+            kept_count--;
+        }
+    forget_pending(core);
+    core->closing = true; /* what the calls submit is refused */
+    acknowledge(first, &err);
+    acknowledge(take_all(core), &err);
+    core->closing = core->committing = false;
+    core->last_revision = core->revision;
+    err_clear(&core->health);
 }

@@ -2,6 +2,7 @@
 #include "store/core.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 
 struct memory {
@@ -58,4 +59,13 @@ struct store *store_memory_new(struct loop *loop)
         (struct history_bounds){ .count_max = STORE_HISTORY_COUNT, .size_max = STORE_HISTORY_SIZE };
     core_init(&memory->core, loop);
     return &memory->core.store;
+}
+
+void store_memory_crash(struct store *store, size_t kept_count)
+{
+    struct memory *memory = (struct memory *)store;
+
+    assert(store->ops == &ops);
+    loop_source_free(take_pointer(memory->commit_source));
+    core_crash(&memory->core, kept_count);
 }

@@ -22,7 +22,7 @@ struct store;
 
 /* One version of one object; immutable and counted. */
 struct record {
-    const char *key;        /* "/virga.dev/instances/default/web": group, plural, namespace, name */
+    const char *key;        /* "/virga.dev/instances/default/web", see object_key() */
     int64_t revision;       /* of the write that made this version */
     int64_t created;        /* revision of the object's creation */
     const char *bytes;      /* canonical JSON text with the gap filled, NUL-terminated */
@@ -66,8 +66,8 @@ typedef void store_done_fn(void *arg, const struct err *err, const struct record
 enum store_event_type { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
 struct store_event {
     enum store_event_type type;
-    struct record *record;         /* the new state; for STORE_DELETED the last state, with the deletion's revision */
-    struct record *previous;       /* the state before, or NULL for STORE_ADDED */
+    struct record *record;   /* the new state; STORE_DELETED: the last one, at the deletion's revision */
+    struct record *previous; /* the state before; NULL for STORE_ADDED */
 };
 typedef void store_watch_fn(void *arg, const struct store_event *event);
 struct store_watch;
@@ -93,8 +93,8 @@ struct store_ops {
                    store_done_fn *fn, void *arg);
     /* Events with revision > 'from' for keys that start with 'prefix', each once, in order,
      * first call later from the loop, and after the call that acknowledges the write. When it
-     * comes, get() and list() may already show later states. from -1: from now. ERR_COMPACTED when 'from' is too old;
-     * ERR_TIMEOUT when it lies in the future. */
+     * comes, get() and list() may already show later states. from -1: from now. ERR_COMPACTED when
+     * 'from' is too old; ERR_TIMEOUT when it lies in the future. */
     struct store_watch *(*watch)(struct store *store, const char *prefix, int64_t from,
                                  store_watch_fn *fn, void *arg, struct err *err);
     void (*watch_free)(struct store_watch *watch);
@@ -146,6 +146,11 @@ struct store *store_sqlite_open(struct loop *loop, const struct store_sqlite_opt
 /* For tests: the same contract without a disk. Events do not grow too old here. The fault
  * point "store.commit" makes a commit fail. */
 struct store *store_memory_new(struct loop *loop);
+/* For simulations, a store in memory only: as if the process had died here and been started again.
+ * Of the writes that are not durable the first 'kept_count' have become so, and the others are
+ * lost. The calls of both are made at once, with ERR_CANCELLED, so that they can free what they
+ * hold; what was known of them died. */
+void store_memory_crash(struct store *store, size_t kept_count);
 
 static inline void store_free(struct store *store) { store->ops->free(store); }
 DEFINE_AUTO(struct store, store_free)
