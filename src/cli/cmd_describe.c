@@ -1,0 +1,39 @@
+/* cli/cmd_describe.c - describe: an object's fields and its events. */
+#include "cli/common.h"
+#include "cli/manifest.h"
+#include <stdio.h>
+
+static int print_events(struct session *session, const json_t *object, struct err *err)
+{
+    const char *namespace_name = json_text_at(object, "metadata.namespace", "default");
+    auto_free char *path = client_path(kind_find_name("events"), namespace_name, NULL, NULL);
+    auto_free char *selector =
+        str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
+
+    client_path_option(&path, "fieldSelector", selector);
+    puts("events:");
+    fflush(stdout);
+    return print_table(session, path, false, false, err);
+}
+
+COMMAND(cmd_describe)
+{
+    const struct kind *kind = find_kind(session, arguments->operands[0], err);
+    const char *name = arguments->operands[1];
+    auto_json json_t *object = NULL;
+    auto_buf struct buf text = { 0 };
+    struct client *client;
+
+    if (!kind || !(client = session_client(session, err)))
+        return -1;
+    auto_free char *path = object_path(session, kind, name, NULL);
+    if (client_get(client, path, &object, err) < 0) {
+        if (err->code == ERR_NOT_FOUND)
+            session_hint(session, "\"virga get %s\" lists what there is", kind->plural);
+        return -1;
+    }
+    json_remove_at(object, "metadata.managedFields");
+    yaml_write(object, &text);
+    fputs(text.bytes, stdout);
+    return print_events(session, object, err);
+}

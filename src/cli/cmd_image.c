@@ -1,0 +1,141 @@
+/* cli/cmd_image.c - image import and image build. */
+#include "cli/common.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool is_url(const char *text)
+{
+    return str_starts(text, "http://") || str_starts(text, "https://");
+}
+
+static json_t *image_object(const char *name, const char *url, const char *checksum)
+{
+    json_t *object = new_object(kind_find_name("images"), name);
+
+    if (url)
+        json_set_at(object, "spec.source.url", json_string(url));
+    else
+        json_set_at(object, "spec.source.upload", json_true());
+    if (checksum)
+        json_set_at(object, "spec.source.checksum", json_string(checksum));
+    return object;
+}
+
+static int open_source(const char *file, int64_t *ret_size, struct err *err)
+{
+    int fd = str_equal(file, "-") ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC);
+    struct stat stat;
+
+    if (fd < 0 || fstat(fd, &stat) < 0)
+        return err_errno(err, "%s", file);
+    if (S_ISDIR(stat.st_mode)) {
+        close(fd);
+        return err_set(err, ERR_BAD_REQUEST, "%s: is a folder", file);
+    }
+    *ret_size = S_ISREG(stat.st_mode) ? stat.st_size : -1;
+    return fd;
+}
+
+static int import(struct session *session, const char *name, const char *source,
+                  const char *checksum, bool waits, struct err *err)
+{
+    const struct kind *kind = kind_find_name("images");
+    bool by_url = is_url(source);
+    auto_json json_t *object = image_object(name, by_url ? source : NULL, checksum);
+    int64_t size = -1;
+    auto_close int fd = by_url ? -1 : open_source(source, &size, err);
+
+    if ((!by_url && fd < 0) || create_object(session, kind, object, NULL, err) < 0)
+        return -1;
+    if (!by_url && upload_image(session, name, fd, size, err) < 0) {
+        session_hint(session, "\"virga image rm %s\" removes what was begun", name);
+        return err_wrap(err, "upload");
+    }
+    if (waits && wait_for_phase(session, kind, name, "Ready", WAIT_MS_DEFAULT, err) < 0)
+        return -1;
+    print_done(kind, name, waits ? "ready" : "created");
+    return 0;
+}
+
+COMMAND(cmd_image_import)
+{
+    return import(session, arguments->operands[0], arguments->operands[1],
+                  argument(arguments, "checksum"), !argument_given(arguments, "no-wait"), err);
+}
+
+/* --- build --- */
+
+/* The recipe's script: in $VIRGA_IMAGES, where it is installed, or in the source tree the program
+ * was built in (BUILD/src/cli/virga). Owned, or NULL. */
+static char *find_recipe(const char *recipe)
+{
+    char self[4096] = "";
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    for (int up = 0; length > 0 && up < 4; up++) {
+        char *slash = strrchr(self, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    auto_free char *source = str_printf("%s/images", self);
+    const char *const folders[] = { getenv("VIRGA_IMAGES"), "/usr/share/virga/images", source };
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char *path = folders[i] ? str_printf("%s/%s/build", folders[i], recipe) : NULL;
+
+        if (path && access(path, X_OK) == 0)
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+/* With our terminal and environment: recipes say what they do. */
+static int run_recipe(const char *script, const char *output, struct err *err)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child < 0)
+        return err_errno(err, "fork");
+    if (child == 0) {
+        execl(script, script, output, (char *)NULL);
+        _exit(127);
+    }
+    if (waitpid(child, &status, 0) < 0)
+        return err_errno(err, "waitpid");
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return err_set(err, ERR_INTERNAL, "%s failed", script);
+    return 0;
+}
+
+static bool is_recipe_name(const char *text)
+{
+    return *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
+}
+
+COMMAND(cmd_image_build)
+{
+    const char *recipe = arguments->operands[0], *name = argument(arguments, "name");
+    char folder[] = "/var/tmp/virga-image-XXXXXX";
+    auto_free char *script = is_recipe_name(recipe) ? find_recipe(recipe) : NULL;
+    int result;
+
+    if (!script) {
+        session_hint(session, "$VIRGA_IMAGES says where recipes are");
+        return err_set(err, ERR_NOT_FOUND, "there is no recipe \"%s\"", recipe);
+    }
+    if (!mkdtemp(folder))
+        return err_errno(err, "%s", folder);
+    auto_free char *output = str_printf("%s/image", folder);
+    result = run_recipe(script, output, err);
+    if (result == 0)
+        result = import(session, name ? name : recipe, output, NULL, /*waits=*/true, err);
+    unlink(output);
+    rmdir(folder);
+    return result;
+}

@@ -1,0 +1,156 @@
+/* cli/commands.c - every command of the client, one row each. Commands of one name are neighbours. */
+#include "cli/command.h"
+
+const struct option_row common_options[] = {
+    { "namespace", 'n', "NS", "Namespace; $VIRGA_NAMESPACE, or else \"default\"" },
+    { "socket", 0, "PATH", "Unix socket of the server; $VIRGA_SOCKET" },
+    { "server", 0, "URL", "Server by TLS, as https://host:7443; $VIRGA_SERVER" },
+    { "help", 'h', NULL, "Show this help" },
+    { 0 },
+};
+
+static const struct option_row get_options[] = {
+    { "output", 'o', "FORMAT", "table, wide, json, yaml or name" },
+    { "all-namespaces", 'A', NULL, "Of all namespaces" },
+    { "selector", 'l', "LABELS", "Only with these labels, as app=web,tier!=db" },
+    { "field-selector", 0, "FIELDS", "Only with these fields, as status.phase=Running" },
+    { "watch", 'w', NULL, "Go on and show what changes" },
+    { 0 },
+};
+static const struct option_row file_options[] = {
+    { "file", 'f', "FILE", "YAML or JSON, any number of documents; \"-\" is standard input" },
+    { 0 },
+};
+static const struct option_row run_options[] = {
+    { "name", 0, "NAME", "Name of the instance; absent: the image's name and a few letters" },
+    { "cpus", 'c', "COUNT", "Virtual processors" },
+    { "memory", 'm', "SIZE", "Memory, as 2Gi" },
+    { "disk", 'd', "SIZE", "Size of the root disk, as 20Gi" },
+    { "volume", 0, "VOLUME", "Attach a volume; may be given again" },
+    { "network", 0, "NETWORK", "Network; may be given again" },
+    { "ssh-key", 0, "FILE", "Public key for the default user; may be given again" },
+    { "user-data", 0, "FILE", "cloud-init user data" },
+    { "firmware", 0, "BIOS|UEFI", "Firmware" },
+    { "no-wait", 0, NULL, "Do not wait until it runs" },
+    { 0 },
+};
+static const struct option_row list_options[] = {
+    { "output", 'o', "FORMAT", "table, wide, json, yaml or name" },
+    { "all-namespaces", 'A', NULL, "Of all namespaces" },
+    { "selector", 'l', "LABELS", "Only with these labels, as app=web" },
+    { "watch", 'w', NULL, "Go on and show what changes" },
+    { 0 },
+};
+static const struct option_row wait_options[] = {
+    { "no-wait", 0, NULL, "Do not wait until it is so" },
+    { 0 },
+};
+static const struct option_row import_options[] = {
+    { "checksum", 0, "SUM", "sha256:HEX or sha512:HEX of the bytes" },
+    { "no-wait", 0, NULL, "Do not wait until it is ready" },
+    { 0 },
+};
+static const struct option_row build_options[] = {
+    { "name", 0, "NAME", "Name of the image; absent: the recipe's" },
+    { 0 },
+};
+static const struct option_row volume_options[] = {
+    { "size", 's', "SIZE", "Size, as 20Gi" },
+    { "pool", 0, "POOL", "StoragePool; absent: default" },
+    { 0 },
+};
+static const struct option_row network_options[] = {
+    { "ipv4", 0, "PREFIX", "IPv4 subnet, as 10.20.0.0/24; absent: one is chosen" },
+    { 0 },
+};
+static const struct option_row exec_options[] = {
+    { "timeout", 0, "TIME", "How long the command may take, as 30s" },
+    { 0 },
+};
+static const struct option_row log_options[] = {
+    { "follow", 'f', NULL, "Go on as the log grows" },
+    { "qemu", 0, NULL, "QEMU's own log instead of the console's" },
+    { "tail", 0, "COUNT", "Only the last lines" },
+    { 0 },
+};
+static const struct option_row screenshot_options[] = {
+    { "output", 'o', "FILE", "PNG file to write; \"-\" is standard output" },
+    { 0 },
+};
+static const struct option_row top_options[] = {
+    { "all-namespaces", 'A', NULL, "Of all namespaces" },
+    { "once", 0, NULL, "Print once and end" },
+    { 0 },
+};
+static const struct option_row events_options[] = {
+    { "all-namespaces", 'A', NULL, "Of all namespaces" },
+    { "watch", 'w', NULL, "Go on and show what happens" },
+    { 0 },
+};
+
+const struct command all_commands[] = {
+    { "run", NULL, "IMAGE", 1, 1, "Start a new instance of an image",
+      "virga run debian-12 --name web --memory 2Gi --ssh-key ~/.ssh/id_ed25519.pub", run_options,
+      cmd_run },
+    { "ls", NULL, NULL, 0, 0, "List instances", "virga ls -A", list_options, cmd_ls },
+    { "rm", NULL, "NAME...", 1, -1, "Delete instances", "virga rm web", NULL, cmd_rm },
+    { "start", NULL, "NAME...", 1, -1, "Start instances", "virga start web", wait_options,
+      cmd_start },
+    { "stop", NULL, "NAME...", 1, -1, "Shut instances down", "virga stop web", wait_options,
+      cmd_stop },
+    { "pause", NULL, "NAME...", 1, -1, "Halt the processors of instances", "virga pause web",
+      wait_options, cmd_pause },
+    { "resume", NULL, "NAME...", 1, -1, "Let paused instances go on", "virga resume web",
+      wait_options, cmd_start },
+    { "restart", NULL, "NAME...", 1, -1, "Shut instances down and start them", "virga restart web",
+      NULL, cmd_restart },
+    { "exec", NULL, "NAME -- COMMAND...", 2, -1, "Run a command in an instance",
+      "virga exec web -- uname -a", exec_options, cmd_exec },
+    { "cp", NULL, "FROM TO", 2, 2, "Copy a file to or from an instance (NAME:/PATH)",
+      "virga cp notes.txt web:/tmp/notes.txt", NULL, cmd_cp },
+    { "logs", NULL, "NAME", 1, 1, "Show what an instance wrote to its console",
+      "virga logs web --tail 50 -f", log_options, cmd_logs },
+    { "screenshot", NULL, "NAME", 1, 1, "Save an instance's screen as PNG",
+      "virga screenshot web -o web.png", screenshot_options, cmd_screenshot },
+    { "top", NULL, NULL, 0, 0, "Show what instances use, again and again", "virga top",
+      top_options, cmd_top },
+    { "image", "import", "NAME FILE|-|URL", 2, 2, "Make an image of a file or an address",
+      "virga image import debian-12 debian-12-genericcloud-amd64.qcow2", import_options,
+      cmd_image_import },
+    { "image", "build", "micro|debian-12", 1, 1, "Build an image with a recipe and import it",
+      "virga image build micro", build_options, cmd_image_build },
+    { "image", "ls", NULL, 0, 0, "List images", "virga image ls", list_options, cmd_image_ls },
+    { "image", "rm", "NAME...", 1, -1, "Delete images", "virga image rm debian-12", NULL,
+      cmd_image_rm },
+    { "volume", "create", "NAME", 1, 1, "Make a volume", "virga volume create data --size 20Gi",
+      volume_options, cmd_volume_create },
+    { "volume", "ls", NULL, 0, 0, "List volumes", "virga volume ls", list_options, cmd_volume_ls },
+    { "volume", "rm", "NAME...", 1, -1, "Delete volumes", "virga volume rm data", NULL,
+      cmd_volume_rm },
+    { "network", "create", "NAME", 1, 1, "Make a network",
+      "virga network create lab --ipv4 10.20.0.0/24", network_options, cmd_network_create },
+    { "network", "ls", NULL, 0, 0, "List networks", "virga network ls", list_options,
+      cmd_network_ls },
+    { "network", "rm", "NAME...", 1, -1, "Delete networks", "virga network rm lab", NULL,
+      cmd_network_rm },
+    { "get", NULL, "KIND [NAME]", 1, 2, "Show objects of any kind", "virga get instances -o wide",
+      get_options, cmd_get },
+    { "describe", NULL, "KIND NAME", 2, 2, "Show an object with all its fields and its events",
+      "virga describe instance web", NULL, cmd_describe },
+    { "events", NULL, NULL, 0, 0, "Show what happened", "virga events -w", events_options,
+      cmd_events },
+    { "apply", NULL, NULL, 0, 0, "Make objects as manifests say, or change them to it",
+      "virga apply -f web.yaml", file_options, cmd_apply },
+    { "create", NULL, NULL, 0, 0, "Make the objects of manifests", "virga create -f web.yaml",
+      file_options, cmd_create },
+    { "delete", NULL, "[KIND NAME...]", 0, -1, "Delete objects by name or by manifest",
+      "virga delete -f web.yaml", file_options, cmd_delete },
+    { "explain", NULL, "[KIND[.FIELD...]]", 0, 1, "Tell what kinds and fields there are",
+      "virga explain instance.spec.networks", NULL, cmd_explain },
+    { "completion", NULL, "bash", 1, 1, "Print shell completion", "source <(virga completion bash)",
+      NULL, cmd_completion },
+    { "version", NULL, NULL, 0, 0, "Print the client's version", "virga version", NULL,
+      cmd_version },
+    { "help", NULL, "[COMMAND [SECOND]]", 0, 2, "Show help", "virga help run", NULL, cmd_help },
+    { 0 },
+};

@@ -1,0 +1,161 @@
+/* cli/common.c - objects by name: read, write, print. */
+#include "cli/common.h"
+#include "cli/table.h"
+#include "base/files.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct kind *find_kind(struct session *session, const char *name, struct err *err)
+{
+    const struct kind *kind = kind_find_name(name);
+
+    if (kind)
+        return kind;
+    (void)usage_error(session, err, "there is no kind \"%s\"", name);
+    session_hint(session, "\"virga explain\" lists the kinds");
+    return NULL;
+}
+
+static int read_stdin(size_t size_max, struct buf *ret_text, struct err *err)
+{
+    char part[64 * 1024];
+    ssize_t count;
+
+    buf_clear(ret_text);
+    ret_text->size_max = size_max;
+    while ((count = read(STDIN_FILENO, part, sizeof part)) != 0) {
+        if (count < 0 && errno != EINTR)
+            return err_errno(err, "standard input");
+        if (count > 0)
+            buf_add(ret_text, part, (size_t)count);
+        if (ret_text->overflowed)
+            return err_set(err, ERR_TOO_LARGE, "standard input: larger than %zu bytes", size_max);
+    }
+    return 0;
+}
+
+int read_input(const char *path, size_t size_max, struct buf *ret_text, struct err *err)
+{
+    return str_equal(path, "-") ? read_stdin(size_max, ret_text, err)
+                                : file_read(path, size_max, ret_text, err);
+}
+
+char *object_path(const struct session *session, const struct kind *kind, const char *name,
+                  const char *sub)
+{
+    return client_path(kind, session->namespace_name, name, sub);
+}
+
+int create_object(struct session *session, const struct kind *kind, const json_t *object,
+                  json_t **ret_made, struct err *err)
+{
+    struct client *client = session_client(session, err);
+    auto_free char *path = object_path(session, kind, NULL, NULL);
+    auto_json json_t *answer = NULL;
+
+    if (!client)
+        return -1;
+    client_path_option(&path, "fieldValidation", "Strict");
+    if (client_send(client, &(struct client_request){ .method = "POST", .path = path, .body = object },
+                    &answer, err) < 0)
+        return -1;
+    if (ret_made)
+        *ret_made = take_pointer(answer);
+    return 0;
+}
+
+int merge_patch(struct session *session, const struct kind *kind, const char *name,
+                const json_t *patch, struct err *err)
+{
+    struct client *client = session_client(session, err);
+    auto_free char *path = object_path(session, kind, name, NULL);
+
+    return client ? client_send(client,
+                                &(struct client_request){
+                                    .method = "PATCH",
+                                    .path = path,
+                                    .content_type = "application/merge-patch+json",
+                                    .body = patch },
+                                NULL, err)
+                  : -1;
+}
+
+int delete_object(struct session *session, const struct kind *kind, const char *name,
+                  struct err *err)
+{
+    struct client *client = session_client(session, err);
+    auto_free char *path = object_path(session, kind, name, NULL);
+
+    return client ? client_send(client,
+                                &(struct client_request){ .method = "DELETE", .path = path }, NULL,
+                                err)
+                  : -1;
+}
+
+json_t *new_object(const struct kind *kind, const char *name)
+{
+    return json_pack("{s:s,s:s,s:{s:s},s:{}}", "apiVersion", kind_api_version(kind), "kind",
+                     kind->name, "metadata", "name", name, "spec");
+}
+
+int print_table(struct session *session, const char *path, bool wide, bool with_namespace,
+                struct err *err)
+{
+    struct client *client = session_client(session, err);
+    struct table_style style = { .wide = wide, .with_namespace = with_namespace };
+    auto_json json_t *table = NULL;
+    auto_buf struct buf text = { 0 };
+
+    if (!client || client_send(client,
+                               &(struct client_request){ .path = path, .accept = CLIENT_TABLE },
+                               &table, err) < 0)
+        return -1;
+    if (json_array_size(json_object_get(table, "rows")) == 0) {
+        fputs("nothing found\n", stderr);
+        return 0;
+    }
+    table_write(table, &style, &text);
+    fputs(text.bytes, stdout);
+    return 0;
+}
+
+void print_done(const struct kind *kind, const char *name, const char *what)
+{
+    printf("%s/%s %s\n", kind->singular, name, what);
+}
+
+struct pouring {
+    int fd;
+    bool failed;
+    struct err *err;
+};
+
+static bool pour(void *arg, const char *bytes, size_t size)
+{
+    struct pouring *pouring = arg;
+
+    pouring->failed = write_all(pouring->fd, bytes, size, pouring->err) < 0;
+    return !pouring->failed;
+}
+
+int stream_to(struct session *session, const char *path, const char *accept, int fd,
+              struct err *err)
+{
+    struct client *client = session_client(session, err);
+    struct pouring pouring = { .fd = fd, .err = err };
+    int result;
+
+    fflush(stdout);
+    if (!client)
+        return -1;
+    result = client_send(client,
+                         &(struct client_request){ .path = path,
+                                                   .accept = accept,
+                                                   .take = pour,
+                                                   .take_arg = &pouring },
+                         NULL, err);
+    return pouring.failed ? -1 : result;
+}

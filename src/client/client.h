@@ -1,0 +1,73 @@
+/* client/client.h - requests to the Virga API, one at a time, on libcurl. Blocking. */
+#pragma once
+#include "base/err.h"
+#include "base/json.h"
+#include "kinds/kind.h"
+#include <stdint.h>
+
+#define CLIENT_SOCKET_DEFAULT "/run/virga/api.sock"
+#define CLIENT_TABLE "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+
+enum { CLIENT_ANSWER_MAX = 64 * 1024 * 1024 };
+
+struct client;
+
+/* Where the server is. Without 'server' it is the unix socket 'socket'. All are copied. */
+struct client_settings {
+    const char *socket;            /* path; NULL: CLIENT_SOCKET_DEFAULT */
+    const char *server;            /* "https://host:port", or NULL */
+    const char *ca, *cert, *key;   /* PEM files, or NULL */
+    const char *token;             /* bearer token, or NULL */
+};
+
+/* A piece of an answer's body; false ends the request, which then has succeeded. */
+typedef bool client_take_fn(void *arg, const char *bytes, size_t size);
+/* How much of the body has been sent. */
+typedef void client_progress_fn(void *arg, int64_t sent_bytes);
+
+struct client_request {
+    const char *method;           /* NULL: GET */
+    const char *path;             /* with its query */
+    const char *accept;           /* NULL: application/json */
+    const char *content_type;     /* of the body; NULL: application/json */
+    const json_t *body;           /* or NULL */
+    bool body_from_fd;            /* the body is what can be read from 'body_fd' */
+    int body_fd;
+    int64_t body_size;            /* bytes to send from 'body_fd'; -1: until its end */
+    client_take_fn *take;         /* gets the body of a good answer, or NULL: it is JSON */
+    void *take_arg;
+    client_progress_fn *progress; /* or NULL */
+    void *progress_arg;
+    int64_t timeout_ms;           /* 0: none */
+};
+
+int client_open(const struct client_settings *settings, struct client **ret_client, struct err *err);
+void client_free(struct client *client);
+DEFINE_AUTO(struct client, client_free)
+
+/* Sends and waits for the answer. 'ret_answer' (may be NULL) is the JSON of a good answer, the
+ * caller's. A Status of failure becomes an error of its code with its message.
+ * ERR_UNAVAILABLE, ERR_FORBIDDEN: the server cannot be reached. ERR_TIMEOUT: 'timeout_ms'. */
+int client_send(struct client *client, const struct client_request *request, json_t **ret_answer,
+                struct err *err);
+/* HTTP status of the last answer; 0: there was none. */
+int client_last_status(const struct client *client);
+/* details.causes of the last failure, borrowed until the next request; or NULL. */
+const json_t *client_last_causes(const struct client *client);
+
+/* GET of a path. */
+int client_get(struct client *client, const char *path, json_t **ret_answer, struct err *err);
+
+/* "/apis/virga.dev/v1/namespaces/NS/instances/NAME/SUB"; 'namespace_name' is left out for kinds
+ * without one and when NULL (all namespaces), 'name' and 'sub' when NULL. Owned. */
+char *client_path(const struct kind *kind, const char *namespace_name, const char *name,
+                  const char *sub);
+/* Adds ?KEY=VALUE or &KEY=VALUE, the value percent-encoded, to an owned path. */
+void client_path_option(char **path, const char *key, const char *value);
+
+/* One event of a watch; the object is borrowed. False ends the watch. */
+typedef bool client_event_fn(void *arg, const char *type, const json_t *object);
+/* Follows a watch until its end or until 'fn' returns false, which '*ret_ended' tells.
+ * 'path' has watch=1 in it. An ERROR event becomes an error. */
+int client_watch(struct client *client, const char *path, const char *accept, int64_t timeout_ms,
+                 client_event_fn *fn, void *arg, bool *ret_ended, struct err *err);
