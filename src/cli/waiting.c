@@ -40,6 +40,14 @@ static void say(struct waiting *waiting, const char *phase, const char *message,
     fflush(stderr);
 }
 
+/* Whether the status is about the object as it was written last: "Failed" may be of before. */
+static bool is_current(const json_t *object)
+{
+    int64_t generation = json_int_at(object, "metadata.generation", 0);
+
+    return json_int_at(object, "status.observedGeneration", generation) >= generation;
+}
+
 static bool saw(void *arg, const char *type, const json_t *object)
 {
     struct waiting *waiting = arg;
@@ -53,7 +61,7 @@ static bool saw(void *arg, const char *type, const json_t *object)
     say(waiting, phase, message, json_int_at(object, "status.progress.bytes", 0),
         json_int_at(object, "status.progress.totalBytes", 0));
     waiting->is_there = str_equal(phase, waiting->wanted);
-    waiting->is_failed = !waiting->is_there && str_equal(phase, "Failed");
+    waiting->is_failed = str_equal(phase, "Failed") && is_current(object);
     if (waiting->is_failed)
         snprintf(waiting->failure, sizeof waiting->failure, "%s", message);
     return !waiting->is_there && !waiting->is_failed;

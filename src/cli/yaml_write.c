@@ -3,6 +3,18 @@
 #include "cli/yaml_scalar.h"
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+/* What YAML 1.1, which many still read, takes for booleans and times. */
+static bool is_of_yaml_1_1(const char *text)
+{
+    static const char *const words[] = { "y", "n", "yes", "no", "on", "off" };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    return *text >= '0' && *text <= '9' && strpbrk(text, ":-_") != NULL;
+}
 
 /* Whether the text means itself without quotes. Strict: what is not surely safe is quoted. */
 static bool is_safe_plain(const char *text, size_t length)
@@ -10,7 +22,7 @@ static bool is_safe_plain(const char *text, size_t length)
     const char *why;
     bool is_text;
 
-    if (strlen(text) != length || !*text || strchr("-?:,[]{}#&*!|>'\"%@` ", *text) ||
+    if (strlen(text) != length || !*text || is_of_yaml_1_1(text) || strchr("-?:,[]{}#&*!|>'\"%@` ", *text) ||
         text[length - 1] == ' ' || text[length - 1] == ':')
         return false;
     for (const char *at = text; *at; at++)

@@ -79,3 +79,12 @@ TEST(what_is_written_reads_the_same)
     CHECK(json_equal(json_array_get(again, 0), value));
     CHECK_CONTAINS(yaml.bytes, "a:\n  b:\n  - 1\n  - c: \"true\"\n    d: \"\"\n");
 }
+
+TEST(what_older_readers_take_for_something_else_is_quoted)
+{
+    auto_json json_t *value = json_pack("{s:s,s:s}", "at", "2026-01-02T03:04:05Z", "a", "yes");
+    auto_buf struct buf yaml = { 0 };
+
+    yaml_write(value, &yaml);
+    CHECK_STR(yaml.bytes, "at: \"2026-01-02T03:04:05Z\"\na: \"yes\"\n");
+}
