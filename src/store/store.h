@@ -38,7 +38,7 @@ enum { STORE_GAP_NONE = -1 };
 struct store_value {
     const char *bytes; /* borrowed during the call */
     size_t size;
-    ptrdiff_t gap;     /* offset at which the decimal revision is inserted; STORE_GAP_NONE: nowhere */
+    ptrdiff_t gap;     /* offset where the decimal revision is inserted; STORE_GAP_NONE: nowhere */
 };
 
 enum {
@@ -66,7 +66,7 @@ typedef void store_done_fn(void *arg, const struct err *err, const struct record
 enum store_event_type { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
 struct store_event {
     enum store_event_type type;
-    struct record *record;   /* the new state; STORE_DELETED: the last one, at the deletion's revision */
+    struct record *record;   /* the new state; if deleted the last, at that revision */
     struct record *previous; /* the state before; NULL for STORE_ADDED */
 };
 typedef void store_watch_fn(void *arg, const struct store_event *event);
@@ -81,8 +81,8 @@ struct store_ops {
     /* Records whose key starts with 'prefix' and is greater than 'after' (NULL: from the
      * start), in key order, at most 'limit' (0: all). References in an array the caller frees
      * with record_list_free(). '*ret_remaining' (may be NULL) counts those beyond the limit. */
-    struct record **(*list)(struct store *store, const char *prefix, const char *after, size_t limit,
-                            size_t *ret_count, size_t *ret_remaining);
+    struct record **(*list)(struct store *store, const char *prefix, const char *after,
+                            size_t limit, size_t *ret_count, size_t *ret_remaining);
     int64_t (*revision)(struct store *store); /* of the last committed write; 1 in a new store */
     int64_t (*compacted)(struct store *store);  /* a watch can resume from this revision on */
     void (*put)(struct store *store, const char *key, struct store_value value, int64_t expected,

@@ -220,7 +220,7 @@ TEST(killed_at_any_moment_nothing_acknowledged_is_lost)
     struct random_seeded random = { .state = 42 };
     struct memory memory = { .folder = folder_new() };
 
-    for (int i = rounds ? atoi(rounds) : 15; i > 0; i--) {
+    for (int i = rounds ? atoi(rounds) : 25; i > 0; i--) {
         run_and_kill(&memory, random_below(&random, 300), random_below(&random, 2000), NULL);
         check_database(&memory);
     }

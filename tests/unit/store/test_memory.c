@@ -9,6 +9,7 @@ static const bool can_reopen = false;
 static const uint64_t seed_count = 50;
 
 #include "contract.h"
+#include "contract_watches.h"
 #include "property.h"
 
 TEST(a_crash_keeps_some_of_the_writes_on_their_way_and_loses_the_others)

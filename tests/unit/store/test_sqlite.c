@@ -21,7 +21,8 @@ static struct store *reopen_store(struct loop *loop, struct store *store)
     return open_in(loop, folder);
 }
 static const bool can_reopen = true;
-static const uint64_t seed_count = 8;
+static const uint64_t seed_count = 25;
 
 #include "contract.h"
+#include "contract_watches.h"
 #include "property.h"
