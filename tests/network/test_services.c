@@ -517,6 +517,27 @@ TEST(names_are_served_over_ipv6_too)
     end();
 }
 
+TEST(a_folder_that_dnsmasq_could_not_read_is_refused_at_once)
+{
+    auto_free char *hidden = NULL;
+    struct network_setup setup;
+    struct err err;
+
+    rig_open(&rig);
+    setup = rig.setup;
+    hidden = str_printf("%s/hidden", setup.state_dir); /* the folder above is root's alone */
+    setup.run_dir = hidden;
+    CHECK(!network_netns.open(&setup, &err));
+    CHECK_EQ(err.code, ERR_INVALID);
+    CHECK_CONTAINS(err.text, "searchable");
+    CHECK_EQ(rmdir(hidden), 0);
+    setup = rig.setup;
+    setup.prefix = "Too-Long";
+    CHECK(!network_netns.open(&setup, &err));
+    CHECK_EQ(err.code, ERR_INVALID);
+    rig_close(&rig);
+}
+
 /* --- the gateway itself --- */
 
 static bool is_echo_reply(void *arg, const struct frame *frame)

@@ -81,6 +81,7 @@ static struct own *own_new(void)
     own->state_dir = str_printf("%s/state", folder);
     own->run_dir = str_printf("%s/run", folder);
     own->listener = -1;
+    CHECK_EQ(mkdir(own->state_dir, 0700), 0); /* root's alone */
     return own;
 }
 

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WATCHES_MIN = 8192 };
@@ -22,6 +23,22 @@ static const char *find_user(void)
         if (getpwnam(dnsmasq_users[i]))
             return dnsmasq_users[i];
     return "root"; /* a system without users has nobody to become */
+}
+
+/* dnsmasq gives up root before it reads the port files. */
+static int check_searchable(const char *folder, struct err *err)
+{
+    auto_free char *path = str_dup(folder);
+    struct stat status;
+
+    for (char *slash; (slash = strrchr(path, '/')) != NULL; *slash = '\0') {
+        if (*path && stat(path, &status) == 0 && !(status.st_mode & S_IXOTH))
+            return err_set(err, ERR_INVALID,
+                           "folder %s must be searchable for all users (mode 0711): dnsmasq's own "
+                           "user reads below it",
+                           path);
+    }
+    return 0;
 }
 
 /* Each dnsmasq needs a watch on folders, of which the kernel's default is 128 for a user. */
@@ -42,7 +59,7 @@ static struct host *host_new(const struct network_setup *setup, struct err *err)
 
     host->netns_fd = -1;
     if (dir_make(setup->state_dir, 0755, err) < 0 || dir_make(setup->run_dir, 0755, err) < 0 ||
-        namespace_open_own(&host->netns_fd, err) < 0) {
+        check_searchable(setup->run_dir, err) < 0 || namespace_open_own(&host->netns_fd, err) < 0) {
         free(host);
         return NULL;
     }
