@@ -222,3 +222,14 @@ void ip_eui64(const struct ip_prefix *prefix, const struct mac_addr *mac, struct
     memcpy(addr.octet + 13, mac->octet + 3, 3);
     *ret_addr = addr;
 }
+
+bool address_text_equal(const char *a, const char *b)
+{
+    struct ip_addr ip_a, ip_b;
+    struct mac_addr mac_a, mac_b;
+    struct err err;
+
+    if (mac_parse(a, &mac_a, &err) == 0)
+        return mac_parse(b, &mac_b, &err) == 0 && mac_equal(&mac_a, &mac_b);
+    return ip_parse(a, &ip_a, &err) == 0 && ip_parse(b, &ip_b, &err) == 0 && ip_equal(&ip_a, &ip_b);
+}

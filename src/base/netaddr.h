@@ -37,5 +37,7 @@ bool ip_prefix_last(const struct ip_prefix *prefix, struct ip_addr *ret_addr);
 int mac_parse(const char *text, struct mac_addr *ret_mac, struct err *err); /* unicast only */
 void mac_format(const struct mac_addr *mac, char to[MAC_TEXT_SIZE]);        /* lower case */
 bool mac_equal(const struct mac_addr *a, const struct mac_addr *b);
+/* Both texts are the same IP or MAC address, however each is written. */
+bool address_text_equal(const char *a, const char *b);
 /* The EUI-64 (SLAAC) interface address of 'mac' below a /64 prefix, RFC 4291 appendix A. */
 void ip_eui64(const struct ip_prefix *prefix, const struct mac_addr *mac, struct ip_addr *ret_addr);

@@ -364,3 +364,25 @@ TEST(the_slaac_address_follows_from_the_mac)
     ip_format(&addr, text);
     CHECK_STR(text, "fd00:1:2:3:5054:ff:fe12:3456");
 }
+
+TEST(addresses_are_compared_by_value_not_by_text)
+{
+    static const struct {
+        const char *a, *b;
+        bool equal;
+    } rows[] = {
+        { "10.0.0.1", "10.0.0.1", true },
+        { "10.0.0.1", "10.0.0.2", false },
+        { "fd00::1", "FD00:0:0::0001", true },
+        { "52:54:00:00:00:0a", "52:54:00:00:00:0A", true },
+        { "52:54:00:00:00:0a", "52:54:00:00:00:0b", false },
+        { "10.0.0.1", "52:54:00:00:00:0a", false },
+        { "", "", false },
+        { "x", "x", false },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CHECK_EQ(address_text_equal(rows[i].a, rows[i].b), rows[i].equal);
+        CHECK_EQ(address_text_equal(rows[i].b, rows[i].a), rows[i].equal);
+    }
+}
