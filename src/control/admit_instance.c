@@ -96,7 +96,7 @@ static bool has_taken(const json_t *cards, const char *network, const char *key,
     for (size_t i = 0; i < json_array_size(cards); i++) {
         const json_t *card = json_array_get(cards, i);
         if (str_equal(json_text_at(card, "network", NULL), network) &&
-            str_equal(json_text_at(card, key, NULL), text))
+            address_text_equal(json_text_at(card, key, ""), text))
             return true;
     }
     return false;

@@ -78,8 +78,8 @@ static void check_quantity(const struct field *field, const json_t *value, const
     if (json_is_integer(value)) {
         number = json_integer_value(value);
     } else if (!json_is_string(value)) {
-        causes_add(causes, "FieldValueTypeInvalid", path,
-                   "Invalid value: must be a quantity such as \"512Mi\", \"2Gi\" or \"500m\"");
+        causes_invalid(causes, path, value,
+                       "must be a quantity such as \"512Mi\", \"2Gi\" or \"500m\"");
         return;
     } else if (quantity_parse(json_string_value(value), &number, &err) < 0) {
         causes_invalid(causes, path, value, "%s", err.text);
@@ -156,7 +156,11 @@ static int check_address(enum field_type type, const char *text, struct err *err
         family = addr.family;
     }
     if (type != FIELD_IP && family != (want4 ? 4 : 6))
-        return err_set(err, ERR_INVALID, "must be IPv%d", want4 ? 4 : 6);
+        return err_set(err, ERR_INVALID, "must be IPv%d, such as %s%s", want4 ? 4 : 6,
+                       want4 ? "10.0.0." : "fd00::",
+                       type == FIELD_PREFIX4   ? "0/24"
+                       : type == FIELD_PREFIX6 ? "/64"
+                                               : "1");
     return 0;
 }
 

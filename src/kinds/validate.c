@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ANNOTATIONS_SIZE_MAX = 256 * 1024, LABELS_COUNT_MAX = 256, SECRET_SIZE_MAX = 1024 * 1024 };
+enum { ANNOTATIONS_SIZE_MAX = 256 * 1024 };
 
 static void check_fields(const struct field *fields, const json_t *object, const json_t *old,
                          const char *path, struct causes *causes);

@@ -1,5 +1,6 @@
 /* kinds/tables/common.c - field groups and rules that several kinds share, and the list of kinds. */
 #include "kinds/tables/tables.h"
+#include "base/netaddr.h"
 #include "base/str.h"
 
 static const struct field condition_fields[] = {
@@ -28,6 +29,12 @@ const struct kind *const all_kinds[] = {
     NULL,
 };
 
+/* Addresses can be written in several ways. */
+static bool is_same(const char *text, const char *other)
+{
+    return other && (str_equal(text, other) || address_text_equal(text, other));
+}
+
 void check_distinct(const json_t *object, const char *path, const char *key, struct causes *causes)
 {
     const json_t *list = json_at(object, path);
@@ -36,7 +43,7 @@ void check_distinct(const json_t *object, const char *path, const char *key, str
         const char *text = json_text_at(json_array_get(list, i), key, NULL);
 
         for (size_t j = 0; text && j < i; j++) {
-            if (!str_equal(text, json_text_at(json_array_get(list, j), key, NULL)))
+            if (!is_same(text, json_text_at(json_array_get(list, j), key, NULL)))
                 continue;
             auto_free char *field = str_printf("%s[%zu].%s", path, i, key);
             causes_add(causes, "FieldValueDuplicate", field, "Duplicate value: \"%s\"", text);

@@ -1,6 +1,8 @@
 /* kinds/tables/core.c - the kinds of core/v1 that clients expect: Namespace, Secret, ConfigMap, Event. */
 #include "kinds/names.h"
 #include "kinds/tables/tables.h"
+#include "base/str.h"
+#include <string.h>
 
 static const struct field namespace_spec_fields[] = {
     { .name = "finalizers",
@@ -45,6 +47,63 @@ const struct kind kind_namespace = {
     .columns = namespace_columns,
     .selectable = TEXTS("status.phase"),
 };
+
+/* Keys of data become file names and variables: [-._A-Za-z0-9]+, as in Kubernetes. */
+static bool is_data_key(const char *key)
+{
+    size_t length = strspn(key, "-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+    return key[0] && !key[length] && length <= 253 && !str_equal(key, ".") && !str_starts(key, "..");
+}
+
+static void check_data_keys(const json_t *object, const char *field, struct causes *causes)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (json_object_get(object, field), key, value) {
+        auto_free char *path = str_printf("%s[%.253s]", field, key);
+
+        if (!is_data_key(key))
+            causes_add(causes, "FieldValueInvalid", path,
+                       "Invalid key: must be at most 253 of A-Za-z0-9._- and not begin with \"..\"");
+    }
+}
+
+static bool has_same(const json_t *object, const json_t *old, const char *field)
+{
+    json_t *now = json_object_get(object, field), *before = json_object_get(old, field);
+
+    return now == before || json_equal(now, before);
+}
+
+/* What Secret and ConfigMap have in common: keys, and that nothing changes once 'immutable'. */
+static void check_data_fields(const json_t *object, const json_t *old, const char *second,
+                              struct causes *causes)
+{
+    bool was_immutable = json_bool_at(old, "immutable", false);
+    const char *const fields[] = { "data", second };
+
+    for (int i = 0; i < 2; i++) {
+        check_data_keys(object, fields[i], causes);
+        if (was_immutable && !has_same(object, old, fields[i]))
+            causes_add(causes, "FieldValueForbidden", fields[i],
+                       "Forbidden: field is immutable when \"immutable\" is set");
+    }
+    if (was_immutable && !json_bool_at(object, "immutable", false))
+        causes_add(causes, "FieldValueForbidden", "immutable",
+                   "Forbidden: field is immutable when \"immutable\" is set");
+}
+
+static void check_secret(const json_t *object, const json_t *old, struct causes *causes)
+{
+    check_data_fields(object, old, "stringData", causes);
+}
+
+static void check_config_map(const json_t *object, const json_t *old, struct causes *causes)
+{
+    check_data_fields(object, old, "binaryData", causes);
+}
 
 static const struct field secret_fields[] = {
     { .name = "type",
@@ -106,6 +165,7 @@ const struct kind kind_secret = {
     .columns = secret_columns,
     .selectable = TEXTS("type"),
     .settle = settle_secret,
+    .check = check_secret,
 };
 
 static const struct field config_map_fields[] = {
@@ -136,6 +196,7 @@ const struct kind kind_config_map = {
     .doc = "Settings as key and text.",
     .fields = config_map_fields,
     .columns = config_map_columns,
+    .check = check_config_map,
 };
 
 static const struct field reference_fields[] = {

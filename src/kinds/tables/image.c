@@ -1,5 +1,7 @@
 /* kinds/tables/image.c - Image: what root disks and CD-ROMs are made from. */
 #include "kinds/tables/tables.h"
+#include "base/str.h"
+#include <string.h>
 
 static const struct field source_fields[] = {
     { .name = "url",
@@ -95,14 +97,29 @@ static const struct connect connects[] = {
     { 0 },
 };
 
+/* The length tells which digest it is, so that a bare one, as in SHA256SUMS, will do. */
+static bool is_checksum(const char *text)
+{
+    bool is_256 = str_starts(text, "sha256:"), is_512 = str_starts(text, "sha512:");
+    const char *hex = is_256 || is_512 ? text + 7 : text;
+    size_t length = strlen(hex);
+
+    return strspn(hex, "0123456789abcdefABCDEF") == length &&
+           ((length == 64 && !is_512) || (length == 128 && !is_256));
+}
+
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
+    const json_t *checksum = json_at(object, "spec.source.checksum");
     const char *url = json_text_at(object, "spec.source.url", NULL);
     bool upload = json_bool_at(object, "spec.source.upload", false);
 
     if (!url == !upload)
         causes_add(causes, "FieldValueRequired", "spec.source",
                    "Required value: exactly one of url and upload: true");
+    if (json_is_string(checksum) && !is_checksum(json_string_value(checksum)))
+        causes_invalid(causes, "spec.source.checksum", checksum,
+                       "must be \"sha256:\" and 64 hexadecimal digits, or \"sha512:\" and 128");
 }
 
 const struct kind kind_image = {

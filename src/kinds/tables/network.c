@@ -103,6 +103,44 @@ static const struct column columns[] = {
     { 0 },
 };
 
+/* Not loopback, multicast, link-local, reserved or unspecified: a guest can use the address. */
+static bool is_usable(const struct ip_prefix *subnet)
+{
+    static const char *const unusable[] = { "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16",
+                                            "224.0.0.0/3", "::/64",     "fe80::/10", "ff00::/8" };
+    struct ip_prefix prefix;
+    struct err err;
+
+    for (size_t i = 0; i < sizeof unusable / sizeof unusable[0]; i++)
+        if (ip_prefix_parse(unusable[i], &prefix, &err) == 0 && ip_prefix_overlaps(&prefix, subnet))
+            return false;
+    return true;
+}
+
+/* An address inside that is neither the subnet's own nor its broadcast address. */
+static bool can_be_gateway(const struct ip_prefix *subnet, const struct ip_addr *gateway)
+{
+    struct ip_addr last;
+
+    return ip_prefix_contains(subnet, gateway) && !ip_equal(gateway, &subnet->addr) &&
+           (gateway->family == 6 || !ip_prefix_last(subnet, &last) || !ip_equal(gateway, &last));
+}
+
+static void check_subnet(const json_t *object, const char *path, const struct ip_prefix *subnet,
+                         struct causes *causes)
+{
+    const json_t *value = json_at(object, path);
+
+    if (subnet->addr.family == 4 && (subnet->length < 8 || subnet->length > 30))
+        causes_invalid(causes, path, value, "must have a length from /8 to /30");
+    else if (subnet->addr.family == 6 && subnet->length != 64)
+        causes_invalid(causes, path, value, "must be a /64");
+    else if (!is_usable(subnet))
+        causes_invalid(causes, path, value,
+                       "must not be loopback, link-local, multicast or reserved addresses; use for "
+                       "example %s", subnet->addr.family == 4 ? "10.20.0.0/24" : "fd00:20::/64");
+}
+
 static void check_gateway(const json_t *object, const char *family, struct causes *causes)
 {
     auto_free char *subnet_path = str_printf("spec.%s.subnet", family);
@@ -115,15 +153,11 @@ static void check_gateway(const json_t *object, const char *family, struct cause
 
     if (!subnet_text || ip_prefix_parse(subnet_text, &subnet, &err) < 0)
         return;
-    if (subnet.addr.family == 4 && (subnet.length < 8 || subnet.length > 30))
-        causes_invalid(causes, subnet_path, json_at(object, subnet_path),
-                       "must have a length from /8 to /30");
-    if (subnet.addr.family == 6 && subnet.length != 64)
-        causes_invalid(causes, subnet_path, json_at(object, subnet_path), "must be a /64");
+    check_subnet(object, subnet_path, &subnet, causes);
     if (gateway_text && ip_parse(gateway_text, &gateway, &err) == 0 &&
-        !ip_prefix_contains(&subnet, &gateway))
+        !can_be_gateway(&subnet, &gateway))
         causes_invalid(causes, gateway_path, json_at(object, gateway_path),
-                       "must be inside %s", subnet_text);
+                       "must be an address inside %s that a machine can have", subnet_text);
 }
 
 static void check(const json_t *object, const json_t *old, struct causes *causes)
