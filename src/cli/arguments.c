@@ -40,46 +40,112 @@ static const struct option_row *row_of(const struct syntax *syntax, int found)
     return NULL;
 }
 
+/* "NAME" of "NAME -- COMMAND..." is what is missing when nothing was given. */
+static int missing(const struct command *command, const struct arguments *arguments, struct err *err)
+{
+    const char *words = command->operands ? command->operands : "an operand";
+
+    for (int i = 0; i < arguments->operand_count && strchr(words, ' '); i++)
+        words = strchr(words, ' ') + 1;
+    if (str_starts(words, "-- "))
+        words += 3;
+    return err_set(err, ERR_BAD_REQUEST, "%.*s is missing", (int)strcspn(words, " "), words);
+}
+
 static int check_count(const struct command *command, const struct arguments *arguments,
                        struct err *err)
 {
     if (arguments->operand_count < command->operand_min)
-        return err_set(err, ERR_BAD_REQUEST, "%s is missing",
-                       command->operands ? command->operands : "an operand");
+        return missing(command, arguments, err);
     if (command->operand_max >= 0 && arguments->operand_count > command->operand_max)
         return err_set(err, ERR_BAD_REQUEST, "\"%s\" is one word too many",
                        arguments->operands[command->operand_max]);
     return 0;
 }
 
+static int add_option(struct arguments *arguments, const struct option_row *row, struct err *err)
+{
+    if (arguments->option_count == ARGUMENT_OPTIONS_MAX)
+        return err_set(err, ERR_BAD_REQUEST, "more than %d options", ARGUMENT_OPTIONS_MAX);
+    arguments->options[arguments->option_count].name = row->name;
+    arguments->options[arguments->option_count++].value = row->value ? optarg : "";
+    return 0;
+}
+
+static int bad_option(int found, const char *text, struct err *err)
+{
+    if (found != ':' && optopt && optopt < LETTER_BASE && !str_starts(text, "--"))
+        return err_set(err, ERR_BAD_REQUEST, "unknown option -%c", optopt);
+    return err_set(err, ERR_BAD_REQUEST,
+                   found == ':'               ? "%s needs a value"
+                   : optopt >= LETTER_BASE    ? "%s takes no value"
+                                              : "unknown option %s",
+                   text);
+}
+
+/* The operands go to the front of argv, in their order: getopt is done with those places. */
+static int parse(const struct syntax *syntax, const struct command *command, int argc, char **argv,
+                 struct arguments *arguments, struct err *err)
+{
+    int found;
+
+    while ((found = getopt_long(argc, argv, syntax->letters, syntax->longs, NULL)) != -1) {
+        const struct option_row *row = found == '?' || found == ':' ? NULL : row_of(syntax, found);
+
+        if (found == 1) { /* an operand */
+            arguments->operands[arguments->operand_count++] = optarg;
+            if (arguments->operand_count == command->options_end)
+                break;
+        } else if (!row) {
+            return bad_option(found, argv[optind - 1], err);
+        } else if (add_option(arguments, row, err) < 0) {
+            return -1;
+        }
+    }
+    while (optind < argc)
+        arguments->operands[arguments->operand_count++] = argv[optind++];
+    return 0;
+}
+
 int command_parse(const struct command *command, int argc, char **argv,
                   struct arguments *ret_arguments, bool *ret_help, struct err *err)
 {
-    struct syntax syntax = { .letters = ":" };
-    struct arguments arguments = { 0 };
-    int found;
+    struct syntax syntax = { .letters = "-:" }; /* operands in their places */
+    struct arguments arguments = { .operands = argv + 1 };
 
     *ret_help = false;
     add_rows(&syntax, command->options);
     add_rows(&syntax, common_options);
     optind = 0; /* glibc: start anew */
-    while ((found = getopt_long(argc, argv, syntax.letters, syntax.longs, NULL)) != -1) {
-        const struct option_row *row = found == '?' || found == ':' ? NULL : row_of(&syntax, found);
-
-        if (!row)
-            return err_set(err, ERR_BAD_REQUEST, found == ':' ? "%s needs a value" : "unknown option %s",
-                           argv[optind - 1]);
-        if (str_equal(row->name, "help"))
-            *ret_help = true;
-        if (arguments.option_count == ARGUMENT_OPTIONS_MAX)
-            return err_set(err, ERR_BAD_REQUEST, "more than %d options", ARGUMENT_OPTIONS_MAX);
-        arguments.options[arguments.option_count].name = row->name;
-        arguments.options[arguments.option_count++].value = row->value ? optarg : "";
-    }
-    arguments.operands = argv + optind;
-    arguments.operand_count = argc - optind;
+    if (parse(&syntax, command, argc, argv, &arguments, err) < 0)
+        return -1;
+    *ret_help = argument_given(&arguments, "help");
     *ret_arguments = arguments;
     return *ret_help ? 0 : check_count(command, &arguments, err);
+}
+
+/* How many words 'word' takes as an option that every command has; 0: it is none. */
+static int common_option_words(const char *word)
+{
+    for (const struct option_row *row = common_options; row->name; row++) {
+        size_t length = strlen(row->name);
+
+        if (row->letter && word[0] == '-' && word[1] == row->letter)
+            return row->value && !word[2] ? 2 : 1;
+        if (str_starts(word, "--") && strncmp(word + 2, row->name, length) == 0 &&
+            (!word[2 + length] || word[2 + length] == '='))
+            return row->value && !word[2 + length] ? 2 : 1;
+    }
+    return 0;
+}
+
+int options_before_command(int argc, char **argv)
+{
+    int at = 0, words;
+
+    while (at < argc && (words = common_option_words(argv[at])) > 0)
+        at += words;
+    return at < argc ? at : argc;
 }
 
 const char *argument(const struct arguments *arguments, const char *name)

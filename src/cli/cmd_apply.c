@@ -48,13 +48,14 @@ static int drop_object(struct session *session, const struct kind *kind, const c
 {
     const char *name = json_text_at(object, "metadata.name", "");
     struct session there = *session;
+    auto_free char *uid = NULL;
     int result;
 
     there.namespace_name = namespace_name;
-    result = delete_object(&there, kind, name, err);
+    result = delete_object(&there, kind, name, &uid, err);
     session->client = there.client;
     if (result == 0)
-        print_done(kind, name, "deleted");
+        print_done(kind, name, uid ? "is being deleted" : "deleted");
     return result;
 }
 
@@ -150,10 +151,7 @@ COMMAND(cmd_delete)
     if (arguments->operand_count == 1 || argument_given(arguments, "file"))
         return usage_error(session, err, "say either -f FILE, or a kind and names");
     kind = find_kind(session, arguments->operands[0], err);
-    for (int i = 1; kind && i < arguments->operand_count; i++) {
-        if (delete_object(session, kind, arguments->operands[i], err) < 0)
-            return -1;
-        print_done(kind, arguments->operands[i], "deleted");
-    }
-    return kind ? 0 : -1;
+    return kind ? delete_names(session, kind, arguments->operands + 1, arguments->operand_count - 1,
+                               !argument_given(arguments, "no-wait"), err)
+                : -1;
 }

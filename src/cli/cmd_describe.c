@@ -11,9 +11,9 @@ static int print_events(struct session *session, const json_t *object, struct er
         str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
 
     client_path_option(&path, "fieldSelector", selector);
-    puts("events:");
+    puts("\nevents:");
     fflush(stdout);
-    return print_table(session, path, false, false, err);
+    return print_table(session, path, false, false, "none", err);
 }
 
 COMMAND(cmd_describe)

@@ -50,7 +50,7 @@ COMMAND(cmd_top)
     for (;;) {
         if (!is_once)
             fputs("\033[H\033[J", stdout);
-        if (print_table(session, path, /*wide=*/true, all, err) < 0)
+        if (print_table(session, path, /*wide=*/true, all, "no instances", err) < 0)
             return -1;
         fflush(stdout);
         if (is_once)

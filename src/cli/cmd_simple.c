@@ -2,9 +2,12 @@
 #include "cli/common.h"
 
 static int make(struct session *session, const struct kind *kind, const json_t *object,
-                const char *name, struct err *err)
+                const char *name, const struct arguments *arguments, struct err *err)
 {
     if (create_object(session, kind, object, NULL, err) < 0)
+        return -1;
+    if (!argument_given(arguments, "no-wait") &&
+        wait_for_phase(session, kind, name, "Ready", WAIT_MS_DEFAULT, err) < 0)
         return -1;
     print_done(kind, name, "created");
     return 0;
@@ -22,7 +25,7 @@ COMMAND(cmd_volume_create)
     json_set_at(object, "spec.size", json_string(size));
     if (pool)
         json_set_at(object, "spec.pool", json_string(pool));
-    return make(session, kind, object, name, err);
+    return make(session, kind, object, name, arguments, err);
 }
 
 COMMAND(cmd_network_create)
@@ -33,5 +36,5 @@ COMMAND(cmd_network_create)
 
     if (ipv4)
         json_set_at(object, "spec.ipv4.subnet", json_string(ipv4));
-    return make(session, kind, object, name, err);
+    return make(session, kind, object, name, arguments, err);
 }

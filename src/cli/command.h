@@ -12,7 +12,7 @@ struct option_row {
 
 enum { ARGUMENT_OPTIONS_MAX = 64 };
 
-/* A parsed command line; texts are borrowed from argv. */
+/* A parsed command line; texts are borrowed from argv, whose order parsing changes. */
 struct arguments {
     struct {
         const char *name, *value; /* value "" for flags */
@@ -30,11 +30,14 @@ struct session {
     struct client *client;       /* NULL until session_client() */
     const char *namespace_name;  /* never NULL */
     bool out_is_terminal, err_is_terminal;
+    bool out_has_colour, err_has_colour;
     bool is_usage;               /* the failure is in how it was called: exit status 2 */
     int exit_status;             /* of a success */
     char hint[256];              /* what to do next, printed below an error */
 };
 
+/* Where the server is and what namespace is meant: from options and the environment. */
+void session_set_up(struct session *session, const struct arguments *arguments);
 /* The client, opened at the first call; borrowed. NULL on error. */
 struct client *session_client(struct session *session, struct err *err);
 /* A failure in how the command was called. Returns -1. */
@@ -42,6 +45,8 @@ int usage_error(struct session *session, struct err *err, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 void session_hint(struct session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Prints a failure with its causes and hint, and forgets the hint. */
+void session_report(struct session *session, const struct err *err);
 
 struct command {
     const char *name;      /* "image"; NULL ends the table */
@@ -52,6 +57,8 @@ struct command {
     const char *example;   /* whole command line */
     const struct option_row *options; /* beside the common ones, or NULL */
     int (*run)(struct session *session, const struct arguments *arguments, struct err *err);
+    int options_end; /* after that many operands nothing is an option any more; 0: anywhere */
+    bool is_hidden;  /* for programs: not in help or completion */
 };
 
 extern const struct command all_commands[];
@@ -63,6 +70,8 @@ const struct command *command_find(int argc, char **argv, int *ret_words, bool *
 /* Parses what follows the command's words; argv[0] is skipped. '*ret_help': --help was given. */
 int command_parse(const struct command *command, int argc, char **argv,
                   struct arguments *ret_arguments, bool *ret_help, struct err *err);
+/* How many words from argv[0] on are common options before the command's name. */
+int options_before_command(int argc, char **argv);
 void command_help(const struct command *command, struct buf *to);
 void commands_help(const char *group, struct buf *to); /* NULL: all */
 void commands_bash(struct buf *to);                    /* completion script */
@@ -92,6 +101,7 @@ COMMAND(cmd_network_ls);
 COMMAND(cmd_network_rm);
 COMMAND(cmd_pause);
 COMMAND(cmd_restart);
+COMMAND(cmd_resume);
 COMMAND(cmd_rm);
 COMMAND(cmd_run);
 COMMAND(cmd_screenshot);

@@ -1,5 +1,6 @@
 /* cli/common.c - objects by name: read, write, print. */
 #include "cli/common.h"
+#include "cli/nearest.h"
 #include "cli/table.h"
 #include "base/files.h"
 #include <ctype.h>
@@ -11,11 +12,16 @@
 const struct kind *find_kind(struct session *session, const char *name, struct err *err)
 {
     const struct kind *kind = kind_find_name(name);
+    const char *near;
 
     if (kind)
         return kind;
     (void)usage_error(session, err, "there is no kind \"%s\"", name);
-    session_hint(session, "\"virga explain\" lists the kinds");
+    near = nearest_kind(name);
+    if (near)
+        session_hint(session, "did you mean \"%s\"? \"virga explain\" lists the kinds", near);
+    else
+        session_hint(session, "\"virga explain\" lists the kinds");
     return NULL;
 }
 
@@ -84,15 +90,78 @@ int merge_patch(struct session *session, const struct kind *kind, const char *na
 }
 
 int delete_object(struct session *session, const struct kind *kind, const char *name,
-                  struct err *err)
+                  char **ret_uid, struct err *err)
 {
     struct client *client = session_client(session, err);
     auto_free char *path = object_path(session, kind, name, NULL);
+    auto_json json_t *answer = NULL;
 
-    return client ? client_send(client,
-                                &(struct client_request){ .method = "DELETE", .path = path }, NULL,
-                                err)
-                  : -1;
+    if (!client || client_send(client, &(struct client_request){ .method = "DELETE", .path = path },
+                               &answer, err) < 0)
+        return -1;
+    *ret_uid = str_equal(json_text_at(answer, "kind", ""), "Status")
+                   ? NULL
+                   : str_dup(json_text_at(answer, "metadata.uid", NULL));
+    return 0;
+}
+
+int each_name(struct session *session, char *const *names, int count, name_fn *fn, void *arg,
+              struct err *err)
+{
+    int result = 0;
+
+    for (int i = 0; i < count; i++)
+        if (fn(session, names[i], arg, err) < 0) {
+            session_report(session, err);
+            result = -1;
+        }
+    if (result < 0)
+        err_clear(err);
+    return result;
+}
+
+struct deleting {
+    const struct kind *kind;
+    bool waits;
+    json_t *uids; /* by name, of what is still going */
+};
+
+static int begin_delete(struct session *session, const char *name, void *arg, struct err *err)
+{
+    struct deleting *deleting = arg;
+    auto_free char *uid = NULL;
+
+    if (delete_object(session, deleting->kind, name, &uid, err) < 0)
+        return -1;
+    if (uid && deleting->waits)
+        json_object_set_new(deleting->uids, name, json_string(uid));
+    else
+        print_done(deleting->kind, name, uid ? "is being deleted" : "deleted");
+    return 0;
+}
+
+static int end_delete(struct session *session, const char *name, void *arg, struct err *err)
+{
+    struct deleting *deleting = arg;
+    const char *uid = json_string_value(json_object_get(deleting->uids, name));
+
+    if (!uid)
+        return 0;
+    if (wait_until_gone(session, deleting->kind, name, uid, WAIT_MS_DEFAULT, err) < 0)
+        return -1;
+    print_done(deleting->kind, name, "deleted");
+    return 0;
+}
+
+int delete_names(struct session *session, const struct kind *kind, char *const *names, int count,
+                 bool waits, struct err *err)
+{
+    auto_json json_t *uids = json_object();
+    struct deleting deleting = { kind, waits, uids };
+    int begun = each_name(session, names, count, begin_delete, &deleting, err);
+    int ended = each_name(session, names, count, end_delete, &deleting, err);
+
+    return begun < 0 ? begun : ended;
 }
 
 json_t *new_object(const struct kind *kind, const char *name)
@@ -101,20 +170,30 @@ json_t *new_object(const struct kind *kind, const char *name)
                      kind->name, "metadata", "name", name, "spec");
 }
 
-int print_table(struct session *session, const char *path, bool wide, bool with_namespace,
-                struct err *err)
+json_t *fetch_table(struct session *session, const char *path, struct err *err)
 {
     struct client *client = session_client(session, err);
-    struct table_style style = { .wide = wide, .with_namespace = with_namespace };
-    auto_json json_t *table = NULL;
-    auto_buf struct buf text = { 0 };
+    json_t *table = NULL;
 
     if (!client || client_send(client,
                                &(struct client_request){ .path = path, .accept = CLIENT_TABLE },
                                &table, err) < 0)
+        return NULL;
+    return table;
+}
+
+int print_table(struct session *session, const char *path, bool wide, bool with_namespace,
+                const char *none, struct err *err)
+{
+    struct table_style style = { .wide = wide, .with_namespace = with_namespace,
+                                 .has_colour = session->out_has_colour };
+    auto_json json_t *table = fetch_table(session, path, err);
+    auto_buf struct buf text = { 0 };
+
+    if (!table)
         return -1;
     if (json_array_size(json_object_get(table, "rows")) == 0) {
-        fputs("nothing found\n", stderr);
+        fprintf(stderr, "%s\n", none);
         return 0;
     }
     table_write(table, &style, &text);

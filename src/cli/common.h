@@ -16,20 +16,42 @@ int create_object(struct session *session, const struct kind *kind, const json_t
                   json_t **ret_made, struct err *err);
 int merge_patch(struct session *session, const struct kind *kind, const char *name,
                 const json_t *patch, struct err *err);
+/* '*ret_uid' (owned): of the object that is going; NULL when it is gone already. */
 int delete_object(struct session *session, const struct kind *kind, const char *name,
-                  struct err *err);
+                  char **ret_uid, struct err *err);
+/* Deletes objects by name, and waits until they are gone when 'waits'. One that fails does not
+ * keep the others: see each_name(). */
+int delete_names(struct session *session, const struct kind *kind, char *const *names, int count,
+                 bool waits, struct err *err);
+
+/* Calls 'fn' for each name. A failure is printed at once and the next name tried; the result is
+ * then -1 with an empty error, which main() does not print. */
+typedef int name_fn(struct session *session, const char *name, void *arg, struct err *err);
+int each_name(struct session *session, char *const *names, int count, name_fn *fn, void *arg,
+              struct err *err);
 /* {"apiVersion", "kind", "metadata":{"name"}, "spec":{}}. Owned. */
 json_t *new_object(const struct kind *kind, const char *name);
-/* Prints 'path', a list, as the server's table. */
+/* 'path', a list or an object, as the server's table. Owned; NULL on error. */
+json_t *fetch_table(struct session *session, const char *path, struct err *err);
+/* Prints it. 'none' is said on standard error when there are no rows. */
 int print_table(struct session *session, const char *path, bool wide, bool with_namespace,
-                struct err *err);
+                const char *none, struct err *err);
 /* "instance/vm-a created" */
 void print_done(const struct kind *kind, const char *name, const char *what);
 
-/* Waits until status.phase of an object is 'wanted'; says the phases as they come, on standard
- * error. Fails when it becomes Failed, goes away, or after 'timeout_ms'. */
+/* Each waits, saying phases as they come on standard error, and fails after 'timeout_ms' or when
+ * the object goes away. Until status.phase is 'wanted'; fails when it becomes Failed. */
 int wait_for_phase(struct session *session, const struct kind *kind, const char *name,
                    const char *wanted, int64_t timeout_ms, struct err *err);
+/* Until it runs again after the restart asked for with spec.restartAt 'restart_at'. */
+int wait_for_restart(struct session *session, const struct kind *kind, const char *name,
+                     const char *restart_at, int64_t timeout_ms, struct err *err);
+/* Until the condition is True. */
+int wait_for_condition(struct session *session, const struct kind *kind, const char *name,
+                       const char *condition, int64_t timeout_ms, struct err *err);
+/* Until the object of that uid is gone, which may be so already. */
+int wait_until_gone(struct session *session, const struct kind *kind, const char *name,
+                    const char *uid, int64_t timeout_ms, struct err *err);
 
 /* Prints what a request answers as it comes to 'fd'. */
 int stream_to(struct session *session, const char *path, const char *accept, int fd,

@@ -1,5 +1,6 @@
-/* cli/main.c - virga: finds the command, runs it, says what went wrong. */
+/* cli/main.c - virga: finds the command and runs it. */
 #include "cli/command.h"
+#include "cli/nearest.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,92 +8,6 @@
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
-
-struct client *session_client(struct session *session, struct err *err)
-{
-    if (!session->client && client_open(&session->settings, &session->client, err) < 0)
-        return NULL;
-    return session->client;
-}
-
-int usage_error(struct session *session, struct err *err, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    auto_free char *text = str_vprintf(format, args);
-    va_end(args);
-    session->is_usage = true;
-    return err_set(err, ERR_BAD_REQUEST, "%s", text);
-}
-
-void session_hint(struct session *session, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(session->hint, sizeof session->hint, format, args);
-    va_end(args);
-}
-
-/* --- what went wrong --- */
-
-static void print_causes(const struct session *session)
-{
-    const json_t *causes = session->client ? client_last_causes(session->client) : NULL;
-
-    if (json_array_size(causes) < 2)
-        return;
-    for (size_t i = 0; i < json_array_size(causes); i++) {
-        const json_t *cause = json_array_get(causes, i);
-
-        fprintf(stderr, "  %s: %s\n", json_text_at(cause, "field", ""),
-                json_text_at(cause, "message", ""));
-    }
-}
-
-static const char *usual_hint(const struct session *session, enum err_code code)
-{
-    if (session->client && client_last_status(session->client))
-        return NULL;
-    if (code == ERR_UNAVAILABLE)
-        return "is the daemon running? \"systemctl start virgad\" starts it; $VIRGA_SOCKET and "
-               "$VIRGA_SERVER say where it is";
-    if (code == ERR_FORBIDDEN && session->client)
-        return "run this as root or as a member of the group virga";
-    return NULL;
-}
-
-static void print_failure(const struct session *session, const struct err *err)
-{
-    const char *hint = session->hint[0] ? session->hint : usual_hint(session, err->code);
-
-    fprintf(stderr, "%svirga:%s %s\n", session->err_is_terminal ? "\033[31m" : "",
-            session->err_is_terminal ? "\033[0m" : "", err->text);
-    print_causes(session);
-    if (hint)
-        fprintf(stderr, "  %s\n", hint);
-}
-
-/* --- running --- */
-
-static void set_up(struct session *session, const struct arguments *arguments)
-{
-    const char *namespace_name = argument(arguments, "namespace");
-    const char *socket = argument(arguments, "socket"), *server = argument(arguments, "server");
-
-    if (!namespace_name)
-        namespace_name = getenv("VIRGA_NAMESPACE");
-    session->namespace_name = namespace_name ? namespace_name : "default";
-    session->settings = (struct client_settings){
-        .socket = socket ? socket : getenv("VIRGA_SOCKET"),
-        .server = server ? server : socket ? NULL : getenv("VIRGA_SERVER"),
-        .ca = getenv("VIRGA_CA"),
-        .cert = getenv("VIRGA_CERT"),
-        .key = getenv("VIRGA_KEY"),
-        .token = getenv("VIRGA_TOKEN"),
-    };
-}
 
 static int run(struct session *session, const struct command *command, int argc, char **argv)
 {
@@ -104,7 +19,7 @@ static int run(struct session *session, const struct command *command, int argc,
     if (command_parse(command, argc, argv, &arguments, &wants_help, &err) < 0) {
         session_hint(session, "\"virga %s%s%s --help\" shows how to call it", command->name,
                      command->sub ? " " : "", command->sub ? command->sub : "");
-        print_failure(session, &err);
+        session_report(session, &err);
         return EXIT_USAGE;
     }
     if (wants_help) {
@@ -113,47 +28,90 @@ static int run(struct session *session, const struct command *command, int argc,
         fputs(text.bytes, stdout);
         return 0;
     }
-    set_up(session, &arguments);
+    session_set_up(session, &arguments);
     if (command->run(session, &arguments, &err) == 0)
         return session->exit_status;
     fflush(stdout);
-    print_failure(session, &err);
+    if (err.text[0]) /* else it was said already */
+        session_report(session, &err);
     return session->is_usage ? EXIT_USAGE : 1;
 }
 
-static int no_command(const char *name, bool is_group, bool is_asked)
+/* No command, or one of several words of which the second is missing or wrong. */
+static int no_command(struct session *session, const char *name, const char *second, bool is_group)
 {
+    const char *near = name ? nearest_command(name) : NULL;
     auto_buf struct buf text = { 0 };
+    struct err err;
 
-    if (name && !is_group && !is_asked)
-        buf_printf(&text, "virga: there is no command \"%s\"\n\n", name);
+    if (name && (!is_group || second)) {
+        (void)err_set(&err, ERR_BAD_REQUEST,
+                      *name == '-' ? "unknown option %s%s%s" : "there is no command \"%s%s%s\"", name,
+                      is_group ? " " : "", is_group ? second : "");
+        if (near && !is_group)
+            session_hint(session, "did you mean \"virga %s\"? \"virga --help\" lists them all", near);
+        else
+            session_hint(session, "\"virga %s%s--help\" lists what there is", is_group ? name : "",
+                         is_group ? " " : "");
+        session_report(session, &err);
+        return EXIT_USAGE;
+    }
     commands_help(is_group ? name : NULL, &text);
-    fputs(text.bytes, is_asked ? stdout : stderr);
-    return is_asked ? 0 : EXIT_USAGE;
+    fputs(text.bytes, stderr);
+    return EXIT_USAGE;
 }
 
-static bool asks_for(int argc, char **argv, const char *what)
+static bool is_help(const char *text) { return str_equal(text, "--help") || str_equal(text, "-h"); }
+
+/* The words of the command come first, the options that stood before it after them. */
+static void put_command_first(int argc, char **argv, int options)
 {
-    return argc > 1 && str_equal(argv[argc - 1], what);
+    char *moved[ARGUMENT_OPTIONS_MAX];
+    int words;
+    bool is_group;
+
+    if (options == 0 || options == argc || options > ARGUMENT_OPTIONS_MAX ||
+        !command_find(argc - options, argv + options, &words, &is_group))
+        return;
+    memcpy(moved, argv, (size_t)options * sizeof *argv);
+    memmove(argv, argv + options, (size_t)words * sizeof *argv);
+    memcpy(argv + words, moved, (size_t)options * sizeof *argv);
+}
+
+static int dispatch(struct session *session, int argc, char **argv)
+{
+    int words = 0;
+    bool is_group = false;
+    const struct command *command;
+    auto_buf struct buf text = { 0 };
+
+    put_command_first(argc, argv, options_before_command(argc, argv));
+    command = command_find(argc, argv, &words, &is_group);
+    if (command)
+        return run(session, command, argc - words + 1, argv + words - 1);
+    if (argc > 0 && is_help(argv[argc - 1]) && (argc == 1 || is_group)) {
+        commands_help(is_group ? argv[0] : NULL, &text);
+        fputs(text.bytes, stdout);
+        return 0;
+    }
+    return no_command(session, argc > 0 ? argv[0] : NULL, argc > 1 ? argv[1] : NULL, is_group);
 }
 
 int main(int argc, char **argv)
 {
     struct session session = { .out_is_terminal = isatty(STDOUT_FILENO),
                                .err_is_terminal = isatty(STDERR_FILENO) };
+    /* https://no-color.org */
+    bool is_plain = !str_is_empty(getenv("NO_COLOR")) || str_equal(getenv("TERM"), "dumb");
     static char version[] = "version";
-    const struct command *command;
-    bool is_group;
-    int words = 0, status;
+    int status;
 
+    session.out_has_colour = session.out_is_terminal && !is_plain;
+    session.err_has_colour = session.err_is_terminal && !is_plain;
     signal(SIGPIPE, SIG_IGN);
     if (argc == 2 && str_equal(argv[1], "--version"))
         argv[1] = version;
-    command = command_find(argc - 1, argv + 1, &words, &is_group);
-    if (!command)
-        return no_command(argc > 1 ? argv[1] : NULL, is_group,
-                          asks_for(argc, argv, "--help") || asks_for(argc, argv, "-h"));
-    status = run(&session, command, argc - words, argv + words);
+    status = dispatch(&session, argc - 1, argv + 1);
     client_free(session.client);
     if (fflush(stdout) != 0 && status == 0)
         status = 1;

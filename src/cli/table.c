@@ -83,19 +83,47 @@ static void add_row(struct grid *grid, const json_t *definitions, const json_t *
             grid_add(grid, cell_text(json_array_get(cells, i)));
 }
 
-static void write_line(const struct grid *grid, size_t line, const size_t *widths, struct buf *to)
+/* The terminal's code for what a phase says, or "". */
+static const char *colour_of(const char *phase)
+{
+    static const struct {
+        const char *phase, *colour;
+    } colours[] = {
+        { "Running", "\033[32m" },  { "Ready", "\033[32m" },    { "Failed", "\033[31m" },
+        { "Warning", "\033[33m" },  { "Pending", "\033[33m" },  { "Starting", "\033[33m" },
+        { "Stopping", "\033[33m" }, { "Paused", "\033[36m" },   { "Importing", "\033[33m" },
+        { "Uploading", "\033[33m" }, { "Terminating", "\033[33m" }, { "Deleting", "\033[33m" },
+    };
+
+    for (size_t i = 0; i < sizeof colours / sizeof colours[0]; i++)
+        if (str_equal(colours[i].phase, phase))
+            return colours[i].colour;
+    return "";
+}
+
+static void write_cell(const struct grid *grid, size_t line, size_t column, bool has_colour,
+                       struct buf *to)
+{
+    const char *cell = grid->cells[line * grid->columns + column], *head = grid->cells[column];
+    bool is_phase = str_equal(head, "PHASE") || str_equal(head, "TYPE");
+    const char *colour = !has_colour ? "" : line == 0 ? "\033[1m" : is_phase ? colour_of(cell) : "";
+
+    buf_printf(to, "%s%s%s", colour, cell, *colour ? "\033[0m" : "");
+}
+
+static void write_line(const struct grid *grid, size_t line, const size_t *widths, bool has_colour,
+                       struct buf *to)
 {
     for (size_t i = 0; i < grid->columns; i++) {
-        const char *cell = grid->cells[line * grid->columns + i];
-
-        buf_add_text(to, cell);
+        write_cell(grid, line, i, has_colour, to);
         if (i + 1 < grid->columns)
-            buf_printf(to, "%*s", (int)(widths[i] - width_of(cell) + GAP), "");
+            buf_printf(to, "%*s",
+                       (int)(widths[i] - width_of(grid->cells[line * grid->columns + i]) + GAP), "");
     }
     buf_add_char(to, '\n');
 }
 
-static void write_grid(const struct grid *grid, size_t from, struct buf *to)
+static void write_grid(const struct grid *grid, const struct table_style *style, struct buf *to)
 {
     auto_free size_t *widths = mem_zero((grid->columns + 1) * sizeof *widths);
 
@@ -105,8 +133,8 @@ static void write_grid(const struct grid *grid, size_t from, struct buf *to)
         if (width > widths[i % grid->columns])
             widths[i % grid->columns] = width;
     }
-    for (size_t line = from; line < grid->lines; line++)
-        write_line(grid, line, widths, to);
+    for (size_t line = style->without_header ? 1 : 0; line < grid->lines; line++)
+        write_line(grid, line, widths, style->has_colour, to);
 }
 
 void table_write(const json_t *table, const struct table_style *style, struct buf *to)
@@ -123,7 +151,7 @@ void table_write(const json_t *table, const struct table_style *style, struct bu
     count = grid.lines;
     if (grid.columns) {
         grid.lines = count / grid.columns;
-        write_grid(&grid, style->without_header ? 1 : 0, to);
+        write_grid(&grid, style, to);
     }
     for (size_t i = 0; i < count; i++)
         free(grid.cells[i]);

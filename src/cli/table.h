@@ -6,6 +6,7 @@ struct table_style {
     bool wide;            /* columns of lower priority too */
     bool with_namespace;  /* the rows' namespaces come first */
     bool without_header;
+    bool has_colour;      /* phases stand out by terminal colours */
 };
 
 /* Adds the table to 'to'. Control characters in cells become '?'. */

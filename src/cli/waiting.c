@@ -1,43 +1,35 @@
-/* cli/waiting.c - until an object is in a phase, told as it happens. */
+/* cli/waiting.c - until an object is as wanted, or gone; told as it happens. */
 #include "cli/common.h"
+#include "cli/progress.h"
+#include "cli/telling.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct waiting {
     struct session *session;
     const struct kind *kind;
-    const char *name, *wanted;
-    char *last_line;
+    const char *name;
+    const char *wanted;      /* phase, or NULL */
+    const char *condition;   /* to be True, instead of a phase; or NULL */
+    const char *not_before;  /* status.restartAt that must have been carried out, or NULL */
+    const char *uid;         /* of the object that shall go, or NULL */
+    struct telling telling;
     bool is_there, is_gone, is_failed;
     char failure[ERR_TEXT_MAX / 2];
 };
 
-static int64_t now_ms(void)
+static void say(const struct waiting *waiting, const char *text)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (text)
+        progress_show(waiting->session, text);
 }
 
-static void say(struct waiting *waiting, const char *phase, const char *message, int64_t done,
-                int64_t total)
+static bool ticked(void *arg)
 {
-    auto_buf struct buf line = { 0 };
+    struct waiting *waiting = arg;
 
-    buf_printf(&line, "%s: %s", waiting->name, phase);
-    if (total > 0)
-        buf_printf(&line, " %lld%%", (long long)(done * 100 / total));
-    if (*message)
-        buf_printf(&line, ": %s", message);
-    if (str_equal(line.bytes, waiting->last_line))
-        return;
-    free(waiting->last_line);
-    waiting->last_line = buf_take(&line);
-    /* On a terminal one line that changes. */
-    fprintf(stderr, waiting->session->err_is_terminal ? "\r\033[K%s" : "%s\n", waiting->last_line);
-    fflush(stderr);
+    say(waiting, telling_tick(&waiting->telling));
+    return true;
 }
 
 /* Whether the status is about the object as it was written last: "Failed" may be of before. */
@@ -48,28 +40,61 @@ static bool is_current(const json_t *object)
     return json_int_at(object, "status.observedGeneration", generation) >= generation;
 }
 
+static void hear(struct waiting *waiting, const json_t *object)
+{
+    const char *phase =
+        waiting->uid ? "Deleting" : json_text_at(object, "status.phase", "Pending");
+    const char *message = json_text_at(object, "status.message", "");
+    int64_t done = json_int_at(object, "status.progress.bytes", 0);
+    int64_t total = json_int_at(object, "status.progress.totalBytes", 0);
+    auto_buf struct buf detail = { 0 };
+
+    if (total > 0)
+        buf_printf(&detail, "%d%%%s", (int)((double)done / (double)total * 100),
+                   *message ? ", " : "");
+    buf_add_text(&detail, message);
+    say(waiting, telling_hear(&waiting->telling, waiting->name, phase,
+                              detail.size ? detail.bytes : ""));
+}
+
+static bool is_as_wanted(const struct waiting *waiting, const json_t *object)
+{
+    if (waiting->condition)
+        return condition_is_true(object, waiting->condition);
+    if (waiting->not_before &&
+        (!str_equal(json_text_at(object, "status.restartAt", ""), waiting->not_before) ||
+         condition_is_true(object, "Restarting")))
+        return false;
+    return waiting->wanted && is_current(object) &&
+           str_equal(json_text_at(object, "status.phase", ""), waiting->wanted);
+}
+
 static bool saw(void *arg, const char *type, const json_t *object)
 {
     struct waiting *waiting = arg;
-    const char *phase = json_text_at(object, "status.phase", "Pending");
-    const char *message = json_text_at(object, "status.message", "");
 
+    if (waiting->uid && !str_equal(json_text_at(object, "metadata.uid", ""), waiting->uid))
+        return true;
     if (str_equal(type, "DELETED")) {
         waiting->is_gone = true;
         return false;
     }
-    say(waiting, phase, message, json_int_at(object, "status.progress.bytes", 0),
-        json_int_at(object, "status.progress.totalBytes", 0));
-    waiting->is_there = str_equal(phase, waiting->wanted);
-    waiting->is_failed = str_equal(phase, "Failed") && is_current(object);
+    waiting->is_there = is_as_wanted(waiting, object);
+    if (!waiting->is_there && is_current(object)) /* what follows says that it is as wanted */
+        hear(waiting, object);
+    waiting->is_failed = waiting->wanted && is_current(object) &&
+                         str_equal(json_text_at(object, "status.phase", ""), "Failed");
     if (waiting->is_failed)
-        snprintf(waiting->failure, sizeof waiting->failure, "%s", message);
+        snprintf(waiting->failure, sizeof waiting->failure, "%s",
+                 json_text_at(object, "status.message", ""));
     return !waiting->is_there && !waiting->is_failed;
 }
 
 static int outcome(const struct waiting *waiting, struct err *err)
 {
-    if (waiting->is_there)
+    const char *line = waiting->telling.line;
+
+    if (waiting->is_there || (waiting->is_gone && waiting->uid))
         return 0;
     if (waiting->is_failed || waiting->is_gone)
         session_hint(waiting->session, "\"virga describe %s %s\" tells more",
@@ -80,32 +105,96 @@ static int outcome(const struct waiting *waiting, struct err *err)
         return err_set(err, ERR_INTERNAL, "%s failed: %s", waiting->name, waiting->failure);
     session_hint(waiting->session, "it goes on by itself; \"virga describe %s %s\" tells more",
                  waiting->kind->singular, waiting->name);
-    return err_set(err, ERR_TIMEOUT, "%s is not %s yet (%s)", waiting->name, waiting->wanted,
-                   waiting->last_line ? waiting->last_line : "nothing was heard of it");
+    return err_set(err, ERR_TIMEOUT, "%s is not %s yet (%s)", waiting->name,
+                   waiting->uid         ? "gone"
+                   : waiting->condition ? waiting->condition
+                                        : waiting->wanted,
+                   line ? line : "nothing was heard of it");
+}
+
+/* From 'version' on (NULL: from the object as it is), until it is as wanted. */
+static int watch(struct waiting *waiting, const char *version, int64_t timeout_ms, bool *ret_ended,
+                 struct err *err)
+{
+    auto_free char *path = object_path(waiting->session, waiting->kind, NULL, NULL);
+    auto_free char *selector = str_printf("metadata.name=%s", waiting->name);
+    struct client_watch request = { .timeout_ms = timeout_ms, .event = saw, .tick = ticked,
+                                    .arg = waiting };
+
+    client_path_option(&path, "watch", "1");
+    client_path_option(&path, "fieldSelector", selector);
+    if (version)
+        client_path_option(&path, "resourceVersion", version);
+    request.path = path;
+    return client_watch(waiting->session->client, &request, ret_ended, err);
+}
+
+/* Looks at the object first, so that one that is gone already is not waited for. */
+static int look_and_watch(struct waiting *waiting, int64_t timeout_ms, bool *ret_ended,
+                          struct err *err)
+{
+    auto_free char *path = object_path(waiting->session, waiting->kind, waiting->name, NULL);
+    auto_json json_t *object = NULL;
+    int result = client_get(waiting->session->client, path, &object, err);
+
+    waiting->is_gone =
+        (result < 0 && err->code == ERR_NOT_FOUND) ||
+        (result == 0 && waiting->uid &&
+         !str_equal(json_text_at(object, "metadata.uid", ""), waiting->uid));
+    *ret_ended = waiting->is_gone || (result == 0 && !saw(waiting, "ADDED", object));
+    if (*ret_ended || result < 0)
+        return *ret_ended ? 0 : -1;
+    return watch(waiting, json_text_at(object, "metadata.resourceVersion", NULL), timeout_ms,
+                 ret_ended, err);
+}
+
+static int wait_until(struct waiting *waiting, int64_t timeout_ms, struct err *err)
+{
+    int64_t end = monotonic_ms() + timeout_ms, left;
+    bool ended = false;
+    int result = session_client(waiting->session, err) ? 0 : -1;
+
+    waiting->telling.is_terminal = waiting->session->err_is_terminal;
+    while (result == 0 && !ended && (left = end - monotonic_ms()) > 0) {
+        result = look_and_watch(waiting, left, &ended, err);
+        if (result < 0 && (err->code == ERR_TIMEOUT || err->code == ERR_COMPACTED))
+            result = 0;
+    }
+    progress_clear(waiting->session);
+    if (result == 0)
+        result = outcome(waiting, err);
+    telling_done(&waiting->telling);
+    return result;
 }
 
 int wait_for_phase(struct session *session, const struct kind *kind, const char *name,
                    const char *wanted, int64_t timeout_ms, struct err *err)
 {
-    struct waiting waiting = { session, kind, name, wanted, NULL, false, false, false, "" };
-    struct client *client = session_client(session, err);
-    auto_free char *path = object_path(session, kind, NULL, NULL);
-    auto_free char *selector = str_printf("metadata.name=%s", name);
-    int64_t end = now_ms() + timeout_ms, left;
-    bool ended = false;
-    int result = client ? 0 : -1;
+    return wait_until(&(struct waiting){ .session = session, .kind = kind, .name = name,
+                                         .wanted = wanted },
+                      timeout_ms, err);
+}
 
-    client_path_option(&path, "watch", "1");
-    client_path_option(&path, "fieldSelector", selector);
-    while (result == 0 && !ended && (left = end - now_ms()) > 0) {
-        result = client_watch(client, path, NULL, left, saw, &waiting, &ended, err);
-        if (result < 0 && err->code == ERR_TIMEOUT)
-            break;
-    }
-    if (waiting.last_line && session->err_is_terminal)
-        fputc('\n', stderr);
-    if (result == 0 || ended || (err->code == ERR_TIMEOUT && client))
-        result = outcome(&waiting, err);
-    free(waiting.last_line);
-    return result;
+int wait_for_restart(struct session *session, const struct kind *kind, const char *name,
+                     const char *restart_at, int64_t timeout_ms, struct err *err)
+{
+    return wait_until(&(struct waiting){ .session = session, .kind = kind, .name = name,
+                                         .wanted = "Running", .not_before = restart_at },
+                      timeout_ms, err);
+}
+
+int wait_for_condition(struct session *session, const struct kind *kind, const char *name,
+                       const char *condition, int64_t timeout_ms, struct err *err)
+{
+    return wait_until(&(struct waiting){ .session = session, .kind = kind, .name = name,
+                                         .condition = condition },
+                      timeout_ms, err);
+}
+
+int wait_until_gone(struct session *session, const struct kind *kind, const char *name,
+                    const char *uid, int64_t timeout_ms, struct err *err)
+{
+    return wait_until(&(struct waiting){ .session = session, .kind = kind, .name = name,
+                                         .uid = uid },
+                      timeout_ms, err);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CONNECT_TIMEOUT_MS = 10 * 1000 };
@@ -23,6 +24,7 @@ struct transfer {
     struct buf answer;
     bool stopped; /* 'take' wanted no more */
     int64_t sent;
+    time_t ticked_at; /* monotonic seconds */
 };
 
 int client_open(const struct client_settings *settings, struct client **ret_client, struct err *err)
@@ -101,6 +103,21 @@ static size_t give_body(char *to, size_t one, size_t size, void *arg)
     if (request->progress)
         request->progress(request->progress_arg, transfer->sent);
     return (size_t)count;
+}
+
+/* curl calls this about once a second, and oftener while bytes flow. */
+static int tick(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                curl_off_t up)
+{
+    struct transfer *transfer = arg;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec == transfer->ticked_at)
+        return 0;
+    transfer->ticked_at = now.tv_sec;
+    transfer->stopped |= !transfer->request->tick(transfer->request->tick_arg);
+    return transfer->stopped;
 }
 
 /* --- setting up --- */
@@ -254,6 +271,11 @@ int client_send(struct client *client, const struct client_request *request, jso
     curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    if (request->tick) {
+        curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, tick);
+        curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, &transfer);
+        curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
+    }
     result = judge(&transfer, curl_easy_perform(client->curl), ret_answer, err);
     curl_slist_free_all(headers);
     buf_done(&transfer.answer);

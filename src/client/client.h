@@ -24,6 +24,8 @@ struct client_settings {
 typedef bool client_take_fn(void *arg, const char *bytes, size_t size);
 /* How much of the body has been sent. */
 typedef void client_progress_fn(void *arg, int64_t sent_bytes);
+/* Called about once a second for as long as the request lasts; false ends it as 'take' does. */
+typedef bool client_tick_fn(void *arg);
 
 struct client_request {
     const char *method;           /* NULL: GET */
@@ -38,6 +40,8 @@ struct client_request {
     void *take_arg;
     client_progress_fn *progress; /* or NULL */
     void *progress_arg;
+    client_tick_fn *tick;         /* or NULL */
+    void *tick_arg;
     int64_t timeout_ms;           /* 0: none */
 };
 
@@ -67,7 +71,16 @@ void client_path_option(char **path, const char *key, const char *value);
 
 /* One event of a watch; the object is borrowed. False ends the watch. */
 typedef bool client_event_fn(void *arg, const char *type, const json_t *object);
-/* Follows a watch until its end or until 'fn' returns false, which '*ret_ended' tells.
- * 'path' has watch=1 in it. An ERROR event becomes an error. */
-int client_watch(struct client *client, const char *path, const char *accept, int64_t timeout_ms,
-                 client_event_fn *fn, void *arg, bool *ret_ended, struct err *err);
+
+struct client_watch {
+    const char *path;     /* with watch=1 in it */
+    const char *accept;   /* NULL: application/json */
+    int64_t timeout_ms;   /* 0: none */
+    client_event_fn *event;
+    client_tick_fn *tick; /* or NULL; false ends the watch */
+    void *arg;            /* of both */
+};
+/* Follows a watch until its end, or until 'event' or 'tick' returns false, which '*ret_ended'
+ * tells. An ERROR event becomes an error; ERR_COMPACTED: list and watch anew. */
+int client_watch(struct client *client, const struct client_watch *watch, bool *ret_ended,
+                 struct err *err);

@@ -4,8 +4,7 @@
 
 struct watching {
     struct buf line;
-    client_event_fn *fn;
-    void *arg;
+    const struct client_watch *watch;
     bool ended;
     bool failed;
     struct err *err;
@@ -29,7 +28,7 @@ static bool take_line(struct watching *watching, const char *line, size_t size)
         watching->failed = true;
         return false;
     }
-    if (str_equal(type, "BOOKMARK") || watching->fn(watching->arg, type, object))
+    if (str_equal(type, "BOOKMARK") || watching->watch->event(watching->watch->arg, type, object))
         return true;
     watching->ended = true;
     return false;
@@ -56,19 +55,28 @@ static bool take(void *arg, const char *bytes, size_t size)
     return true;
 }
 
-int client_watch(struct client *client, const char *path, const char *accept, int64_t timeout_ms,
-                 client_event_fn *fn, void *arg, bool *ret_ended, struct err *err)
+static bool tick(void *arg)
+{
+    struct watching *watching = arg;
+
+    watching->ended = !watching->watch->tick(watching->watch->arg);
+    return !watching->ended;
+}
+
+int client_watch(struct client *client, const struct client_watch *watch, bool *ret_ended,
+                 struct err *err)
 {
     struct watching watching = { .line = { .size_max = CLIENT_ANSWER_MAX },
-                                 .fn = fn,
-                                 .arg = arg,
+                                 .watch = watch,
                                  .err = err };
     int result = client_send(client,
-                             &(struct client_request){ .path = path,
-                                                       .accept = accept,
+                             &(struct client_request){ .path = watch->path,
+                                                       .accept = watch->accept,
                                                        .take = take,
                                                        .take_arg = &watching,
-                                                       .timeout_ms = timeout_ms },
+                                                       .tick = watch->tick ? tick : NULL,
+                                                       .tick_arg = &watching,
+                                                       .timeout_ms = watch->timeout_ms },
                              NULL, err);
 
     buf_done(&watching.line);
