@@ -8,9 +8,10 @@ cd "$1" || exit 2
 declare -A may=(
     [base]=''
     [kinds]='base/*'
+    [elastic]='base/*'
     [store]='base/*'
     [drivers]='base/* kinds/*'
-    [control]='base/* kinds/* store/* drivers/*.h'
+    [control]='base/* kinds/* elastic/* store/* drivers/*.h'
     [api]='base/* kinds/* store/*'
     [client]='base/* kinds/*'
     [cli]='base/* kinds/* client/*'
