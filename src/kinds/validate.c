@@ -55,14 +55,27 @@ static void check_list_item(const struct field *list, const json_t *values, size
     }
 }
 
+/* Says so when a list or map holds too many items, or too few. */
+static bool has_right_count(const struct field *field, size_t count, const char *path,
+                            struct causes *causes)
+{
+    if (field->max && (int64_t)count > field->max)
+        causes_add(causes, "FieldValueTooMany", path,
+                   "Too many: %zu: must have at most %" PRId64 " items", count, field->max);
+    else if ((int64_t)count < field->min)
+        causes_add(causes, "FieldValueInvalid", path,
+                   "Invalid value: must have at least %" PRId64 " item%s", field->min,
+                   field->min == 1 ? "" : "s");
+    else
+        return true;
+    return false;
+}
+
 static void check_list(const struct field *field, const json_t *value, const json_t *old,
                        const char *path, struct causes *causes)
 {
-    if (field->max && (int64_t)json_array_size(value) > field->max) {
-        causes_add(causes, "FieldValueTooMany", path, "Too many: %zu: must have at most %" PRId64
-                   " items", json_array_size(value), field->max);
+    if (!has_right_count(field, json_array_size(value), path, causes))
         return;
-    }
     for (size_t i = 0; i < json_array_size(value); i++)
         check_list_item(field, value, i, old, path, causes);
 }
@@ -73,6 +86,8 @@ static void check_map(const struct field *field, const json_t *value, const json
     const char *key;
     json_t *item;
 
+    if (!has_right_count(field, json_object_size(value), path, causes))
+        return;
     json_object_foreach((json_t *)value, key, item) {
         auto_free char *below = str_printf("%s[%s]", path, key);
         check_value(field->item, item, json_object_get(old, key), below, causes);
