@@ -2,6 +2,7 @@
 #include "control/instance.h"
 #include "control/internal.h"
 #include "control/placement.h"
+#include "control/results.h"
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "base/str.h"
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 
 /* --- stopping --- */
+
+enum { PRESS_AGAIN_MS = 3000 };
 
 static int64_t until_forced_ms(const struct scene *scene)
 {
@@ -22,17 +25,27 @@ static int64_t until_forced_ms(const struct scene *scene)
            control_wall_ms(scene->work->control);
 }
 
-static void press_power(struct scene *scene)
+/* A guest that still boots does not hear the button: it is pressed again and again. Returns the
+ * milliseconds until the next time. */
+static int64_t press_power(struct scene *scene)
 {
     struct compute *compute = control_setup(scene->work->control)->compute;
+    int64_t now_ms = control_wall_ms(scene->work->control);
+    const int64_t *pressed_ms = work_result(scene->work, "pressed");
 
     if (scene->machine.state == MACHINE_PAUSED) {
         if (work_op_begin(scene->work, "resume"))
             compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
-    } else if (!scene->machine.shutdown_requested && !work_op_succeeded(scene->work, "press") &&
-               work_op_begin(scene->work, "press")) {
+        return PRESS_AGAIN_MS;
+    }
+    if (work_op_succeeded(scene->work, "press") && pressed_ms &&
+        now_ms - *pressed_ms < PRESS_AGAIN_MS)
+        return *pressed_ms + PRESS_AGAIN_MS - now_ms;
+    if (work_op_begin(scene->work, "press")) {
+        work_result_keep(scene->work, "pressed", now_ms);
         compute->ops->press_power(compute, scene->uid, work_op_done(scene->work, "press"));
     }
+    return PRESS_AGAIN_MS;
 }
 
 static void kill_machine(struct scene *scene)
@@ -56,7 +69,7 @@ void machine_release(struct scene *scene)
 
 static struct verdict stop_process(struct scene *scene)
 {
-    int64_t left_ms;
+    int64_t left_ms, press_ms;
 
     work_phase(scene->work, object_is_deleting(scene->object) ? "Terminating" : "Stopping", NULL);
     work_condition(scene->work, "Ready", false, "Stopping", "%s", "");
@@ -70,8 +83,8 @@ static struct verdict stop_process(struct scene *scene)
         kill_machine(scene);
         return VERDICT_SETTLED;
     }
-    press_power(scene);
-    return VERDICT_AGAIN(left_ms);
+    press_ms = press_power(scene);
+    return VERDICT_AGAIN(left_ms < press_ms ? left_ms : press_ms);
 }
 
 bool machine_halt(struct scene *scene, struct verdict *ret_verdict)
