@@ -95,7 +95,6 @@ struct machine_usage {
     int64_t memory_bytes;         /* resident, of the whole process */
     int64_t guest_memory_bytes;   /* used as the guest sees it (balloon); 0: unknown */
     uint64_t disk_read_bytes, disk_write_bytes, disk_read_ops, disk_write_ops;
-    uint64_t net_rx_bytes, net_tx_bytes, net_rx_packets, net_tx_packets; /* from the guest's side */
 };
 
 struct machine_status {

@@ -299,6 +299,52 @@ TEST(a_machine_that_dies_is_started_again_and_one_that_shuts_down_stays_so)
     end();
 }
 
+TEST(a_guest_that_was_booting_when_the_button_was_pressed_hears_it_later)
+{
+    begin(7);
+    create_image();
+    create_instance("web", simple_spec());
+    wait_for("web", "Running");
+    auto_free char *uid = uid_of("web");
+    compute_fake_guest_ignores_power(site.world, uid, true);
+    set_spec("web", "spec.powerState", "Stopped");
+    loop_sim_advance(site.loop, 8000);
+    CHECK(is_phase("web", "Stopping"));
+    compute_fake_guest_ignores_power(site.world, uid, false);
+    loop_sim_advance(site.loop, 5000); /* stopTimeout is 30 s */
+    CHECK(is_phase("web", "Stopped"));
+    auto_json json_t *object = instance("web");
+    CHECK_STR(json_text_at(object, "status.lastEnd.reason", NULL), "GuestShutdown");
+    delete_instance("web");
+    check_nothing_left();
+    end();
+}
+
+TEST(usage_counts_the_traffic_of_every_instance)
+{
+    const struct port_counters counters = { .rx_bytes = 700, .tx_bytes = 40 };
+
+    begin(8);
+    create_image();
+    create_instance("a", simple_spec());
+    create_instance("b", simple_spec());
+    wait_for("a", "Running");
+    wait_for("b", "Running");
+    for (int i = 0; i < 2; i++) {
+        auto_json json_t *object = instance(i ? "b" : "a");
+        auto_free char *id = str_printf("%s/eth0", object_uid(object));
+        network_fake_set_counters(site.net, json_text_at(object, "status.networks[0].networkUID", ""),
+                                  id, &counters);
+    }
+    loop_sim_advance(site.loop, 30000);
+    for (int i = 0; i < 2; i++) {
+        auto_json json_t *object = instance(i ? "b" : "a");
+        CHECK_EQ(json_int_at(object, "status.usage.networkReceiveBytes", 0), 700);
+        CHECK_EQ(json_int_at(object, "status.usage.networkTransmitBytes", 0), 40);
+    }
+    end();
+}
+
 TEST(an_instance_that_does_not_fit_waits_for_room)
 {
     begin(5);
