@@ -34,6 +34,8 @@ struct plan {
     int *copies;          /* of fds[].from, out of the way of all fds[].to */
     size_t fd_count;
     int null_fd;
+    int program_fd;       /* when the user is changed: it need not reach the program's folder */
+    int program_copy;     /* of program_fd, out of the way too */
     pid_t our_pid;
     const char *failed_step; /* written by the child; NULL: it runs the program */
     const char *failed_on;
@@ -103,13 +105,15 @@ static void plan_descriptors(struct plan *plan)
 
 static int plan_init(struct plan *plan, const struct spawn *spawn, struct err *err)
 {
-    *plan = (struct plan){ .spawn = spawn, .null_fd = -1, .our_pid = getpid() };
+    *plan = (struct plan){ .spawn = spawn, .null_fd = -1, .program_fd = -1, .our_pid = getpid() };
     plan->program = find_program(spawn->argv[0]);
     if (!plan->program)
         return err_errno(err, "exec %s", spawn->argv[0]);
     plan->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (plan->null_fd < 0)
         return err_errno(err, "open /dev/null");
+    if (spawn->change_user)
+        plan->program_fd = open(plan->program, O_PATH | O_CLOEXEC); /* what is missing exec tells */
     plan->path_variable = str_printf("PATH=%s", our_path());
     plan->env[0] = plan->path_variable;
     plan->env[1] = "LANG=C.UTF-8";
@@ -125,6 +129,8 @@ static void plan_done(struct plan *plan)
     free(plan->copies);
     if (plan->null_fd >= 0)
         close(plan->null_fd);
+    if (plan->program_fd >= 0)
+        close(plan->program_fd);
 }
 
 /* --- in the child: system calls only --- */
@@ -191,6 +197,11 @@ IN_CHILD static bool place_descriptors(struct plan *plan)
     for (size_t i = 0; i < plan->fd_count; i++) {
         plan->copies[i] = fcntl(plan->fds[i].from, F_DUPFD_CLOEXEC, above);
         if (plan->copies[i] < 0)
+            return failed(plan, "copy a descriptor", NULL);
+    }
+    if (plan->program_fd >= 0) {
+        plan->program_copy = fcntl(plan->program_fd, F_DUPFD_CLOEXEC, above);
+        if (plan->program_copy < 0)
             return failed(plan, "copy a descriptor", NULL);
     }
     if (close_range(STANDARD_FD_COUNT, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
@@ -286,10 +297,14 @@ IN_CHILD static bool prepare(struct plan *plan)
 IN_CHILD __attribute__((noinline, noreturn)) static void run_child(struct plan *plan)
 {
     const struct spawn *spawn = plan->spawn;
+    char *const *argv = (char *const *)spawn->argv;
+    char *const *env = (char *const *)(spawn->env ? spawn->env : plan->env);
 
     if (prepare(plan)) {
-        execve(plan->program, (char *const *)spawn->argv,
-               (char *const *)(spawn->env ? spawn->env : plan->env));
+        execve(plan->program, argv, env);
+        /* A program in a folder closed to the new user, as a home is. (Scripts need the path.) */
+        if (errno == EACCES && plan->program_fd >= 0)
+            execveat(plan->program_copy, "", argv, env, AT_EMPTY_PATH);
         failed(plan, "exec", spawn->argv[0]);
     }
     _exit(127);

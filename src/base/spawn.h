@@ -22,7 +22,8 @@ struct spawn {
     bool new_session;             /* setsid(): the child outlives us and our terminal */
     bool dies_with_us;            /* SIGKILL when the thread that started it ends, however we end */
     const char *const *cgroup_procs; /* NULL-terminated paths of cgroup.procs files to enter before exec; or NULL */
-    bool change_user;             /* setgroups(none), setgid, setuid before exec */
+    bool change_user;             /* setgroups(none), setgid, setuid before exec; a binary that only
+                                   * we can reach by its path is run all the same */
     uid_t uid;
     gid_t gid;
     const char *directory;        /* chdir; NULL: "/" */

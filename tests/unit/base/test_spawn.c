@@ -277,6 +277,22 @@ TEST(the_user_is_changed_and_other_groups_are_left)
         "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000");
 }
 
+/* A copy of a binary in a folder that only its owner may enter, as a clone in a home is. */
+TEST(a_program_in_a_folder_closed_to_its_user_runs)
+{
+    char folder[] = "/tmp/virga-spawn-XXXXXX", program[64];
+
+    need_root();
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(program, sizeof program, "%s/id", folder);
+    CHECK_STR(output_of((struct spawn){ .argv = ARGV("cp", "/usr/bin/id", program) }), "");
+    CHECK_STR(output_of((struct spawn){
+                  .argv = ARGV(program, "-u"), .change_user = true, .uid = 4321, .gid = 4321 }),
+              "4321");
+    unlink(program);
+    rmdir(folder);
+}
+
 TEST(a_new_network_namespace_has_only_loopback)
 {
     need_root();
