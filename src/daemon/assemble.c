@@ -184,7 +184,7 @@ static void bind_all(struct daemon *daemon)
     bind_host(daemon);
 }
 
-int daemon_open(struct daemon *daemon, struct err *err)
+static int open_loop(struct daemon *daemon, struct err *err)
 {
     if (make_directories(&daemon->config, err) < 0 || take_lock(daemon, err) < 0)
         return -1;
@@ -192,6 +192,20 @@ int daemon_open(struct daemon *daemon, struct err *err)
     if (!daemon->loop)
         return -1;
     daemon->workers = worker_pool_new(daemon->loop, WORKER_THREADS);
+    return 0;
+}
+
+int daemon_open_drivers(struct daemon *daemon, struct err *err)
+{
+    if (open_loop(daemon, err) < 0 || open_compute(daemon, err) < 0)
+        return -1;
+    return open_network(daemon, err);
+}
+
+int daemon_open(struct daemon *daemon, struct err *err)
+{
+    if (open_loop(daemon, err) < 0)
+        return -1;
     daemon->audit = audit_open(daemon->config.state_dir, err);
     if (!daemon->audit)
         return -1;
@@ -205,16 +219,24 @@ int daemon_open(struct daemon *daemon, struct err *err)
     return open_control(daemon, err);
 }
 
-void daemon_close(struct daemon *daemon)
+void daemon_close_drivers(struct daemon *daemon)
 {
-    api_free(daemon->api);
-    control_free(daemon->control);
     if (daemon->storage)
         daemon->storage->ops->close(daemon->storage);
     if (daemon->network)
         daemon->network->ops->close(daemon->network);
     if (daemon->compute)
         daemon->compute->ops->close(daemon->compute);
+    daemon->storage = NULL;
+    daemon->network = NULL;
+    daemon->compute = NULL;
+}
+
+void daemon_close(struct daemon *daemon)
+{
+    api_free(daemon->api);
+    control_free(daemon->control);
+    daemon_close_drivers(daemon);
     if (daemon->store)
         store_free(daemon->store);
     audit_close(daemon->audit);

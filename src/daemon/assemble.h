@@ -22,6 +22,11 @@ struct daemon {
 int daemon_open(struct daemon *daemon, struct err *err);
 void daemon_close(struct daemon *daemon); /* machines run on */
 
+/* Only what touches machines and networks, without store, controllers and API. */
+int daemon_open_drivers(struct daemon *daemon, struct err *err);
+/* Calls under way report ERR_CANCELLED before it returns. For daemon_close(), which may follow. */
+void daemon_close_drivers(struct daemon *daemon);
+
 /* --- bindings, one file each: what connects API calls to drivers --- */
 void bind_consoles(struct daemon *daemon);  /* console, vnc, screenshot, log */
 void bind_agent(struct daemon *daemon);     /* exec, files */

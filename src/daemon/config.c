@@ -252,6 +252,10 @@ static int read_arguments(struct config *config, int argc, char **argv, struct e
 
         if (!str_starts(key, "--"))
             return err_set(err, ERR_INVALID, "unexpected argument \"%s\" (virgad --help)", key);
+        if (str_equal(key, "--dismantle")) {
+            config->dismantle = true;
+            continue;
+        }
         auto_free char *name = str_dup(key + 2);
         equals = strchr(name, '=');
         if (equals)

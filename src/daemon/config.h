@@ -21,6 +21,7 @@ struct config {
     int64_t usage_interval_ms;
     char *network_prefix;     /* of interface and namespace names */
     char *log_level;
+    bool dismantle;           /* --dismantle: no setting, but another thing to do */
 };
 
 /* Fills 'ret_config' from defaults, the file and the arguments. ERR_INVALID names the key and what

@@ -1,5 +1,6 @@
 /* daemon/main.c - virgad: from settings to a running loop and down again. */
 #include "daemon/assemble.h"
+#include "daemon/dismantle.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -47,9 +48,13 @@ int main(int argc, char **argv)
     log_set_level(config_log_level(&daemon.config));
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL); /* if whoever started us ignored it, exit statuses would be lost */
-    result = daemon_open(&daemon, &err);
-    if (result == 0)
-        result = serve(&daemon, &err);
+    if (daemon.config.dismantle) {
+        result = dismantle_run(&daemon, &err);
+    } else {
+        result = daemon_open(&daemon, &err);
+        if (result == 0)
+            result = serve(&daemon, &err);
+    }
     if (result < 0)
         log_error("%s", err.text);
     daemon_close(&daemon);
