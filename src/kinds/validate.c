@@ -152,7 +152,7 @@ static void check_fields(const struct field *fields, const json_t *object, const
 {
     for (const struct field *field = fields; field && field->name; field++) {
         const json_t *value = json_object_get(object, field->name);
-        const json_t *before = json_object_get(old, field->name);
+        const json_t *before = field->flags & FIELD_TEMPLATE ? NULL : json_object_get(old, field->name);
         auto_free char *below = path ? str_printf("%s.%s", path, field->name) : str_dup(field->name);
         size_t count = causes->count;
 

@@ -94,7 +94,7 @@ static const struct field console_fields[] = {
     { 0 },
 };
 
-static const struct field spec_fields[] = {
+const struct field instance_spec_fields[] = {
     { .name = "image",
       .type = FIELD_SUBDOMAIN,
       .flags = FIELD_IMMUTABLE,
@@ -274,7 +274,7 @@ static const struct field status_fields[] = {
 static const struct field fields[] = {
     { .name = "spec",
       .type = FIELD_OBJECT,
-      .fields = spec_fields,
+      .fields = instance_spec_fields,
       .fallback = "{}",
       .doc = "What the machine should be." },
     { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What it is." },

@@ -7,10 +7,14 @@
 #define VIRGA_API_VERSION VIRGA_GROUP "/" VIRGA_API_V1
 
 extern const struct kind kind_instance, kind_image, kind_storage_pool, kind_volume, kind_network,
-    kind_load_balancer, kind_host, kind_namespace, kind_event, kind_secret, kind_config_map;
+    kind_instance_group, kind_autoscaler, kind_load_balancer, kind_host, kind_namespace, kind_event,
+    kind_secret, kind_config_map;
 
 /* Computed or empty kinds that stock clients ask for. */
 extern const struct kind kind_service, kind_node, kind_node_metrics, kind_pod_metrics, kind_crd;
+
+/* spec of an Instance; InstanceGroups make instances from it. */
+extern const struct field instance_spec_fields[];
 
 /* The fields of one item of status.conditions, in metav1.Condition's words. */
 extern const struct field condition_item;

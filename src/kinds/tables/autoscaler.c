@@ -1,0 +1,528 @@
+/* kinds/tables/autoscaler.c - Autoscaler: what keeps an InstanceGroup at the right size. */
+#include "kinds/tables/tables.h"
+#include "base/json.h"
+#include "base/quantity.h"
+#include "base/str.h"
+
+enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS, DAY_MS = 24 * HOUR_MS };
+
+static const struct field scale_target_fields[] = {
+    { .name = "apiVersion",
+      .type = FIELD_TEXT,
+      .fallback = "\"virga.dev/v1\"",
+      .doc = "API version of the target: virga.dev/v1." },
+    { .name = "kind",
+      .type = FIELD_ENUM,
+      .values = TEXTS("InstanceGroup"),
+      .fallback = "\"InstanceGroup\"",
+      .doc = "Kind of the target." },
+    { .name = "name",
+      .type = FIELD_SUBDOMAIN,
+      .flags = FIELD_REQUIRED,
+      .doc = "InstanceGroup of the same namespace." },
+    { 0 },
+};
+
+#define METRIC_FIELDS                                                                              \
+    { .name = "type",                                                                              \
+      .type = FIELD_ENUM,                                                                          \
+      .flags = FIELD_REQUIRED,                                                                     \
+      .values = TEXTS("CPU", "Memory", "Network", "Requests", "Queue", "Latency", "Custom"),       \
+      .doc = "CPU and Memory: per cent of what a member has. Network: bytes per second of a "      \
+             "member, in and out. Requests: requests per second that a member gets from its "      \
+             "balancer. Queue: requests that wait at the balancer. Latency: 95th percentile at "   \
+             "the balancer. Custom: what the application pushes or exposes." },                    \
+    { .name = "metric",                                                                            \
+      .type = FIELD_TEXT,                                                                          \
+      .max = 63,                                                                                   \
+      .doc = "Name of the metric, of type Custom." }
+
+static const struct field metric_fields[] = {
+    { .name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .doc = "Name of this target." },
+    METRIC_FIELDS,
+    { .name = "averageUtilization",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 100,
+      .doc = "Target in per cent, averaged over the members; of CPU and Memory." },
+    { .name = "averageValue",
+      .type = FIELD_QUANTITY,
+      .min = 0,
+      .max = INT64_MAX / 1000,
+      .doc = "Target per member; of Network, Requests, Queue and Custom." },
+    { .name = "value",
+      .type = FIELD_QUANTITY,
+      .min = 0,
+      .max = INT64_MAX / 1000,
+      .doc = "Target of the whole group; of Queue and Custom." },
+    { .name = "latency",
+      .type = FIELD_DURATION,
+      .min = 1,
+      .max = HOUR_MS,
+      .doc = "Target; of Latency." },
+    { 0 },
+};
+
+static const struct field step_fields[] = {
+    { .name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .doc = "Name of this step." },
+    METRIC_FIELDS,
+    { .name = "above",
+      .type = FIELD_QUANTITY,
+      .min = 0,
+      .max = INT64_MAX / 1000,
+      .doc = "Acts above this: per cent, per member, milliseconds; Queue: of the whole group." },
+    { .name = "below",
+      .type = FIELD_QUANTITY,
+      .min = 0,
+      .max = INT64_MAX / 1000,
+      .doc = "Acts below this, instead of 'above'." },
+    { .name = "add",
+      .type = FIELD_INT,
+      .min = -1000,
+      .max = 1000,
+      .doc = "Members to add; negative takes away." },
+    { .name = "addPercent",
+      .type = FIELD_INT,
+      .min = -100,
+      .max = 1000,
+      .doc = "Per cent of the ready members to add, instead of 'add'." },
+    { 0 },
+};
+
+static const struct field schedule_fields[] = {
+    { .name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .doc = "Name of this schedule." },
+    { .name = "schedule",
+      .type = FIELD_TEXT,
+      .flags = FIELD_REQUIRED,
+      .max = 255,
+      .doc = "When it begins, as cron writes it: minute hour day-of-month month day-of-week." },
+    { .name = "timeZone",
+      .type = FIELD_TEXT,
+      .max = 64,
+      .fallback = "\"UTC\"",
+      .doc = "Name in the tz database, as Europe/Berlin." },
+    { .name = "duration",
+      .type = FIELD_DURATION,
+      .flags = FIELD_REQUIRED,
+      .min = SECOND_MS,
+      .max = 7LL * DAY_MS,
+      .doc = "How long it lasts." },
+    { .name = "minReplicas", .type = FIELD_INT, .max = 1000, .doc = "Least members meanwhile." },
+    { .name = "maxReplicas",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 1000,
+      .doc = "Most members meanwhile." },
+    { 0 },
+};
+
+static const struct field prediction_fields[] = {
+    { .name = "metric",
+      .type = FIELD_NAME,
+      .flags = FIELD_REQUIRED,
+      .doc = "Name of the item in spec.metrics that is predicted; one with a target per member." },
+    { .name = "season",
+      .type = FIELD_DURATION,
+      .min = 2LL * MINUTE_MS,
+      .max = 7LL * DAY_MS,
+      .fallback = "\"24h\"",
+      .doc = "After what time load repeats." },
+    { .name = "horizon",
+      .type = FIELD_DURATION,
+      .min = SECOND_MS,
+      .max = DAY_MS,
+      .fallback = "\"5m\"",
+      .doc = "How far ahead it looks: at least what a member needs to start." },
+    { .name = "maxError",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 100,
+      .fallback = "20",
+      .doc = "Per cent of the mean that it may have been wrong by over the recent past to be "
+             "acted on." },
+    { 0 },
+};
+
+static const struct field rate_fields[] = {
+    { .name = "type",
+      .type = FIELD_ENUM,
+      .flags = FIELD_REQUIRED,
+      .values = TEXTS("Pods", "Members", "Percent"),
+      .doc = "Pods and Members: a number. Percent: of the members when the period began." },
+    { .name = "value",
+      .type = FIELD_INT,
+      .flags = FIELD_REQUIRED,
+      .min = 1,
+      .max = 100000,
+      .doc = "How many may come or go in the period." },
+    { .name = "periodSeconds",
+      .type = FIELD_INT,
+      .flags = FIELD_REQUIRED,
+      .min = 1,
+      .max = 1800,
+      .doc = "Length of the period in seconds." },
+    { 0 },
+};
+#define BEHAVIOR_FIELDS(window_)                                                                   \
+    { .name = "stabilizationWindowSeconds",                                                        \
+      .type = FIELD_INT,                                                                           \
+      .max = 3600,                                                                                 \
+      .fallback = window_,                                                                         \
+      .doc = "Past wishes of so many seconds count: the lowest when scaling out, the highest "     \
+             "when scaling in." },                                                                 \
+    { .name = "selectPolicy",                                                                      \
+      .type = FIELD_ENUM,                                                                          \
+      .values = TEXTS("Max", "Min", "Disabled"),                                                   \
+      .fallback = "\"Max\"",                                                                       \
+      .doc = "Which of the policies counts; Disabled never scales in this direction." },           \
+    { .name = "policies",                                                                          \
+      .type = FIELD_LIST,                                                                          \
+      .item = OBJECT_ITEM(rate_fields),                                                            \
+      .max = 4,                                                                                    \
+      .doc = "Rates; absent: as HorizontalPodAutoscaler has them." },                              \
+    { .name = "tolerance",                                                                         \
+      .type = FIELD_QUANTITY,                                                                      \
+      .min = 0,                                                                                    \
+      .max = 1,                                                                                    \
+      .doc = "How far off the target, as a part of it, changes nothing; absent: 0.1." }
+
+static const struct field scale_up_fields[] = { BEHAVIOR_FIELDS("0"), { 0 } };
+static const struct field scale_down_fields[] = { BEHAVIOR_FIELDS("300"), { 0 } };
+static const struct field behavior_fields[] = {
+    { .name = "scaleUp",
+      .type = FIELD_OBJECT,
+      .fields = scale_up_fields,
+      .fallback = "{}",
+      .doc = "Scaling out." },
+    { .name = "scaleDown",
+      .type = FIELD_OBJECT,
+      .fields = scale_down_fields,
+      .fallback = "{}",
+      .doc = "Scaling in." },
+    { 0 },
+};
+
+static const struct field vertical_fields[] = {
+    { .name = "minCPUs", .type = FIELD_INT, .min = 1, .max = 255, .doc = "Least processors of a member." },
+    { .name = "maxCPUs", .type = FIELD_INT, .min = 1, .max = 255, .doc = "Most processors of a member." },
+    { .name = "minMemory", .type = FIELD_QUANTITY, .min = 1, .max = INT64_MAX, .doc = "Least memory of a member." },
+    { .name = "maxMemory", .type = FIELD_QUANTITY, .min = 1, .max = INT64_MAX, .doc = "Most memory of a member." },
+    { 0 },
+};
+
+static const struct field spec_fields[] = {
+    { .name = "scaleTargetRef",
+      .type = FIELD_OBJECT,
+      .flags = FIELD_REQUIRED,
+      .fields = scale_target_fields,
+      .doc = "What is scaled." },
+    { .name = "mode",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Active", "Observe"),
+      .fallback = "\"Active\"",
+      .doc = "Observe decides and tells, and changes nothing." },
+    { .name = "minReplicas",
+      .type = FIELD_INT,
+      .max = 1000,
+      .doc = "Least members; absent: the group's." },
+    { .name = "maxReplicas",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 1000,
+      .doc = "Most members; absent: the group's. The group's bounds hold in any case." },
+    { .name = "window",
+      .type = FIELD_DURATION,
+      .min = SECOND_MS,
+      .max = 10 * MINUTE_MS,
+      .fallback = "\"2s\"",
+      .doc = "Samples are taken each second and averaged over so long." },
+    { .name = "idleTimeout",
+      .type = FIELD_DURATION,
+      .min = SECOND_MS,
+      .max = DAY_MS,
+      .fallback = "\"5m\"",
+      .doc = "With minReplicas 0: so long without traffic at the balancer leads to none." },
+    { .name = "metrics",
+      .type = FIELD_LIST,
+      .key = "name",
+      .item = OBJECT_ITEM(metric_fields),
+      .max = 8,
+      .doc = "Targets that are tracked; the one that wants most members wins." },
+    { .name = "steps",
+      .type = FIELD_LIST,
+      .key = "name",
+      .item = OBJECT_ITEM(step_fields),
+      .max = 16,
+      .doc = "Steps that are taken beyond a threshold." },
+    { .name = "schedules",
+      .type = FIELD_LIST,
+      .key = "name",
+      .item = OBJECT_ITEM(schedule_fields),
+      .max = 16,
+      .doc = "Bounds that hold at certain times." },
+    { .name = "prediction",
+      .type = FIELD_OBJECT,
+      .fields = prediction_fields,
+      .doc = "Scaling out ahead of load that repeats; it only ever adds." },
+    { .name = "behavior",
+      .type = FIELD_OBJECT,
+      .fields = behavior_fields,
+      .fallback = "{}",
+      .doc = "How fast it follows, as in HorizontalPodAutoscaler v2." },
+    { .name = "vertical",
+      .type = FIELD_OBJECT,
+      .fields = vertical_fields,
+      .doc = "Members grow and shrink within these bounds first; their number changes when they, "
+             "or the host, are at the limit." },
+    { 0 },
+};
+
+static const struct field decision_fields[] = {
+    { .name = "time", .type = FIELD_TIME, .doc = "When." },
+    { .name = "from", .type = FIELD_INT, .doc = "Members before." },
+    { .name = "desired", .type = FIELD_INT, .doc = "Members after." },
+    { .name = "reason", .type = FIELD_TEXT, .doc = "One CamelCase word for programs." },
+    { .name = "message", .type = FIELD_TEXT, .doc = "A sentence for people." },
+    { 0 },
+};
+
+static const struct field current_metric_fields[] = {
+    { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Name of the item in spec.metrics." },
+    { .name = "value", .type = FIELD_NUMBER, .doc = "What was seen; absent: nothing is known." },
+    { .name = "target", .type = FIELD_NUMBER, .doc = "What it should be." },
+    { .name = "wanted", .type = FIELD_INT, .doc = "Members it wants." },
+    { 0 },
+};
+
+static const struct field status_fields[] = {
+    STATUS_COMMON,
+    { .name = "phase",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Pending", "Active", "Observing", "Waiting"),
+      .doc = "Pending: there is no such group. Waiting: nothing is known of a metric." },
+    { .name = "currentReplicas", .type = FIELD_INT, .doc = "Members of the group in any state." },
+    { .name = "desiredReplicas", .type = FIELD_INT, .doc = "Members last decided for." },
+    { .name = "lastScaleTime", .type = FIELD_TIME, .doc = "When the number was last changed." },
+    { .name = "currentMetrics",
+      .type = FIELD_LIST,
+      .key = "name",
+      .item = OBJECT_ITEM(current_metric_fields),
+      .doc = "Metrics at the last decision that changed something." },
+    { .name = "decisions",
+      .type = FIELD_LIST,
+      .item = OBJECT_ITEM(decision_fields),
+      .max = 20,
+      .doc = "The last decisions that differed from the one before, newest last." },
+    { .name = "message", .type = FIELD_TEXT, .doc = "The last decision as a sentence." },
+    { 0 },
+};
+
+static const struct field fields[] = {
+    { .name = "spec",
+      .type = FIELD_OBJECT,
+      .flags = FIELD_REQUIRED,
+      .fields = spec_fields,
+      .doc = "What to scale, by what, and how fast." },
+    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What it decided." },
+    { 0 },
+};
+
+static const struct column columns[] = {
+    { "Name", "string", "metadata.name", 0, "Name" },
+    { "Target", "string", "spec.scaleTargetRef.name", 0, "InstanceGroup that is scaled" },
+    { "Min", "integer", "spec.minReplicas", 0, "Least members" },
+    { "Max", "integer", "spec.maxReplicas", 0, "Most members" },
+    { "Current", "integer", "status.currentReplicas", 0, "Members in any state" },
+    { "Desired", "integer", "status.desiredReplicas", 0, "Members last decided for" },
+    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    { "Mode", "string", "spec.mode", 1, "Active, or Observe" },
+    { "Message", "string", "status.message", 1, "The last decision" },
+    { 0 },
+};
+
+/* Which field holds the target of a type; two for some. */
+static const struct target_rule {
+    const char *type, *fields[2];
+} target_rules[] = {
+    { "CPU", { "averageUtilization", NULL } },  { "Memory", { "averageUtilization", NULL } },
+    { "Network", { "averageValue", NULL } },    { "Requests", { "averageValue", NULL } },
+    { "Queue", { "averageValue", "value" } },   { "Latency", { "latency", NULL } },
+    { "Custom", { "averageValue", "value" } },
+};
+
+static const struct target_rule *rule_of(const char *type)
+{
+    for (size_t i = 0; i < sizeof target_rules / sizeof target_rules[0]; i++)
+        if (str_equal(target_rules[i].type, type))
+            return &target_rules[i];
+    return &target_rules[0];
+}
+
+static void check_custom_name(const json_t *item, const char *path, struct causes *causes)
+{
+    bool custom = str_equal(json_text_at(item, "type", ""), "Custom");
+    auto_free char *field = str_printf("%s.metric", path);
+
+    if (custom && str_is_empty(json_text_at(item, "metric", NULL)))
+        causes_add(causes, "FieldValueRequired", field, "Required value: the name of the custom metric");
+    if (!custom && json_object_get(item, "metric"))
+        causes_add(causes, "FieldValueForbidden", field, "Forbidden: only type Custom has a name");
+}
+
+static bool is_zero(const json_t *value)
+{
+    int64_t milli;
+    struct err err;
+
+    if (json_is_integer(value))
+        return json_integer_value(value) == 0;
+    return json_is_string(value) && quantity_parse_milli(json_string_value(value), &milli, &err) == 0 &&
+           milli == 0;
+}
+
+static void check_metric(const json_t *metric, const char *path, struct causes *causes)
+{
+    static const char *const all[] = { "averageUtilization", "averageValue", "value", "latency" };
+    const char *type = json_text_at(metric, "type", "");
+    const struct target_rule *rule = rule_of(type);
+    unsigned found = 0;
+
+    check_custom_name(metric, path, causes);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const json_t *value = json_object_get(metric, all[i]);
+        auto_free char *field = str_printf("%s.%s", path, all[i]);
+
+        if (!value)
+            continue;
+        found++;
+        if (!str_equal(all[i], rule->fields[0]) && !str_equal(all[i], rule->fields[1]))
+            causes_add(causes, "FieldValueForbidden", field, "Forbidden: the target of type %s is %s", type,
+                       rule->fields[0]);
+        else if (found > 1)
+            causes_add(causes, "FieldValueForbidden", field, "Forbidden: one target only");
+        else if (is_zero(value))
+            causes_invalid(causes, field, value, "must be above 0");
+    }
+    if (found == 0) {
+        auto_free char *field = str_printf("%s.%s", path, rule->fields[0]);
+        causes_add(causes, "FieldValueRequired", field, "Required value: the target of type %s", type);
+    }
+}
+
+static void check_step(const json_t *step, const char *path, struct causes *causes)
+{
+    bool above = json_object_get(step, "above"), below = json_object_get(step, "below");
+    int64_t add = json_int_at(step, "add", 0), percent = json_int_at(step, "addPercent", 0);
+
+    check_custom_name(step, path, causes);
+    if (above == below) {
+        auto_free char *field = str_printf("%s.above", path);
+        causes_add(causes, "FieldValueRequired", field, "Required value: either above or below");
+    }
+    if ((add == 0) == (percent == 0)) {
+        auto_free char *field = str_printf("%s.add", path);
+        causes_add(causes, "FieldValueRequired", field, "Required value: either add or addPercent, and not 0");
+    }
+}
+
+static void check_schedule(const json_t *schedule, const char *path, struct causes *causes)
+{
+    int64_t min = json_int_at(schedule, "minReplicas", -1), max = json_int_at(schedule, "maxReplicas", -1);
+    auto_free char *field = str_printf("%s.minReplicas", path);
+
+    if (min < 0 && max < 0)
+        causes_add(causes, "FieldValueRequired", field, "Required value: minReplicas, maxReplicas or both");
+    if (min >= 0 && max >= 0 && min > max)
+        causes_invalid(causes, field, json_object_get(schedule, "minReplicas"),
+                       "must not be above maxReplicas (%lld)", (long long)max);
+}
+
+static void check_items(const json_t *spec, const char *list, struct causes *causes,
+                        void (*fn)(const json_t *item, const char *path, struct causes *causes))
+{
+    const json_t *items = json_object_get(spec, list);
+
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        auto_free char *path = str_printf("spec.%s[%zu]", list, i);
+        fn(json_array_get(items, i), path, causes);
+    }
+}
+
+static const json_t *metric_named(const json_t *spec, const char *name)
+{
+    const json_t *metrics = json_object_get(spec, "metrics");
+
+    for (size_t i = 0; i < json_array_size(metrics); i++)
+        if (str_equal(json_text_at(json_array_get(metrics, i), "name", NULL), name))
+            return json_array_get(metrics, i);
+    return NULL;
+}
+
+static void check_prediction(const json_t *spec, struct causes *causes)
+{
+    const json_t *name = json_at(spec, "prediction.metric");
+    const json_t *metric = metric_named(spec, json_string_value(name));
+
+    if (!name)
+        return;
+    if (!metric)
+        causes_add(causes, "FieldValueNotFound", "spec.prediction.metric",
+                   "Not found: \"%s\": must be the name of an item in spec.metrics", json_string_value(name));
+    else if (!json_object_get(metric, "averageUtilization") && !json_object_get(metric, "averageValue"))
+        causes_invalid(causes, "spec.prediction.metric", name, "must have a target per member");
+}
+
+static void check_vertical(const json_t *spec, struct causes *causes)
+{
+    const json_t *vertical = json_object_get(spec, "vertical");
+    int64_t min = json_int_at(vertical, "minCPUs", 1), max = json_int_at(vertical, "maxCPUs", 255);
+    int64_t min_bytes = 0, max_bytes = INT64_MAX;
+    struct err err;
+
+    if (min > max)
+        causes_invalid(causes, "spec.vertical.minCPUs", json_object_get(vertical, "minCPUs"),
+                       "must not be above maxCPUs (%lld)", (long long)max);
+    (void)quantity_parse(json_text_at(vertical, "minMemory", "0"), &min_bytes, &err); /* checked before */
+    if (json_text_at(vertical, "maxMemory", NULL))
+        (void)quantity_parse(json_text_at(vertical, "maxMemory", NULL), &max_bytes, &err);
+    if (min_bytes > max_bytes)
+        causes_invalid(causes, "spec.vertical.minMemory", json_object_get(vertical, "minMemory"),
+                       "must not be above maxMemory");
+}
+
+static void check(const json_t *object, const json_t *old, struct causes *causes)
+{
+    const json_t *spec = json_object_get(object, "spec");
+    int64_t min = json_int_at(spec, "minReplicas", -1), max = json_int_at(spec, "maxReplicas", -1);
+
+    if (min >= 0 && max >= 0 && min > max)
+        causes_invalid(causes, "spec.minReplicas", json_object_get(spec, "minReplicas"),
+                       "must not be above spec.maxReplicas (%lld)", (long long)max);
+    if (!str_equal(json_text_at(spec, "scaleTargetRef.apiVersion", ""), VIRGA_API_VERSION))
+        causes_invalid(causes, "spec.scaleTargetRef.apiVersion", json_at(spec, "scaleTargetRef.apiVersion"),
+                       "must be " VIRGA_API_VERSION);
+    check_items(spec, "metrics", causes, check_metric);
+    check_items(spec, "steps", causes, check_step);
+    check_items(spec, "schedules", causes, check_schedule);
+    check_prediction(spec, causes);
+    check_vertical(spec, causes);
+    if (!json_array_size(json_object_get(spec, "metrics")) && !json_array_size(json_object_get(spec, "steps")) &&
+        !json_array_size(json_object_get(spec, "schedules")) && !json_object_get(spec, "vertical"))
+        causes_add(causes, "FieldValueRequired", "spec.metrics",
+                   "Required value: metrics, steps or schedules to scale by");
+}
+
+const struct kind kind_autoscaler = {
+    .group = VIRGA_GROUP,
+    .version = VIRGA_API_V1,
+    .name = "Autoscaler",
+    .plural = "autoscalers",
+    .singular = "autoscaler",
+    .short_names = TEXTS("as"),
+    .categories = TEXTS("all", "virga"),
+    .flags = KIND_NAMESPACED | KIND_HAS_STATUS | KIND_LABEL_NAME,
+    .doc = "Keeps an InstanceGroup at the size its load asks for, and says why.",
+    .fields = fields,
+    .columns = columns,
+    .check = check,
+};

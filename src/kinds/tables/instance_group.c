@@ -1,0 +1,435 @@
+/* kinds/tables/instance_group.c - InstanceGroup: like Instances, as many as it takes. */
+#include "kinds/tables/tables.h"
+#include "base/json.h"
+#include "base/str.h"
+
+enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS };
+
+static const struct field template_metadata_fields[] = {
+    { .name = "labels",
+      .type = FIELD_MAP,
+      .item = &(const struct field){ .type = FIELD_TEXT, .max = 63 },
+      .max = 64,
+      .doc = "Labels of every member, beside virga.dev/group." },
+    { .name = "annotations",
+      .type = FIELD_MAP,
+      .item = &(const struct field){ .type = FIELD_TEXT, .max = 64 * 1024 },
+      .max = 64,
+      .doc = "Annotations of every member." },
+    { 0 },
+};
+static const struct field template_fields[] = {
+    { .name = "metadata",
+      .type = FIELD_OBJECT,
+      .fields = template_metadata_fields,
+      .doc = "Labels and annotations of the members." },
+    { .name = "spec",
+      .type = FIELD_OBJECT,
+      .flags = FIELD_REQUIRED,
+      .fields = instance_spec_fields,
+      .doc = "What each member is; as spec of an Instance." },
+    { 0 },
+};
+
+#define PROBE_FIELDS(failures_doc_)                                                                \
+    { .name = "type",                                                                              \
+      .type = FIELD_ENUM,                                                                          \
+      .values = TEXTS("Running", "Agent", "TCP", "HTTP"),                                          \
+      .fallback = "\"Running\"",                                                                   \
+      .doc = "Running: the machine runs. Agent: its guest agent answers. TCP: the port takes "     \
+             "connections. HTTP: GET answers 2xx or 3xx." },                                       \
+    { .name = "port", .type = FIELD_PORT, .doc = "Port in the guest, of TCP and HTTP." },          \
+    { .name = "path",                                                                              \
+      .type = FIELD_TEXT,                                                                          \
+      .max = 1024,                                                                                 \
+      .fallback = "\"/\"",                                                                         \
+      .doc = "Path and query that HTTP asks for." },                                               \
+    { .name = "period",                                                                            \
+      .type = FIELD_DURATION,                                                                      \
+      .min = 100,                                                                                  \
+      .max = HOUR_MS,                                                                              \
+      .fallback = "\"1s\"",                                                                        \
+      .doc = "Time between two probes." },                                                         \
+    { .name = "timeout",                                                                           \
+      .type = FIELD_DURATION,                                                                      \
+      .min = 10,                                                                                   \
+      .max = HOUR_MS,                                                                              \
+      .fallback = "\"1s\"",                                                                        \
+      .doc = "How long an answer may take." },                                                     \
+    { .name = "failureThreshold",                                                                  \
+      .type = FIELD_INT,                                                                           \
+      .min = 1,                                                                                    \
+      .max = 1000,                                                                                 \
+      .fallback = "3",                                                                             \
+      .doc = failures_doc_ }
+
+static const struct field readiness_fields[] = {
+    PROBE_FIELDS("Failures in a row after which a ready member is taken for not ready."),
+    { .name = "successThreshold",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 1000,
+      .fallback = "1",
+      .doc = "Successes in a row that make a member ready." },
+    { 0 },
+};
+static const struct field liveness_fields[] = {
+    PROBE_FIELDS("Failures in a row after which a member is replaced."),
+    { .name = "initialDelay",
+      .type = FIELD_DURATION,
+      .max = 24LL * HOUR_MS,
+      .fallback = "\"0s\"",
+      .doc = "Time after the first readiness before probing begins." },
+    { 0 },
+};
+
+static const struct field healing_fields[] = {
+    { .name = "enabled",
+      .type = FIELD_BOOL,
+      .fallback = "true",
+      .doc = "Members that failed are replaced." },
+    { .name = "startTimeout",
+      .type = FIELD_DURATION,
+      .min = SECOND_MS,
+      .max = 24LL * HOUR_MS,
+      .fallback = "\"10m\"",
+      .doc = "A member that is not ready so long after its creation has failed." },
+    { .name = "backoff",
+      .type = FIELD_DURATION,
+      .min = 100,
+      .max = HOUR_MS,
+      .fallback = "\"1s\"",
+      .doc = "Wait before the first replacement; doubles with each failure in a row up to a "
+             "hundred times." },
+    { .name = "circuitThreshold",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 1000,
+      .fallback = "5",
+      .doc = "Failed starts in a row that open the circuit: no member is made until it closes." },
+    { .name = "circuitReset",
+      .type = FIELD_DURATION,
+      .min = SECOND_MS,
+      .max = 24LL * HOUR_MS,
+      .fallback = "\"2m\"",
+      .doc = "How long an open circuit waits before one member is tried. A changed template "
+             "closes it at once." },
+    { 0 },
+};
+
+static const struct field update_fields[] = {
+    { .name = "type",
+      .type = FIELD_ENUM,
+      .values = TEXTS("RollingUpdate", "OnDelete"),
+      .fallback = "\"RollingUpdate\"",
+      .doc = "RollingUpdate replaces members of an older template; OnDelete leaves them until "
+             "they go." },
+    { .name = "maxSurge",
+      .type = FIELD_INT,
+      .max = 1000,
+      .fallback = "1",
+      .doc = "Members beyond replicas during an update; never beyond maxReplicas." },
+    { .name = "maxUnavailable",
+      .type = FIELD_INT,
+      .max = 1000,
+      .fallback = "0",
+      .doc = "Members that may be missing during an update. With maxReplicas reached and no room "
+             "for a surge, one at a time is replaced in place." },
+    { .name = "minReady",
+      .type = FIELD_DURATION,
+      .max = HOUR_MS,
+      .fallback = "\"0s\"",
+      .doc = "How long a new member must have been ready before it counts." },
+    { .name = "paused",
+      .type = FIELD_BOOL,
+      .fallback = "false",
+      .doc = "Replaces no more members until false again; scaling goes on." },
+    { 0 },
+};
+
+static const struct field hook_fields[] = {
+    { .name = "command",
+      .type = FIELD_LIST,
+      .flags = FIELD_REQUIRED,
+      .item = &(const struct field){ .type = FIELD_TEXT, .max = 4096 },
+      .min = 1,
+      .max = 64,
+      .doc = "Program and arguments, run in the guest by its agent." },
+    { .name = "timeout",
+      .type = FIELD_DURATION,
+      .min = 100,
+      .max = HOUR_MS,
+      .fallback = "\"30s\"",
+      .doc = "How long it may take; then it has failed." },
+    { 0 },
+};
+static const struct field hooks_fields[] = {
+    { .name = "join",
+      .type = FIELD_OBJECT,
+      .fields = hook_fields,
+      .doc = "Before a member takes traffic. A failure makes the member a failed one." },
+    { .name = "leave",
+      .type = FIELD_OBJECT,
+      .fields = hook_fields,
+      .doc = "When a member has been drained, before it is stopped. A failure is told and "
+             "stops nothing." },
+    { 0 },
+};
+
+static const struct field spec_fields[] = {
+    { .name = "replicas",
+      .type = FIELD_INT,
+      .max = 1000,
+      .fallback = "1",
+      .doc = "Members that there should be, within minReplicas and maxReplicas." },
+    { .name = "minReplicas",
+      .type = FIELD_INT,
+      .max = 1000,
+      .fallback = "0",
+      .doc = "Least number of members; an Autoscaler and people stay above it. 0 lets an "
+             "Autoscaler freeze the last member and wake it on the first connection." },
+    { .name = "maxReplicas",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 1000,
+      .fallback = "100",
+      .doc = "Largest number of members in any state, failed and leaving ones counted." },
+    { .name = "template",
+      .type = FIELD_OBJECT,
+      .flags = FIELD_REQUIRED | FIELD_TEMPLATE,
+      .fields = template_fields,
+      .doc = "What members are made from. A change is rolled out as 'update' says." },
+    { .name = "start",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Boot", "Fork"),
+      .fallback = "\"Boot\"",
+      .doc = "Boot starts each member from its image. Fork boots one seed, freezes it when it is "
+             "ready and settled, and starts every member as a copy of its memory and disks." },
+    { .name = "settle",
+      .type = FIELD_DURATION,
+      .max = HOUR_MS,
+      .fallback = "\"1s\"",
+      .doc = "How long the seed must have been ready before it is frozen, with start Fork." },
+    { .name = "warm",
+      .type = FIELD_INT,
+      .max = 100,
+      .fallback = "0",
+      .doc = "Forks that are loaded and paused in advance, so that scaling out only resumes "
+             "them; with start Fork. They count towards maxReplicas." },
+    { .name = "seedAt",
+      .type = FIELD_TIME,
+      .doc = "Setting a new time makes a new seed, with start Fork." },
+    { .name = "stableNames",
+      .type = FIELD_BOOL,
+      .flags = FIELD_IMMUTABLE,
+      .fallback = "false",
+      .doc = "Members are called GROUP-0, GROUP-1 and so on, and one that is replaced hands its "
+             "name and addresses to the next." },
+    { .name = "victim",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Newest", "Oldest", "LeastBusy"),
+      .fallback = "\"Newest\"",
+      .doc = "Which ready member goes first when there are too many. Members that carry the "
+             "annotation virga.dev/protected: \"true\" never go." },
+    { .name = "readiness",
+      .type = FIELD_OBJECT,
+      .fields = readiness_fields,
+      .fallback = "{}",
+      .doc = "When a member may take traffic." },
+    { .name = "liveness",
+      .type = FIELD_OBJECT,
+      .fields = liveness_fields,
+      .doc = "When a member must be replaced; absent: when its machine failed." },
+    { .name = "healing",
+      .type = FIELD_OBJECT,
+      .fields = healing_fields,
+      .fallback = "{}",
+      .doc = "How members that failed are replaced." },
+    { .name = "update",
+      .type = FIELD_OBJECT,
+      .fields = update_fields,
+      .fallback = "{}",
+      .doc = "How a changed template reaches the members." },
+    { .name = "revisionHistoryLimit",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 20,
+      .fallback = "5",
+      .doc = "Templates kept in status.revisions, to roll back to." },
+    { .name = "hooks",
+      .type = FIELD_OBJECT,
+      .fields = hooks_fields,
+      .doc = "Commands in the guest before it takes traffic and before it goes." },
+    { 0 },
+};
+
+static const struct field revision_fields[] = {
+    { .name = "revision", .type = FIELD_INT, .flags = FIELD_REQUIRED, .doc = "Number; 1 is the first." },
+    { .name = "time", .type = FIELD_TIME, .doc = "When it was first seen." },
+    { .name = "template", .type = FIELD_ANY, .flags = FIELD_SECRET, .doc = "The template." },
+    { 0 },
+};
+
+static const struct field seed_fields[] = {
+    { .name = "phase",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Booting", "Settling", "Freezing", "Ready", "Failed"),
+      .doc = "Where the seed is." },
+    { .name = "instance", .type = FIELD_TEXT, .doc = "Instance that is booted to become it." },
+    { .name = "revision", .type = FIELD_INT, .doc = "Template it is made from." },
+    { .name = "name", .type = FIELD_TEXT, .doc = "Name of the frozen seed." },
+    { .name = "frozenAt", .type = FIELD_TIME, .doc = "When it was frozen." },
+    { .name = "seedAt", .type = FIELD_TIME, .doc = "The spec.seedAt that was carried out." },
+    { .name = "failures", .type = FIELD_INT, .doc = "Attempts in a row that failed." },
+    { .name = "message", .type = FIELD_TEXT, .doc = "What went wrong." },
+    { 0 },
+};
+
+static const struct field circuit_fields[] = {
+    { .name = "state",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Closed", "Open", "HalfOpen"),
+      .doc = "Closed: members are made as needed. Open: none. HalfOpen: one is tried." },
+    { .name = "failures", .type = FIELD_INT, .doc = "Failed starts in a row." },
+    { .name = "until", .type = FIELD_TIME, .doc = "When an open one tries again." },
+    { .name = "lastFailureAt", .type = FIELD_TIME, .doc = "When the last start failed." },
+    { 0 },
+};
+
+static const struct field status_fields[] = {
+    STATUS_COMMON,
+    { .name = "phase",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Pending", "Progressing", "Ready", "Idle", "Degraded", "Terminating"),
+      .doc = "Ready: as it should be. Progressing: on its way there. Idle: none is wanted. Degraded: "
+             "members fail." },
+    { .name = "replicas", .type = FIELD_INT, .doc = "Members in any state." },
+    { .name = "readyReplicas", .type = FIELD_INT, .doc = "Members that take traffic." },
+    { .name = "updatedReplicas", .type = FIELD_INT, .doc = "Members of the newest template." },
+    { .name = "availableReplicas", .type = FIELD_INT, .doc = "Ready for minReady." },
+    { .name = "startingReplicas", .type = FIELD_INT, .doc = "On their way to ready." },
+    { .name = "failedReplicas", .type = FIELD_INT, .doc = "Failed and not gone yet." },
+    { .name = "leavingReplicas", .type = FIELD_INT, .doc = "Being drained or stopped." },
+    { .name = "warmReplicas", .type = FIELD_INT, .doc = "Loaded and paused, ready to resume." },
+    { .name = "selector", .type = FIELD_TEXT, .doc = "Label selector of the members." },
+    { .name = "currentRevision", .type = FIELD_INT, .doc = "Revision of spec.template." },
+    { .name = "revisions",
+      .type = FIELD_LIST,
+      .key = "revision",
+      .item = OBJECT_ITEM(revision_fields),
+      .doc = "Templates, newest last." },
+    { .name = "seed", .type = FIELD_OBJECT, .fields = seed_fields, .doc = "What members are forked from." },
+    { .name = "circuit",
+      .type = FIELD_OBJECT,
+      .fields = circuit_fields,
+      .doc = "Breaker against members that fail as they start." },
+    { .name = "message", .type = FIELD_TEXT, .doc = "What it waits for, or what went wrong." },
+    { 0 },
+};
+
+static const struct field fields[] = {
+    { .name = "spec",
+      .type = FIELD_OBJECT,
+      .flags = FIELD_REQUIRED,
+      .fields = spec_fields,
+      .doc = "What the group should be." },
+    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What it is." },
+    { 0 },
+};
+
+static const struct column columns[] = {
+    { "Name", "string", "metadata.name", 0, "Name" },
+    { "Desired", "integer", "spec.replicas", 0, "Members that there should be" },
+    { "Ready", "integer", "status.readyReplicas", 0, "Members that take traffic" },
+    { "Total", "integer", "status.replicas", 0, "Members in any state" },
+    { "Updated", "integer", "status.updatedReplicas", 0, "Members of the newest template" },
+    { "Phase", "string", "status.phase", 0, "Where the group is" },
+    { "Start", "string", "spec.start", 0, "How members start" },
+    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    { "Min", "integer", "spec.minReplicas", 1, "Least members" },
+    { "Max", "integer", "spec.maxReplicas", 1, "Most members" },
+    { "Warm", "integer", "status.warmReplicas", 1, "Loaded and paused" },
+    { "Message", "string", "status.message", 1, "What it waits for" },
+    { 0 },
+};
+
+static void check_bounds(const json_t *spec, struct causes *causes)
+{
+    int64_t replicas = json_int_at(spec, "replicas", 1);
+    int64_t min = json_int_at(spec, "minReplicas", 0), max = json_int_at(spec, "maxReplicas", 100);
+
+    if (min > max)
+        causes_invalid(causes, "spec.minReplicas", json_object_get(spec, "minReplicas"),
+                       "must not be above spec.maxReplicas (%lld)", (long long)max);
+    else if (replicas < min || replicas > max)
+        causes_invalid(causes, "spec.replicas", json_object_get(spec, "replicas"),
+                       "must be from spec.minReplicas (%lld) to spec.maxReplicas (%lld)", (long long)min,
+                       (long long)max);
+}
+
+static void check_probe(const json_t *spec, const char *name, struct causes *causes)
+{
+    const json_t *probe = json_object_get(spec, name);
+    const char *type = json_text_at(probe, "type", "");
+
+    if (!json_object_get(probe, "port") && (str_equal(type, "TCP") || str_equal(type, "HTTP"))) {
+        auto_free char *field = str_printf("spec.%s.port", name);
+        causes_add(causes, "FieldValueRequired", field, "Required value: %s needs the port to ask", type);
+    }
+}
+
+/* What only one machine can have makes no template. */
+static void check_template(const json_t *spec, struct causes *causes)
+{
+    const json_t *networks = json_at(spec, "template.spec.networks");
+    static const char *const single[] = { "macAddress", "ipv4Address", "ipv6Address" };
+
+    for (size_t i = 0; i < json_array_size(networks); i++)
+        for (size_t k = 0; k < sizeof single / sizeof single[0]; k++) {
+            if (!json_object_get(json_array_get(networks, i), single[k]))
+                continue;
+            auto_free char *field = str_printf("spec.template.spec.networks[%zu].%s", i, single[k]);
+            causes_add(causes, "FieldValueForbidden", field,
+                       "Forbidden: every member needs its own; leave it out, or use stableNames");
+        }
+    if (json_array_size(json_at(spec, "template.spec.disks")) > 0)
+        causes_add(causes, "FieldValueForbidden", "spec.template.spec.disks",
+                   "Forbidden: a Volume belongs to one instance, and members are many");
+    if (json_at(spec, "template.spec.hostname"))
+        causes_add(causes, "FieldValueForbidden", "spec.template.spec.hostname",
+                   "Forbidden: every member is called by its own name");
+}
+
+static void check(const json_t *object, const json_t *old, struct causes *causes)
+{
+    const json_t *spec = json_object_get(object, "spec");
+    const json_t *update = json_object_get(spec, "update");
+
+    check_bounds(spec, causes);
+    check_probe(spec, "readiness", causes);
+    check_probe(spec, "liveness", causes);
+    check_template(spec, causes);
+    if (json_int_at(update, "maxSurge", 1) == 0 && json_int_at(update, "maxUnavailable", 0) == 0)
+        causes_add(causes, "FieldValueInvalid", "spec.update.maxSurge",
+                   "Invalid value: 0: must not be 0 together with spec.update.maxUnavailable");
+    if (json_int_at(spec, "warm", 0) > 0 && !str_equal(json_text_at(spec, "start", ""), "Fork"))
+        causes_add(causes, "FieldValueForbidden", "spec.warm",
+                   "Forbidden: only members that are forked can be warm: set spec.start to Fork");
+}
+
+const struct kind kind_instance_group = {
+    .group = VIRGA_GROUP,
+    .version = VIRGA_API_V1,
+    .name = "InstanceGroup",
+    .plural = "instancegroups",
+    .singular = "instancegroup",
+    .short_names = TEXTS("ig", "group"),
+    .categories = TEXTS("all", "virga"),
+    .flags = KIND_NAMESPACED | KIND_HAS_STATUS | KIND_LABEL_NAME,
+    .doc = "Instances made from one template, as many as it takes: kept alive, updated, and scaled by "
+           "hand or by an Autoscaler.",
+    .fields = fields,
+    .columns = columns,
+    .scale = { "spec.replicas", "status.replicas", "status.selector" },
+    .check = check,
+};

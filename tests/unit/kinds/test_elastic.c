@@ -1,0 +1,121 @@
+/* tests/unit/kinds/test_elastic.c - the rules of InstanceGroup and Autoscaler that span fields. */
+#include "check.h"
+#include "kinds/tables/tables.h"
+#include <string.h>
+
+static json_t *made(const struct kind *kind, const char *spec)
+{
+    auto_free char *text = str_printf("{\"apiVersion\":\"virga.dev/v1\",\"kind\":\"%s\",\"metadata\":{\"name\":"
+                                      "\"web\",\"namespace\":\"default\"},\"spec\":%s}", kind->name, spec);
+    struct err err;
+    json_t *object = json_parse(text, strlen(text), &err);
+
+    if (!object)
+        check_fail(CHECK_HERE, "%s: %s", spec, err.text);
+    kind_default(kind, object);
+    return object;
+}
+
+struct row {
+    const char *spec, *field, *message;
+};
+
+static void check_rows(const struct kind *kind, const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        auto_json json_t *object = made(kind, rows[i].spec);
+        auto_causes struct causes causes = { 0 };
+
+        kind_validate(kind, object, NULL, &causes);
+        if (causes.count != 1)
+            check_fail(CHECK_HERE, "%s: %zu causes", rows[i].spec, causes.count);
+        CHECK_STR(causes.items[0].field, rows[i].field);
+        CHECK_CONTAINS(causes.items[0].message, rows[i].message);
+    }
+}
+
+static void check_valid(const struct kind *kind, const char *spec)
+{
+    auto_json json_t *object = made(kind, spec);
+    auto_causes struct causes causes = { 0 };
+
+    kind_validate(kind, object, NULL, &causes);
+    if (causes.count)
+        check_fail(CHECK_HERE, "%s: %s: %s", spec, causes.items[0].field, causes.items[0].message);
+}
+
+#define T "\"template\":{\"spec\":{\"image\":\"micro\"}}"
+#define NET(field) "\"template\":{\"spec\":{\"image\":\"m\",\"networks\":[{\"name\":\"a\",\"network\":\"n\"," field "}]}}"
+
+TEST(groups_refuse_what_cannot_be)
+{
+    static const struct row rows[] = {
+        { "{}", "spec.template", "Required value" },
+        { "{" T ",\"minReplicas\":3,\"maxReplicas\":2}", "spec.minReplicas", "must not be above spec.maxReplicas (2)" },
+        { "{" T ",\"replicas\":7,\"maxReplicas\":6}", "spec.replicas", "must be from spec.minReplicas (0) to spec.maxReplicas (6)" },
+        { "{" T ",\"replicas\":0,\"minReplicas\":1}", "spec.replicas", "must be from" },
+        { "{" T ",\"replicas\":-1}", "spec.replicas", "Invalid value: -1" },
+        { "{" T ",\"readiness\":{\"type\":\"HTTP\"}}", "spec.readiness.port", "HTTP needs the port" },
+        { "{" T ",\"liveness\":{\"type\":\"TCP\"}}", "spec.liveness.port", "TCP needs the port" },
+        { "{" T ",\"warm\":1}", "spec.warm", "set spec.start to Fork" },
+        { "{" T ",\"update\":{\"maxSurge\":0}}", "spec.update.maxSurge", "must not be 0 together" },
+        { "{" T ",\"hooks\":{\"join\":{}}}", "spec.hooks.join.command", "Required value" },
+        { "{" NET("\"macAddress\":\"52:54:00:00:00:01\"") "}", "spec.template.spec.networks[0].macAddress", "every member needs its own" },
+        { "{" NET("\"ipv4Address\":\"10.0.0.9\"") "}", "spec.template.spec.networks[0].ipv4Address", "every member needs its own" },
+        { "{\"template\":{\"spec\":{\"image\":\"m\",\"hostname\":\"x\"}}}", "spec.template.spec.hostname", "own name" },
+        { "{\"template\":{\"spec\":{\"image\":\"m\",\"disks\":[{\"name\":\"d\",\"volume\":\"v\"}]}}}", "spec.template.spec.disks", "belongs to one instance" },
+    };
+
+    check_valid(&kind_instance_group, "{" T "}");
+    check_rows(&kind_instance_group, rows, sizeof rows / sizeof rows[0]);
+}
+
+TEST(a_template_may_change_where_an_instance_may_not)
+{
+    auto_json json_t *old = made(&kind_instance_group, "{\"template\":{\"spec\":{\"image\":\"a\",\"firmware\":\"BIOS\","
+                                                       "\"rootDisk\":{\"size\":\"4Gi\"}}}}");
+    auto_json json_t *object = made(&kind_instance_group, "{\"template\":{\"spec\":{\"image\":\"b\",\"firmware\":\"UEFI\","
+                                                          "\"rootDisk\":{\"size\":\"2Gi\"}}}}");
+    auto_causes struct causes causes = { 0 };
+
+    kind_validate(&kind_instance_group, object, old, &causes);
+    CHECK_EQ(causes.count, 0);
+}
+
+#define G "\"scaleTargetRef\":{\"name\":\"web\"}"
+#define M(rest) "{" G ",\"metrics\":[{\"name\":\"m\"," rest "}]}"
+#define CPU "\"metrics\":[{\"name\":\"m\",\"type\":\"CPU\",\"averageUtilization\":60}]"
+#define S(rest) "{" G ",\"steps\":[{\"name\":\"s\",\"type\":\"CPU\"," rest "}]}"
+
+TEST(autoscalers_refuse_what_cannot_be)
+{
+    static const struct row rows[] = {
+        { "{" CPU "}", "spec.scaleTargetRef", "Required value" },
+        { "{" G "}", "spec.metrics", "metrics, steps or schedules" },
+        { M("\"type\":\"CPU\",\"averageUtilization\":0"), "spec.metrics[0].averageUtilization", "Invalid value: 0" },
+        { M("\"type\":\"CPU\",\"averageUtilization\":150"), "spec.metrics[0].averageUtilization", "Invalid value: 150" },
+        { M("\"type\":\"CPU\""), "spec.metrics[0].averageUtilization", "the target of type CPU" },
+        { M("\"type\":\"CPU\",\"value\":\"3\""), "spec.metrics[0].value", "the target of type CPU is averageUtilization" },
+        { M("\"type\":\"Requests\",\"averageValue\":\"0\""), "spec.metrics[0].averageValue", "must be above 0" },
+        { M("\"type\":\"Requests\",\"averageValue\":\"-4\""), "spec.metrics[0].averageValue", "Invalid value" },
+        { M("\"type\":\"Queue\",\"averageValue\":4,\"value\":4"), "spec.metrics[0].value", "one target only" },
+        { M("\"type\":\"Custom\",\"value\":4"), "spec.metrics[0].metric", "name of the custom metric" },
+        { M("\"type\":\"CPU\",\"metric\":\"x\",\"averageUtilization\":50"), "spec.metrics[0].metric", "only type Custom" },
+        { M("\"type\":\"Disk\",\"value\":4"), "spec.metrics[0].type", "Unsupported value" },
+        { S("\"add\":1"), "spec.steps[0].above", "either above or below" },
+        { S("\"above\":80"), "spec.steps[0].add", "either add or addPercent" },
+        { S("\"above\":80,\"add\":1,\"addPercent\":5"), "spec.steps[0].add", "either add or addPercent" },
+        { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\"}]}", "spec.schedules[0].minReplicas", "maxReplicas or both" },
+        { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\",\"minReplicas\":4,\"maxReplicas\":2}]}", "spec.schedules[0].minReplicas", "must not be above maxReplicas (2)" },
+        { "{" G "," CPU ",\"minReplicas\":5,\"maxReplicas\":2}", "spec.minReplicas", "must not be above" },
+        { "{" G "," CPU ",\"prediction\":{\"metric\":\"x\"}}", "spec.prediction.metric", "must be the name of an item in spec.metrics" },
+        { "{\"scaleTargetRef\":{\"name\":\"w\",\"kind\":\"Deployment\"}," CPU "}", "spec.scaleTargetRef.kind", "Unsupported value" },
+        { "{" G "," CPU ",\"vertical\":{\"minCPUs\":4,\"maxCPUs\":2}}", "spec.vertical.minCPUs", "must not be above maxCPUs (2)" },
+        { "{" G "," CPU ",\"vertical\":{\"minMemory\":\"4Gi\",\"maxMemory\":\"2Gi\"}}", "spec.vertical.minMemory", "must not be above" },
+    };
+
+    check_valid(&kind_autoscaler, "{" G "," CPU "}");
+    check_valid(&kind_autoscaler, M("\"type\":\"Latency\",\"latency\":\"200ms\""));
+    check_valid(&kind_autoscaler, S("\"above\":80,\"add\":2"));
+    check_rows(&kind_autoscaler, rows, sizeof rows / sizeof rows[0]);
+}
