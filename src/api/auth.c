@@ -89,7 +89,8 @@ static int unauthorized(const struct request *request, struct failure *failure)
 
     if (problem)
         return failure_set(failure, ERR_UNAUTHORIZED, "Unauthorized: %s", problem);
-    return failure_set(failure, ERR_UNAUTHORIZED, "Unauthorized");
+    return failure_set(failure, ERR_UNAUTHORIZED,
+                       "Unauthorized: give a client certificate or a bearer token");
 }
 
 static int identify(struct request *request, struct failure *failure)

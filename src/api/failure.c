@@ -127,9 +127,9 @@ int failure_invalid(struct failure *failure, const struct kind *kind, const char
 {
     auto_free char *causes = join_causes(&failure->causes);
 
-    if (all_are_in_use(&failure->causes))
-        return failure_conflict(failure, kind, name, causes);
     set_subject(failure, kind, name);
+    if (all_are_in_use(&failure->causes))
+        return failure_set(failure, ERR_CONFLICT, "%s \"%s\" %s", kind->singular, name, causes);
     return failure_set(failure, ERR_INVALID, "%s%s%s \"%s\" is invalid: %s", kind->name,
                        str_is_empty(kind->group) ? "" : ".", kind->group, name ? name : "", causes);
 }

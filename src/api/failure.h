@@ -27,7 +27,8 @@ int failure_conflict(struct failure *failure, const struct kind *kind, const cha
                      const char *why);
 int failure_forbidden(struct failure *failure, const struct kind *kind, const char *name,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* 422 from failure->causes; 409 when all of them are "InUse". */
+/* 422 from failure->causes; 409 when all of them are "InUse": their texts say what 'name' is,
+ * "is in use by instance "web"; delete that first". */
 int failure_invalid(struct failure *failure, const struct kind *kind, const char *name);
 
 int failure_http_status(const struct failure *failure);

@@ -241,6 +241,8 @@ static int verify(gnutls_session_t session, struct err *err)
         return 0;
     if (problems & GNUTLS_CERT_EXPIRED)
         return err_set(err, ERR_UNAUTHORIZED, "the client certificate has expired");
+    if (problems & GNUTLS_CERT_NOT_ACTIVATED)
+        return err_set(err, ERR_UNAUTHORIZED, "the client certificate is not valid yet");
     if (gnutls_certificate_verification_status_print(problems, GNUTLS_CRT_X509, &text, 0) < 0)
         return err_set(err, ERR_UNAUTHORIZED, "the client certificate is not valid");
     err_set(err, ERR_UNAUTHORIZED, "the client certificate is not one of this server's: %s",

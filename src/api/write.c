@@ -60,10 +60,7 @@ int write_check_fields(struct write *write, json_t *object, struct failure *fail
 
         for (size_t i = 0; i < unknown.count; i++)
             buf_printf(&text, "%s%s", i ? ", " : "", unknown.items[i].message);
-        return failure_set(
-            failure, ERR_BAD_REQUEST,
-            "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s", kind->name,
-            kind->version, kind->name, text.bytes);
+        return failure_set(failure, ERR_BAD_REQUEST, "strict decoding error: %s", text.bytes);
     }
     for (size_t i = 0; write->request && i < unknown.count; i++)
         request_warn(write->request, unknown.items[i].message);

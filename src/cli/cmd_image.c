@@ -41,6 +41,18 @@ static int open_source(const char *file, int64_t *ret_size, struct err *err)
     return fd;
 }
 
+/* An import that was refused leaves nothing behind: the name is free for the right file. */
+static void take_back(struct session *session, const struct kind *kind, const char *name)
+{
+    auto_free char *uid = NULL;
+    struct err err;
+
+    if (delete_object(session, kind, name, &uid, &err) == 0)
+        session_hint(session, "nothing of it was kept");
+    else
+        session_hint(session, "\"virga image rm %s\" removes what was begun", name);
+}
+
 static int import(struct session *session, const char *name, const char *source,
                   const char *checksum, bool waits, struct err *err)
 {
@@ -53,11 +65,14 @@ static int import(struct session *session, const char *name, const char *source,
     if ((!by_url && fd < 0) || create_object(session, kind, object, NULL, err) < 0)
         return -1;
     if (!by_url && upload_image(session, name, fd, size, err) < 0) {
-        session_hint(session, "\"virga image rm %s\" removes what was begun", name);
+        take_back(session, kind, name);
         return err_wrap(err, "upload");
     }
-    if (waits && wait_for_phase(session, kind, name, "Ready", WAIT_MS_DEFAULT, err) < 0)
+    if (waits && wait_for_phase(session, kind, name, "Ready", WAIT_MS_DEFAULT, err) < 0) {
+        if (err->code != ERR_TIMEOUT) /* else it goes on by itself */
+            take_back(session, kind, name);
         return -1;
+    }
     print_done(kind, name, waits ? "ready" : "created");
     return 0;
 }

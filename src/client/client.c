@@ -224,6 +224,10 @@ static int unreached(struct client *client, CURLcode code, struct err *err)
     if (code == CURLE_COULDNT_CONNECT && os_error)
         return err_set(err, os_error == EACCES || os_error == EPERM ? ERR_FORBIDDEN : ERR_UNAVAILABLE,
                        "cannot reach the server at %s: %s", where, strerror((int)os_error));
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        return err_set(err, ERR_UNAUTHORIZED,
+                       "%s: the server's certificate is not valid for it, or not of the authority %s",
+                       where, client->ca ? client->ca : "that this system trusts");
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(err, ERR_TIMEOUT, "%s: no answer in time", where);
     return err_set(err, ERR_UNAVAILABLE, "%s: %s", where, curl_easy_strerror(code));

@@ -97,7 +97,8 @@ static void admit_network(struct control *control, const json_t *object, struct 
 struct use {
     const char *name;
     const char *const *paths; /* of the user's fields that may name it; "[]" stands for any item */
-    const char *user_kind;
+    const struct kind *user_kind;
+    const char *home;         /* the namespace that need not be named */
     char *user;               /* the first one found, owned */
 };
 
@@ -122,20 +123,24 @@ static bool names(const json_t *object, const char *path, const char *name)
 static void look_for_use(void *arg, const json_t *object)
 {
     struct use *use = arg;
+    bool is_elsewhere = !str_equal(object_namespace(object), use->home);
 
     for (const char *const *path = use->paths; *path && !use->user; path++)
         if (names(object, *path, use->name))
-            use->user = str_printf("%s \"%s\"", use->user_kind, object_name(object));
+            use->user = str_printf("%s \"%s\"%s%s", use->user_kind->singular, object_name(object),
+                                   is_elsewhere ? " of namespace " : "",
+                                   is_elsewhere ? object_namespace(object) : "");
 }
 
 static void refuse_if_used(struct control *control, const struct kind *user, const char *namespace_name,
                            const char *const *paths, const json_t *object, struct causes *causes)
 {
-    struct use use = { object_name(object), paths, user->singular, NULL };
+    const char *home = object_namespace(object);
+    struct use use = { object_name(object), paths, user, home[0] ? home : "default", NULL };
 
     control_each(control, user, namespace_name, look_for_use, &use);
     if (use.user)
-        causes_add(causes, "InUse", "metadata.name", "it is in use by %s", use.user);
+        causes_add(causes, "InUse", "", "is in use by %s; delete that first", use.user);
     free(use.user);
 }
 
@@ -145,8 +150,10 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
     const char *namespace_name = object_namespace(old);
 
     if (kind == &kind_image) {
-        refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.source.image"), old, causes);
+        /* An instance owns its root volume: to name both would be to say the same twice. */
         refuse_if_used(control, &kind_instance, NULL, TEXTS("spec.image", "spec.cdrom.image"), old, causes);
+        if (!causes->count)
+            refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.source.image"), old, causes);
     } else if (kind == &kind_storage_pool) {
         refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.pool"), old, causes);
     } else if (kind == &kind_network) {

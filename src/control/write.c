@@ -7,7 +7,7 @@
 #include "store/object.h"
 #include <stdlib.h>
 
-/* A write on its way. 'control' is NULL once the control has gone: nobody is told then. */
+/* A write on its way. 'control' is NULL once the control has gone. */
 struct pending {
     struct control *control;
     pending_fn *fn;
@@ -36,13 +36,20 @@ static void pending_unlink(struct pending *pending)
         pending->next->previous = pending->previous;
 }
 
+static pending_fn tell_done;
+
+/* Once the control has gone, only what carries something to free is told, and that it is over. */
 static void written(void *arg, const struct err *err, const struct record *record)
 {
     struct pending *pending = arg;
+    struct err gone;
 
     if (pending->control) {
         pending_unlink(pending);
         pending->fn(pending->arg, err, record);
+    } else if (pending->fn == tell_done) {
+        (void)err_set(&gone, ERR_CANCELLED, "virgad is stopping");
+        tell_done(pending->arg, &gone, NULL);
     }
     free(pending);
 }

@@ -4,7 +4,9 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 
 static void stop(void *arg, int signal)
@@ -13,6 +15,31 @@ static void stop(void *arg, int signal)
 
     log_info("signal %d: stopping; machines run on", signal);
     loop_stop(loop);
+}
+
+static void say_where(const struct daemon *daemon)
+{
+    const char *listen = daemon->config.listen, *colon = strrchr(listen, ':');
+
+    if (api_port(daemon->api))
+        log_info("serving on %s and %.*s:%u", daemon->config.socket, (int)(colon - listen), listen,
+                 api_port(daemon->api));
+    else
+        log_info("serving on %s", daemon->config.socket);
+}
+
+/* Before any thread is there: a signal that one of them let in would end the daemon as it stands.
+ * What arrives while parts are opened is taken when the loop runs. */
+static void hold_signals(void)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* if whoever started us ignored it, exit statuses would be lost */
 }
 
 static int serve(struct daemon *daemon, struct err *err)
@@ -24,7 +51,7 @@ static int serve(struct daemon *daemon, struct err *err)
 
     /* Without a service manager this does nothing. */
     (void)sd_notify(0, "READY=1\nSTATUS=Serving the API");
-    log_info("serving on %s and %s", daemon->config.socket, daemon->config.listen);
+    say_where(daemon);
     return loop_run(daemon->loop, err);
 }
 
@@ -46,8 +73,7 @@ int main(int argc, char **argv)
         return 0;
     }
     log_set_level(config_log_level(&daemon.config));
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* if whoever started us ignored it, exit statuses would be lost */
+    hold_signals();
     if (daemon.config.dismantle) {
         result = dismantle_run(&daemon, &err);
     } else {

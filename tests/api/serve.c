@@ -96,7 +96,7 @@ static void admit(void *arg, const struct kind *kind, json_t *object, const json
         auto_json json_t *instance = object_decode(records[i]);
 
         if (str_equal(json_text_at(instance, "spec.image", ""), object_name(old)))
-            causes_add(causes, "InUse", "", "used by instance %s/%s", object_namespace(instance),
+            causes_add(causes, "InUse", "", "is used by instance %s/%s", object_namespace(instance),
                        object_name(instance));
     }
     record_list_free(records, count);

@@ -45,7 +45,7 @@ class Identity(ApiTest):
 
     def test_nobody_is_unauthorized(self):
         status = self.expect(self.over_tls("GET", INSTANCES, who=None), 401)
-        self.assertEqual((status["reason"], status["message"]), ("Unauthorized", "Unauthorized"))
+        self.assertEqual((status["reason"], status["message"]), ("Unauthorized", "Unauthorized: give a client certificate or a bearer token"))
         self.expect(self.over_tls("GET", "/apis", who=None), 401)
 
     def test_a_wrong_token_is_unauthorized_not_anonymous(self):
@@ -101,12 +101,12 @@ class Identity(ApiTest):
     def test_plain_http_on_the_tls_port_gets_nothing(self):
         with socket.create_connection(("127.0.0.1", self.server.port)) as plain:
             plain.settimeout(30)
-            plain.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
-            plain.shutdown(socket.SHUT_WR)
             try:
+                plain.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+                plain.shutdown(socket.SHUT_WR)
                 self.assertNotIn(b"HTTP/1.1 200", plain.recv(4096))
-            except ConnectionResetError:
-                pass
+            except OSError:
+                pass  # cut already
 
     def test_private_files_are_private(self):
         for name in ("ca.key", "server.key"):

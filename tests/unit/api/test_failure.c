@@ -45,11 +45,10 @@ TEST(an_object_in_use_is_a_conflict)
 {
     auto_failure struct failure failure = { 0 };
 
-    causes_add(&failure.causes, "InUse", "", "used by instance default/web");
+    causes_add(&failure.causes, "InUse", "", "is in use by instance \"web\"; delete that first");
     failure_invalid(&failure, kind_find("virga.dev", "v1", "images"), "debian");
     CHECK_EQ(failure_http_status(&failure), 409);
-    CHECK_STR(failure.message, "Operation cannot be fulfilled on images.virga.dev \"debian\": used "
-                               "by instance default/web");
+    CHECK_STR(failure.message, "image \"debian\" is in use by instance \"web\"; delete that first");
 }
 
 TEST(bytes_that_are_no_text_do_not_break_the_status)
