@@ -47,7 +47,7 @@ const json_t *api_call_body(const struct api_call *call);
 
 /* Exactly one of these answers a call, now or later. Each consumes the call. */
 /* A WebSocket whose binary frames carry the bytes of 'take_fd' (socket or pipe) both ways, until
- * either side closes. On a request that is no upgrade the bytes are streamed as chunked
+ * either side closes; an empty message of the client is its end of file. On a request that is no upgrade the bytes are streamed as chunked
  * application/octet-stream (one way). */
 void api_call_stream(struct api_call *call, int take_fd);
 /* The bytes of a file or pipe to its end, as 'content_type'; with 'follow' it goes on as a

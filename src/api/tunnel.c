@@ -3,7 +3,8 @@
  *     client <--- socket (of libmicrohttpd) ---> wslay ---> inbound ---> fd
  *                                                      <--- frames <---  fd, or watch
  *
- * Each direction has a bounded backlog: when it is full the other end is not read any more. */
+ * Each direction has a bounded backlog: when it is full the other end is not read any more.
+ * An empty binary message of the client half-closes the stream. */
 #include "api/tunnel.h"
 #include "api/handshake.h"
 #include "api/internal.h"
@@ -33,6 +34,7 @@ struct tunnel {
     struct loop_source *soon; /* look again from the loop */
     bool is_choked;           /* receiving stopped for want of room in 'inbound' */
     bool takes_payload;       /* the frame being received carries data */
+    bool input_ended;         /* an empty binary message: the client writes no more */
     bool is_ending;           /* a close frame is queued; nothing more is sent */
 };
 
@@ -156,6 +158,8 @@ static void frame_started(wslay_event_context_ptr frames,
     struct tunnel *tunnel = arg;
 
     tunnel->takes_payload = is_data(start->opcode);
+    if (start->opcode == WSLAY_BINARY_FRAME && start->fin && start->payload_length == 0)
+        tunnel->input_ended = true;
 }
 
 static void payload_came(wslay_event_context_ptr frames,
@@ -200,6 +204,10 @@ static void write_inbound(struct tunnel *tunnel)
         }
         buf_drop_front(&tunnel->inbound, (size_t)written);
     }
+    /* The other end sees the end of file once, and may still answer. Pipes do without. */
+    if (tunnel->input_ended && tunnel->fd >= 0)
+        (void)shutdown(tunnel->fd, SHUT_WR);
+    tunnel->input_ended = false;
 }
 
 /* --- to the client --- */

@@ -1,5 +1,6 @@
 /* cli/cmd_run.c - run: an Instance from options. */
 #include "cli/common.h"
+#include "cli/own_files.h"
 #include "base/random.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,21 @@ static char *make_name(const char *image)
     return name;
 }
 
+/* So that "virga ssh" works on what "virga run" made. */
+static int add_own_keys(json_t *spec, struct err *err)
+{
+    enum { KEYS_MAX = 4 };
+    char *paths[KEYS_MAX];
+    int count = own_public_keys(paths, KEYS_MAX, /*makes=*/true), result = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (result == 0)
+            result = add_key(spec, paths[i], err);
+        free(paths[i]);
+    }
+    return result;
+}
+
 static int make_spec(json_t *object, const struct arguments *arguments, struct err *err)
 {
     json_t *spec = json_object_get(object, "spec");
@@ -108,6 +124,8 @@ static int make_spec(json_t *object, const struct arguments *arguments, struct e
     for (size_t i = 0; i < arguments->option_count; i++)
         if (add_option(spec, arguments->options[i].name, arguments->options[i].value, err) < 0)
             return -1;
+    if (!argument_given(arguments, "ssh-key") && !argument_given(arguments, "no-ssh-key"))
+        return add_own_keys(spec, err);
     return 0;
 }
 
@@ -137,8 +155,12 @@ COMMAND(cmd_run)
         session->is_usage = err->code == ERR_BAD_REQUEST;
         return -1;
     }
-    if (create_object(session, kind, object, NULL, err) < 0)
+    if (create_object(session, kind, object, NULL, err) < 0) {
+        if (strstr(err->text, "there is no image"))
+            session_hint(session, "\"virga image ls\" lists the images there are; \"virga image "
+                                  "build micro\" makes a small one");
         return -1;
+    }
     if (argument_given(arguments, "no-wait")) {
         print_done(kind, name, "created");
         return 0;

@@ -81,6 +81,7 @@ void commands_bash(struct buf *to);                    /* completion script */
     int name(struct session *session, const struct arguments *arguments, struct err *err)
 COMMAND(cmd_apply);
 COMMAND(cmd_completion);
+COMMAND(cmd_console);
 COMMAND(cmd_cp);
 COMMAND(cmd_create);
 COMMAND(cmd_delete);
@@ -100,12 +101,15 @@ COMMAND(cmd_network_create);
 COMMAND(cmd_network_ls);
 COMMAND(cmd_network_rm);
 COMMAND(cmd_pause);
+COMMAND(cmd_port_forward);
 COMMAND(cmd_restart);
 COMMAND(cmd_resume);
 COMMAND(cmd_rm);
 COMMAND(cmd_run);
 COMMAND(cmd_screenshot);
+COMMAND(cmd_ssh);
 COMMAND(cmd_start);
+COMMAND(cmd_stdio_forward);
 COMMAND(cmd_stop);
 COMMAND(cmd_top);
 COMMAND(cmd_version);

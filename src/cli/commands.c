@@ -28,7 +28,8 @@ static const struct option_row run_options[] = {
     { "disk", 'd', "SIZE", "Size of the root disk, as 20Gi" },
     { "volume", 0, "VOLUME", "Attach a volume; may be given again" },
     { "network", 0, "NETWORK", "Network; may be given again" },
-    { "ssh-key", 0, "FILE", "Public key for the default user; may be given again" },
+    { "ssh-key", 0, "FILE", "Public key for the default user; may be given again; absent: yours" },
+    { "no-ssh-key", 0, NULL, "No public key" },
     { "user-data", 0, "FILE", "cloud-init user data" },
     { "firmware", 0, "BIOS|UEFI", "Firmware" },
     { "no-wait", 0, NULL, "Do not wait until it runs" },
@@ -76,6 +77,21 @@ static const struct option_row exec_options[] = {
     { "no-wait", 0, NULL, "Fail at once when the guest agent does not run yet" },
     { 0 },
 };
+static const struct option_row forward_options[] = {
+    { "address", 0, "IP", "Listen there instead of on 127.0.0.1" },
+    { "network", 0, "CARD", "Network card to reach it by, as eth1; absent: the first" },
+    { 0 },
+};
+static const struct option_row stdio_options[] = {
+    { "network", 0, "CARD", "Network card to reach it by; absent: the first" },
+    { "wait", 0, "TIME", "How long to try, as 60s" },
+    { 0 },
+};
+static const struct option_row ssh_options[] = {
+    { "identity", 'i', "FILE", "Private key; absent: your own" },
+    { "wait", 0, "TIME", "How long the guest may take to answer; absent: 2m" },
+    { 0 },
+};
 static const struct option_row log_options[] = {
     { "follow", 'f', NULL, "Go on as the log grows" },
     { "qemu", 0, NULL, "QEMU's own log instead of the console's" },
@@ -117,6 +133,18 @@ const struct command all_commands[] = {
       "virga exec web -- uname -a", exec_options, cmd_exec, .options_end = 2 },
     { "cp", NULL, "FROM TO", 2, 2, "Copy a file to or from an instance (NAME:/PATH)",
       "virga cp notes.txt web:/tmp/notes.txt", NULL, cmd_cp },
+    { "ssh", NULL, "[USER@]NAME [-- COMMAND...]", 1, -1,
+      "Log in to an instance, or run a command there", "virga ssh web -- uptime", ssh_options,
+      cmd_ssh, .options_end = 2 },
+    { "console", NULL, "NAME", 1, 1, "Use the serial console of an instance; Ctrl-] leaves",
+      "virga console web", NULL, cmd_console },
+    { "port-forward", NULL, "NAME [LOCAL:]REMOTE...", 2, -1,
+      "Make ports of an instance reachable on this machine", "virga port-forward web 8080:80",
+      forward_options, cmd_port_forward },
+    { "stdio-forward", NULL, "NAME PORT", 2, 2,
+      "Connect standard input and output with a port of an instance",
+      "virga stdio-forward web 22 --wait 60s", stdio_options, cmd_stdio_forward,
+      .is_hidden = true },
     { "logs", NULL, "NAME", 1, 1, "Show what an instance wrote to its console",
       "virga logs web --tail 50 -f", log_options, cmd_logs },
     { "screenshot", NULL, "NAME", 1, 1, "Save an instance's screen as PNG",

@@ -40,18 +40,20 @@ void command_help(const struct command *command, struct buf *to)
 
 void commands_help(const char *group, struct buf *to)
 {
-    buf_printf(to, "usage: virga %s [OPTIONS] ...\n\n", group ? group : "COMMAND");
+    buf_printf(to, "usage: virga %s%sCOMMAND [OPTIONS] ...\n\n", group ? group : "",
+               group ? " " : "");
     if (!group)
         buf_add_text(to, "Virga runs virtual machines. The commands:\n");
     for (const struct command *row = all_commands; row->name; row++) {
         auto_buf struct buf name = { 0 };
 
-        if (group && !str_equal(row->name, group))
+        if (row->is_hidden || (group && !str_equal(row->name, group)))
             continue;
         write_name(row, &name);
         buf_printf(to, "  %-16s %s\n", name.bytes, row->doc);
     }
-    buf_printf(to, "\n\"virga %s --help\" tells more about one.\n", group ? group : "COMMAND");
+    buf_printf(to, "\n\"virga %s%sCOMMAND --help\" tells more about one.\n", group ? group : "",
+               group ? " " : "");
 }
 
 /* --- completion --- */
@@ -100,7 +102,7 @@ void commands_bash(struct buf *to)
             buf_printf(to, "%s ", row->name);
     buf_add_text(to, "'\n    if [ \"$COMP_CWORD\" = 1 ]; then\n        words='");
     for (const struct command *row = all_commands; row->name; row++)
-        if (is_first_of_name(row))
+        if (is_first_of_name(row) && !row->is_hidden)
             buf_printf(to, " %s", row->name);
     buf_add_text(to, "'\n        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n        return\n"
                      "    fi\n    if [ \"$COMP_CWORD\" = 2 ]; then\n        case $first in\n");

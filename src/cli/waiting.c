@@ -44,7 +44,9 @@ static void hear(struct waiting *waiting, const json_t *object)
 {
     const char *phase =
         waiting->uid ? "Deleting" : json_text_at(object, "status.phase", "Pending");
-    const char *message = json_text_at(object, "status.message", "");
+    const char *message =
+        waiting->condition ? json_text_at(condition_get(object, waiting->condition), "message", "")
+                           : json_text_at(object, "status.message", "");
     int64_t done = json_int_at(object, "status.progress.bytes", 0);
     int64_t total = json_int_at(object, "status.progress.totalBytes", 0);
     auto_buf struct buf detail = { 0 };
@@ -80,7 +82,8 @@ static bool saw(void *arg, const char *type, const json_t *object)
         return false;
     }
     waiting->is_there = is_as_wanted(waiting, object);
-    if (!waiting->is_there && is_current(object)) /* what follows says that it is as wanted */
+    /* What follows says that it is as wanted. */
+    if (!waiting->is_there && (waiting->uid || is_current(object)))
         hear(waiting, object);
     waiting->is_failed = waiting->wanted && is_current(object) &&
                          str_equal(json_text_at(object, "status.phase", ""), "Failed");

@@ -1,7 +1,6 @@
 /* client/client.c - one request on a curl handle that is kept for its connection. */
-#include "client/client.h"
+#include "client/internal.h"
 #include "base/mem.h"
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +8,6 @@
 #include <unistd.h>
 
 enum { CONNECT_TIMEOUT_MS = 10 * 1000 };
-
-struct client {
-    CURL *curl;
-    char *socket, *server, *ca, *cert, *key, *token;
-    long last_status;
-    json_t *last_failure;
-};
 
 /* What the callbacks of one request share. */
 struct transfer {
@@ -146,25 +138,25 @@ static struct curl_slist *make_headers(const struct client *client,
     return curl_slist_append(headers, "Expect:");
 }
 
-static void set_target(const struct client *client, const char *path)
+void client_aim(const struct client *client, CURL *curl, const char *path)
 {
     auto_free char *url =
         str_printf("%s%s", client->server ? client->server : "http://localhost", path);
 
-    curl_easy_setopt(client->curl, CURLOPT_URL, url);
-    curl_easy_setopt(client->curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     if (!client->server) {
-        curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
         return;
     }
     if (client->ca)
-        curl_easy_setopt(client->curl, CURLOPT_CAINFO, client->ca);
+        curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca);
     if (client->cert)
-        curl_easy_setopt(client->curl, CURLOPT_SSLCERT, client->cert);
+        curl_easy_setopt(curl, CURLOPT_SSLCERT, client->cert);
     if (client->key)
-        curl_easy_setopt(client->curl, CURLOPT_SSLKEY, client->key);
+        curl_easy_setopt(curl, CURLOPT_SSLKEY, client->key);
 }
 
 /* The text of a JSON body, which must live as long as the request. */
@@ -201,12 +193,13 @@ static enum err_code code_of(long status, const char *reason)
     return ERR_INTERNAL;
 }
 
-static int refused(struct client *client, const struct buf *answer, struct err *err)
+int client_refused(struct client *client, const char *body, size_t size, struct err *err)
 {
     struct err unread;
-    json_t *status = answer->size ? json_parse(answer->bytes, answer->size, &unread) : NULL;
+    json_t *status = size ? json_parse(body, size, &unread) : NULL;
     const char *message = json_text_at(status, "message", NULL);
 
+    json_decref(client->last_failure);
     client->last_failure = status;
     if (message)
         return err_set(err, code_of(client->last_status, json_text_at(status, "reason", "")), "%s",
@@ -215,12 +208,12 @@ static int refused(struct client *client, const struct buf *answer, struct err *
                    client->last_status);
 }
 
-static int unreached(struct client *client, CURLcode code, struct err *err)
+int client_unreached(struct client *client, CURL *curl, CURLcode code, struct err *err)
 {
     const char *where = client->server ? client->server : client->socket;
     long os_error = 0;
 
-    curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &os_error);
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
     if (code == CURLE_COULDNT_CONNECT && os_error)
         return err_set(err, os_error == EACCES || os_error == EPERM ? ERR_FORBIDDEN : ERR_UNAVAILABLE,
                        "cannot reach the server at %s: %s", where, strerror((int)os_error));
@@ -241,13 +234,13 @@ static int judge(struct transfer *transfer, CURLcode code, json_t **ret_answer, 
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &client->last_status);
     is_good = client->last_status >= 200 && client->last_status < 300;
     if (client->last_status && !is_good) /* also when it came in the middle of our body */
-        return refused(client, &transfer->answer, err);
+        return client_refused(client, transfer->answer.bytes, transfer->answer.size, err);
     if (transfer->stopped)
         return 0;
     if (transfer->answer.overflowed)
         return err_set(err, ERR_TOO_LARGE, "the answer is larger than %d bytes", CLIENT_ANSWER_MAX);
     if (code != CURLE_OK)
-        return unreached(client, code, err);
+        return client_unreached(client, client->curl, code, err);
     if (!ret_answer || transfer->request->take)
         return 0;
     *ret_answer = json_parse(transfer->answer.size ? transfer->answer.bytes : "",
@@ -269,7 +262,7 @@ int client_send(struct client *client, const struct client_request *request, jso
     json_decref(client->last_failure);
     client->last_failure = NULL;
     curl_easy_reset(client->curl);
-    set_target(client, request->path);
+    client_aim(client, client->curl, request->path);
     text = set_body(&transfer);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_answer);

@@ -39,6 +39,16 @@ class Streams(ApiTest):
                 self.assertEqual(console.receive()[0], 8)
                 console.close()
 
+    def test_an_empty_message_ends_the_input_but_not_the_stream(self):
+        console = self.websocket(self.CONSOLE)
+        console.receive_bytes(6)
+        sent = os.urandom(MIB)
+        # The console closes at the end of its input, after it has said everything back.
+        received = console.exchange([console.frame(sent), console.frame(b"")], len(sent))
+        self.assertEqual(hashlib.sha256(received).digest(), hashlib.sha256(sent).digest())
+        self.assertEqual(console.receive()[0], 8)
+        console.close()
+
     def echo_much(self, tls, size):
         """Sends 'size' bytes in large messages and gets them all back."""
         console = self.websocket(self.CONSOLE, tls=tls)
