@@ -63,6 +63,28 @@ static void show_store(struct work *work)
                    healthy ? "objects can be written" : err.text);
 }
 
+/* Daily, beside the database: what an administrator falls back on when the disk lost some of it. */
+static void show_backup(struct work *work)
+{
+    struct store *store = control_setup(work->control)->store;
+    bool was_good = !condition_get(work->object, "StoreBackedUp") ||
+                    condition_is_true(work->object, "StoreBackedUp");
+    struct err err = { 0 };
+    int64_t made_ms;
+    bool is_good = store->ops->backup(store, &made_ms, &err) == 0;
+    char made[32] = "none yet";
+
+    if (made_ms)
+        time_format(made_ms, made, sizeof made);
+    work_condition(work, "StoreBackedUp", is_good, is_good ? "Scheduled" : "Failed",
+                   is_good ? "the last backup of the store: %s%s" : "the last backup of the store: %s; the next failed: %s",
+                   made, err.text);
+    if (was_good && !is_good)
+        work_event(work, "Warning", "BackupFailed", "the store could not be backed up: %s", err.text);
+    else if (!was_good && is_good)
+        work_event(work, "Normal", "BackedUp", "the store is backed up again");
+}
+
 static void show_use(struct work *work)
 {
     struct host_use use;
@@ -88,6 +110,7 @@ static struct verdict reconcile(struct work *work)
     show_accelerator(work, facts);
     show_versions(work, facts);
     show_store(work);
+    show_backup(work);
     show_resources(work->object, "capacity", capacity.cpus, capacity.memory_bytes);
     show_resources(work->object, "allocatable", allocatable.cpus, allocatable.memory_bytes);
     show_resources(work->object, "allocated", (double)promised.cpus, promised.memory_bytes);

@@ -134,6 +134,17 @@ int core_health(struct store *store, struct err *err)
     return -1;
 }
 
+int core_backup(struct store *store, int64_t *ret_wall_ms, struct err *err)
+{
+    const struct core *core = core_of(store);
+
+    *ret_wall_ms = core->backup_time_ms;
+    if (core->backup_failure.code == ERR_NONE)
+        return 0;
+    *err = core->backup_failure;
+    return -1;
+}
+
 /* --- watches --- */
 
 static void deliver(void *arg)

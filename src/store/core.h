@@ -71,6 +71,8 @@ struct core {
     bool closing;
 
     struct err health;
+    struct err backup_failure; /* of the engine's last try; ERR_NONE: none failed */
+    int64_t backup_time_ms;    /* wall clock; 0: there is no backup */
     struct loop_source *launch_source;  /* queue to batch, once the current callback is over */
     struct loop_source *deliver_source; /* events to watches */
     struct loop_source *retry_source;   /* while unhealthy */
@@ -109,7 +111,7 @@ void core_drain(
         .name = (engine_name), .free = core_free, .get = core_get, .list = core_list,              \
         .revision = core_revision, .compacted = core_compacted, .put = core_put,                   \
         .remove = core_remove, .watch = core_watch, .watch_free = watches_remove,                  \
-        .compact = core_compact, .health = core_health,                                            \
+        .compact = core_compact, .health = core_health, .backup = core_backup,                     \
     }
 void core_free(struct store *store);
 struct record *core_get(struct store *store, const char *key);
@@ -125,3 +127,4 @@ struct store_watch *core_watch(struct store *store, const char *prefix, int64_t 
                                store_watch_fn *fn, void *arg, struct err *err);
 void core_compact(struct store *store, int64_t revision);
 int core_health(struct store *store, struct err *err);
+int core_backup(struct store *store, int64_t *ret_wall_ms, struct err *err);

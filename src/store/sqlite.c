@@ -24,7 +24,7 @@ struct commit {
     bool backs_up;
     bool transacts;    /* without: there is nothing to write */
     bool backup_ended; /* complete, or failed */
-    bool backup_failed;
+    struct err backup_failure;
 };
 
 struct sqlite {
@@ -92,9 +92,11 @@ static void begin_backup(void *arg)
 
 static void schedule_first_backup(struct sqlite *sqlite)
 {
-    int64_t age_ms = loop_wall_ms(sqlite->core.loop) - database_backup_time_ms(sqlite->database);
+    int64_t made_ms = database_backup_time_ms(sqlite->database);
+    int64_t age_ms = loop_wall_ms(sqlite->core.loop) - made_ms;
     int64_t delay_ms = sqlite->backup_interval_ms - (age_ms > 0 ? age_ms : 0);
 
+    sqlite->core.backup_time_ms = made_ms;
     if (sqlite->backup_interval_ms == 0)
         return;
     sqlite->backup_timer =
@@ -107,27 +109,30 @@ static void schedule_next_backup(struct sqlite *sqlite)
     int64_t delay_ms = sqlite->backup_interval_ms;
 
     sqlite->backing_up = false;
-    if (sqlite->commit.backup_failed && delay_ms > BACKUP_RETRY_MS)
+    sqlite->core.backup_failure = sqlite->commit.backup_failure;
+    if (sqlite->core.backup_failure.code == ERR_NONE)
+        sqlite->core.backup_time_ms = loop_wall_ms(sqlite->core.loop);
+    else if (delay_ms > BACKUP_RETRY_MS)
         delay_ms = BACKUP_RETRY_MS;
     loop_timer_again(sqlite->backup_timer, delay_ms);
 }
 
-static int continue_backup(struct sqlite *sqlite, bool *ret_complete)
+static int continue_backup(struct sqlite *sqlite, bool *ret_complete, struct err *err)
 {
-    struct err err; /* writes do not depend on it: the old backup stays, and it is tried again */
-
     if (!sqlite->backup)
-        sqlite->backup = database_backup_new(sqlite->database, &err);
-    return sqlite->backup ? database_backup_step(sqlite->backup, ret_complete, &err) : -1;
+        sqlite->backup = database_backup_new(sqlite->database, err);
+    return sqlite->backup ? database_backup_step(sqlite->backup, ret_complete, err) : -1;
 }
 
+/* Writes do not depend on it: when it fails, the old backup stays, and it is tried again. */
 static void back_up(struct sqlite *sqlite)
 {
     struct commit *commit = &sqlite->commit;
-    bool complete = false;
+    bool complete = false, failed;
 
-    commit->backup_failed = continue_backup(sqlite, &complete) < 0;
-    commit->backup_ended = complete || commit->backup_failed;
+    err_clear(&commit->backup_failure);
+    failed = continue_backup(sqlite, &complete, &commit->backup_failure) < 0;
+    commit->backup_ended = complete || failed;
     if (commit->backup_ended)
         database_backup_free(take_pointer(sqlite->backup));
 }

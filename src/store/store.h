@@ -103,6 +103,9 @@ struct store_ops {
     /* ERR_NO_SPACE, ERR_IO while the last commit failed; 0 when healthy. The store goes on
      * answering reads, and tries by itself whether it can write again. */
     int (*health)(struct store *store, struct err *err);
+    /* Why the last try to copy the database failed; 0: it did not. '*ret_wall_ms' is in either case
+     * when the last complete copy was made; 0: there is none. */
+    int (*backup)(struct store *store, int64_t *ret_wall_ms, struct err *err);
 };
 struct store {
     const struct store_ops *ops;

@@ -147,17 +147,25 @@ TEST_SITE(a_backup_of_today_is_not_made_again_at_every_start)
 TEST_SITE(a_backup_that_fails_disturbs_nothing_and_is_tried_again)
 {
     auto_free char *obstacle = site_path(site, "virga.db.backup.new");
+    int64_t made_ms = -1;
     struct err err;
 
     CHECK_EQ(mkdir(obstacle, 0700), 0);
     back_up_daily(site);
+    CHECK_OK(site->store->ops->backup(site->store, &made_ms, &err), &err);
+    CHECK_EQ(made_ms, 0);
     loop_sim_advance(site->loop, HOUR_MS);
     CHECK(!has_file(site, "virga.db.backup"));
+    CHECK_EQ(site->store->ops->backup(site->store, &made_ms, &err), -1);
+    CHECK_CONTAINS(err.text, "virga.db.backup.new");
+    CHECK_EQ(made_ms, 0);
     CHECK_EQ(site->store->ops->health(site->store, &err), 0);
     CHECK_EQ(write_at(site, "/a", "x").code, ERR_NONE);
     CHECK_EQ(rmdir(obstacle), 0);
     loop_sim_advance(site->loop, 2 * HOUR_MS);
     CHECK(has_file(site, "virga.db.backup"));
+    CHECK_OK(site->store->ops->backup(site->store, &made_ms, &err), &err);
+    CHECK(made_ms > 0 && made_ms <= loop_wall_ms(site->loop));
 }
 
 TEST_SITE(closing_in_the_middle_of_a_backup_leaves_nothing_behind)
