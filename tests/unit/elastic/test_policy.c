@@ -1,0 +1,183 @@
+/* tests/unit/elastic/test_policy.c - from spec to rules, records of load, and their replay. */
+#include "base/json.h"
+#include "check.h"
+#include "elastic/policy.h"
+#include "elastic/record.h"
+#include "elastic/replay.h"
+#include <string.h>
+
+static json_t *parse(const char *text)
+{
+    struct err err;
+    json_t *value = json_parse(text, strlen(text), &err);
+
+    if (!value)
+        check_fail(CHECK_HERE, "%s", err.text);
+    return value;
+}
+
+static struct policy *policy_of(const char *spec, int min, int max)
+{
+    auto_json json_t *object = parse(spec);
+    struct metric_names names = { 0 };
+    struct err err;
+    struct policy *policy = policy_new(object, min, max, &names, &err);
+
+    if (!policy)
+        check_fail(CHECK_HERE, "%s", err.text);
+    return policy;
+}
+
+TEST(each_part_of_the_spec_is_read)
+{
+    auto_clean(policy_free_auto) struct policy *policy = policy_of(
+        "{\"mode\":\"Observe\",\"window\":\"3s\",\"idleTimeout\":\"1m\",\"minReplicas\":2,\"maxReplicas\":9,"
+        "\"metrics\":[{\"name\":\"a\",\"type\":\"CPU\",\"averageUtilization\":60},"
+        "{\"name\":\"b\",\"type\":\"Latency\",\"latency\":\"250ms\"},"
+        "{\"name\":\"c\",\"type\":\"Custom\",\"metric\":\"jobs\",\"value\":\"1500m\"}],"
+        "\"steps\":[{\"name\":\"s\",\"type\":\"Queue\",\"above\":\"5\",\"add\":2}],"
+        "\"schedules\":[{\"name\":\"d\",\"schedule\":\"0 8 * * *\",\"timeZone\":\"Europe/Berlin\","
+        "\"duration\":\"1h\",\"minReplicas\":4}],"
+        "\"prediction\":{\"metric\":\"a\",\"season\":\"1h\",\"horizon\":\"30s\",\"maxError\":15},"
+        "\"behavior\":{\"scaleUp\":{\"stabilizationWindowSeconds\":3,\"selectPolicy\":\"Min\",\"tolerance\":\"200m\","
+        "\"policies\":[{\"type\":\"Pods\",\"value\":3,\"periodSeconds\":10}]},\"scaleDown\":{\"selectPolicy\":\"Disabled\"}}}",
+        0, 6);
+    const struct autoscale_policy *rules = &policy->rules;
+
+    CHECK(policy->only_observes);
+    CHECK_EQ(rules->min, 2);
+    CHECK_EQ(rules->max, 6); /* the group's */
+    CHECK_EQ(rules->window_ms, 3000);
+    CHECK_EQ(rules->idle_ms, 60000);
+    CHECK_EQ(rules->target_count, 3);
+    CHECK_EQ(rules->targets[0].slot, METRIC_CPU);
+    CHECK_EQ((int)rules->targets[0].target, 60);
+    CHECK_EQ((int)rules->targets[1].target, 250);
+    CHECK_EQ(rules->targets[1].kind, TARGET_VALUE);
+    CHECK_EQ(rules->targets[2].slot, METRIC_CUSTOM);
+    CHECK_EQ((int)(rules->targets[2].target * 10), 15);
+    CHECK(rules->steps[0].is_above && rules->steps[0].add == 2 && (int)rules->steps[0].threshold == 5);
+    CHECK_EQ(rules->schedules[0].min, 4);
+    CHECK_EQ(rules->schedules[0].max, -1);
+    CHECK(policy->prediction.is_wanted && policy->prediction.target == 0);
+    CHECK_EQ(policy->prediction.season_ms, 3600 * 1000);
+    CHECK_EQ(rules->out.stabilisation_ms, 3000);
+    CHECK_EQ(rules->out.rates[0].value, 3);
+    CHECK_EQ(rules->out.select, RATE_MIN);
+    CHECK_EQ((int)(rules->out.tolerance * 100 + 0.5), 20);
+    CHECK_EQ(rules->in.select, RATE_DISABLED);
+    CHECK_EQ(rules->in.stabilisation_ms, 300 * 1000);
+    CHECK_EQ(rules->in.rate_count, 1);
+}
+
+TEST(the_bounds_of_the_group_hold)
+{
+    auto_clean(policy_free_auto) struct policy *policy = policy_of("{\"minReplicas\":1,\"maxReplicas\":2}", 4, 6);
+
+    CHECK_EQ(policy->rules.min, 4);
+    CHECK_EQ(policy->rules.max, 4);
+}
+
+TEST(what_only_the_clock_can_refuse_names_its_field)
+{
+    static const struct {
+        const char *spec, *text;
+    } rows[] = {
+        { "{\"schedules\":[{\"name\":\"a\",\"schedule\":\"0 0 31 2 *\"}]}", "spec.schedules[0].schedule: \"0 0 31 2 *\" never fires" },
+        { "{\"schedules\":[{\"name\":\"a\",\"schedule\":\"* * * * *\",\"timeZone\":\"Mars/Base\"}]}", "spec.schedules[0].timeZone: unknown time zone" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        auto_json json_t *spec = parse(rows[i].spec);
+        struct metric_names names = { 0 };
+        struct err err;
+
+        err_clear(&err);
+        CHECK(!policy_new(spec, 0, 5, &names, &err));
+        CHECK_EQ(err.code, ERR_INVALID);
+        CHECK_CONTAINS(err.text, rows[i].text);
+    }
+}
+
+TEST(a_recorded_sample_reads_back)
+{
+    struct metric_names names = { 0 }, other = { 0 };
+    struct sample sample = { .wall_ms = 1000 * 1000, .members = 4, .ready = 2, .starting = 1, .failed = 1 }, back;
+    auto_free char *line = NULL;
+    struct err err;
+
+    sample.values[METRIC_CPU] = (struct metric_value){ true, 131.5, 2 };
+    sample.values[metric_slot(&names, METRIC_CUSTOM, "jobs", true)] = (struct metric_value){ true, 7, 1 };
+    line = record_line(&sample, &names);
+    CHECK_OK(record_read(line, strlen(line), &other, &back, &err), &err);
+    CHECK_STR(other.custom[0], "jobs");
+    CHECK_EQ(memcmp(&sample.wall_ms, &back.wall_ms, sizeof sample.wall_ms), 0);
+    CHECK_EQ(back.ready, 2);
+    CHECK_EQ((int)(back.values[METRIC_CPU].sum * 10), 1315);
+    CHECK_EQ(back.values[METRIC_CUSTOM].reporting, 1);
+}
+
+TEST(a_line_that_is_no_sample_is_refused_with_the_reason)
+{
+    static const struct {
+        const char *line, *text;
+    } rows[] = {
+        { "{", "line 1" },
+        { "[]", "time: missing" },
+        { "{\"time\":\"yesterday\"}", "time" },
+        { "{\"time\":\"2026-11-21T08:00:01Z\"}", "members: must be" },
+        { "{\"time\":\"2026-11-21T08:00:01Z\",\"members\":1,\"ready\":-1}", "ready: must be" },
+        { "{\"time\":\"2026-11-21T08:00:01Z\",\"members\":1,\"ready\":1,\"starting\":0,\"failed\":0,\"leaving\":0,"
+          "\"metrics\":{\"CPU\":{\"sum\":\"x\"}}}", "metrics.CPU.sum: must be a number" },
+        { "{\"time\":\"2026-11-21T08:00:01Z\",\"members\":1,\"ready\":1,\"starting\":0,\"failed\":0,\"leaving\":0,"
+          "\"metrics\":{\"CPU\":{\"sum\":1}}}", "metrics.CPU: members: must be" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct metric_names names = { 0 };
+        struct sample sample;
+        struct err err;
+
+        err_clear(&err);
+        CHECK_EQ(record_read(rows[i].line, strlen(rows[i].line), &names, &sample, &err), -1);
+        CHECK_CONTAINS(err.text, rows[i].text);
+    }
+}
+
+enum { MINUTES = 3, SECONDS = MINUTES * 60 };
+
+TEST(a_replay_shows_what_the_policy_would_have_done)
+{
+    auto_clean(policy_free_auto) struct policy *policy = policy_of(
+        "{\"window\":\"2s\",\"metrics\":[{\"name\":\"r\",\"type\":\"Requests\",\"averageValue\":\"100\"}],"
+        "\"behavior\":{\"scaleDown\":{\"stabilizationWindowSeconds\":20}}}", 1, 6);
+    static struct sample samples[SECONDS];
+    struct replay_result result;
+
+    for (int i = 0; i < SECONDS; i++) {
+        samples[i] = (struct sample){ .wall_ms = 1000LL * (1000 + i), .members = 3, .ready = 3 };
+        samples[i].values[METRIC_REQUESTS] = (struct metric_value){ true, i >= 60 && i < 120 ? 450 : 50, 3 };
+    }
+    replay(policy, samples, SECONDS, 1, 500, &result);
+    CHECK_EQ(result.peak, 5);
+    CHECK_EQ(result.lowest, 1);
+    CHECK(result.change_count >= 2);
+    CHECK(result.changes[0].wall_ms - samples[60].wall_ms <= 2000);
+    CHECK_EQ(result.changes[result.change_count - 1].desired, 1);
+    CHECK_EQ((int)result.recorded_member_seconds, 3 * SECONDS);
+    CHECK(result.member_seconds < result.recorded_member_seconds + 60);
+    CHECK_EQ(result.saturated, 0);
+    CHECK_CONTAINS(result.changes[0].message, "out from 1 to");
+    replay_result_done(&result);
+}
+
+TEST(an_empty_record_replays_to_nothing)
+{
+    auto_clean(policy_free_auto) struct policy *policy = policy_of("{}", 1, 6);
+    struct replay_result result;
+
+    replay(policy, NULL, 0, 2, 500, &result);
+    CHECK_EQ(result.change_count, 0);
+    CHECK_EQ(result.peak, 2);
+    replay_result_done(&result);
+}
