@@ -78,8 +78,9 @@ void recorder_record(struct recorder *recorder, const struct kind *kind, const j
                      const char *type, const char *reason, const char *message);
 
 /* --- write.c --- */
-typedef void pending_fn(void *arg, const struct err *err, const struct record *record);
-/* A put or remove whose answer comes only while the control is there. */
+/* 'control' is NULL once the control has gone: what is left then is to free 'arg'. */
+typedef void pending_fn(struct control *control, void *arg, const struct err *err);
+/* A put or remove whose answer always comes, even after the control has gone. */
 void write_put(struct control *control, const char *key, const json_t *object, int64_t expected,
                pending_fn *fn, void *arg);
 void write_remove(struct control *control, const char *key, const json_t *object, int64_t expected,

@@ -61,12 +61,6 @@ static struct verdict call_controller(struct work *work)
     return verdict;
 }
 
-/* The answer to a write-back. The entry is named by key: it may be gone. */
-struct write_back {
-    struct control *control;
-    char *key;
-};
-
 static int64_t write_retry_ms(unsigned failures)
 {
     int64_t delay_ms = WRITE_RETRY_MS;
@@ -95,27 +89,25 @@ static void write_back_answered(struct entry *entry, const struct err *err)
         entry_queue(entry);
 }
 
-static void write_back_done(void *arg, const struct err *err, const struct record *record)
+/* The entry is named by key: it may be gone. */
+static void write_back_done(struct control *control, void *arg, const struct err *err)
 {
-    struct write_back *write_back = arg;
-    struct entry *entry = entry_get(write_back->control, write_back->key);
+    auto_free char *key = arg;
+    struct entry *entry = control ? entry_get(control, key) : NULL;
 
     if (entry)
         write_back_answered(entry, err);
-    free(write_back->key);
-    free(write_back);
 }
 
 static void write_back(struct entry *entry, const json_t *object)
 {
-    struct write_back *answer = mem_new(struct write_back);
     bool is_last = object_is_deleting(object) &&
                    json_array_size(json_at(object, "metadata.finalizers")) == 0;
 
-    *answer = (struct write_back){ entry->control, str_dup(entry->key) };
     entry->is_writing = true;
     (is_last ? write_remove : write_put)(entry->control, entry->key, object,
-                                         object_revision(object), write_back_done, answer);
+                                         object_revision(object), write_back_done,
+                                         str_dup(entry->key));
 }
 
 static void look_at(struct entry *entry, const struct record *record)

@@ -36,21 +36,13 @@ static void pending_unlink(struct pending *pending)
         pending->next->previous = pending->previous;
 }
 
-static pending_fn tell_done;
-
-/* Once the control has gone, only what carries something to free is told, and that it is over. */
 static void written(void *arg, const struct err *err, const struct record *record)
 {
     struct pending *pending = arg;
-    struct err gone;
 
-    if (pending->control) {
+    if (pending->control)
         pending_unlink(pending);
-        pending->fn(pending->arg, err, record);
-    } else if (pending->fn == tell_done) {
-        (void)err_set(&gone, ERR_CANCELLED, "virgad is stopping");
-        tell_done(pending->arg, &gone, NULL);
-    }
+    pending->fn(pending->control, pending->arg, err);
     free(pending);
 }
 
@@ -91,7 +83,8 @@ char *key_of(const struct kind *kind, const char *namespace_name, const char *na
 
 /* --- writes of other objects, for controllers --- */
 
-static void tell_done(void *arg, const struct err *err, const struct record *record)
+/* Also after the end: an operation's 'done' frees itself then, and calls nobody. */
+static void tell_done(struct control *control, void *arg, const struct err *err)
 {
     struct done *done = arg;
 
