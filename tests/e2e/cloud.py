@@ -115,6 +115,7 @@ class Cloud:
         self.settings = list(self.settings) + list(settings)
         self.process = None
         self.uids_seen = set()
+        self.uids_by_name = {}
         run("ip", "netns", "add", self.netns)
         run("ip", "-n", self.netns, "link", "set", "lo", "up")
         self.start()
@@ -124,6 +125,9 @@ class Cloud:
     def start(self, fault=None):
         """Starts virgad and waits until it serves."""
         self.launch(fault)
+        self.wait_serving()
+
+    def wait_serving(self):
         deadline = Deadline(SOON_S, "the API")
         while True:
             deadline.left()
@@ -157,6 +161,13 @@ class Cloud:
         code = self.process.wait(SOON_S)
         if code != 0:
             raise AssertionError(f"virgad ended with {code}:\n" + self.log_tail())
+
+    def stop_or_dead(self):
+        """The same when it may have been killed already."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        if self.process.wait(SOON_S) not in (0, -signal.SIGKILL):
+            raise AssertionError(f"virgad ended with {self.process.returncode}:\n" + self.log_tail())
 
     def log_tail(self, count=40):
         with open(self.log, errors="replace") as log:
@@ -321,11 +332,32 @@ class Cloud:
         """Every QEMU process of the machine, however it came to be there."""
         return [pid for pid, line in processes() if b"qemu-system" in line and uid.encode() in line]
 
+    def machine_pids_of(self, name):
+        """The same by name, also while virgad is away, of one that pid() was asked for before."""
+        return self.machine_pids(self.uids_by_name[name])
+
     def pid(self, name):
-        pids = self.machine_pids(self.get("instance", name)["metadata"]["uid"])
+        uid = self.get("instance", name)["metadata"]["uid"]
+        self.uids_by_name[name] = uid
+        pids = self.machine_pids(uid)
         if len(pids) != 1:
             raise AssertionError(f"{name} has {len(pids)} processes")
         return pids[0]
+
+    def monitor_status(self, uid):
+        """What QEMU says of its guest; only while virgad is away, since it talks to one at a time."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(SOON_S)
+            monitor.connect(f"{self.run_dir}/machines/{uid}/monitor")
+            lines = monitor.makefile("rw")
+            lines.readline()
+            for command in ("qmp_capabilities", "query-status"):
+                lines.write(json.dumps({"execute": command, "id": command}) + "\n")
+                lines.flush()
+                answer = {}
+                while answer.get("id") != command:
+                    answer = json.loads(lines.readline())
+            return answer["return"]["status"]
 
     # --- what is left ---
 
@@ -404,15 +436,17 @@ def is_daemons_own(path, state):
 
 
 def processes():
-    """(pid, command line) of all processes."""
+    """(pid, command line) of all processes that have one: not of the kernel, not ended."""
     found = []
     for pid in os.listdir("/proc"):
         if pid.isdigit():
             try:
-                with open(f"/proc/{pid}/cmdline", "rb") as line:
-                    found.append((int(pid), line.read()))
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    line = file.read()
             except OSError:
-                pass
+                continue
+            if line:
+                found.append((int(pid), line))
     return found
 
 
@@ -427,8 +461,8 @@ class CloudTest(unittest.TestCase):
         cls.cloud = Cloud(*cls.settings)
         try:
             cls.prepare()
-            cls.kept = [(kind, one["metadata"]["name"]) for kind in ("network", "image", "pool", "volume")
-                        for one in cls.cloud.list(kind)]
+            cls.kept = [(kind, one["metadata"]["name"]) for kind in
+                        ("instance", "network", "image", "pool", "volume") for one in cls.cloud.list(kind)]
             cls.before = cls.cloud.traces()
         except BaseException:
             cls.cloud.close()
