@@ -85,20 +85,29 @@ COMMAND(cmd_image_import)
 
 /* --- build --- */
 
-/* The recipe's script: in $VIRGA_IMAGES, where it is installed, or in the source tree the program
- * was built in (BUILD/src/cli/virga). Owned, or NULL. */
-static char *find_recipe(const char *recipe)
+/* "/usr/local" of "/usr/local/bin/virga": the path of this program without its last 'count' names. */
+static char *program_folder_above(int count)
 {
     char self[4096] = "";
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
 
-    for (int up = 0; length > 0 && up < 4; up++) {
+    for (int up = 0; length > 0 && up < count; up++) {
         char *slash = strrchr(self, '/');
         if (slash)
             *slash = '\0';
     }
-    auto_free char *source = str_printf("%s/images", self);
-    const char *const folders[] = { getenv("VIRGA_IMAGES"), "/usr/share/virga/images", source };
+    return str_dup(self);
+}
+
+/* The recipe's script: in $VIRGA_IMAGES, where it is installed, or in the source tree the program
+ * was built in (BUILD/src/cli/virga). Owned, or NULL. */
+static char *find_recipe(const char *recipe)
+{
+    auto_free char *prefix = program_folder_above(2), *source = program_folder_above(4);
+    auto_free char *installed = str_printf("%s/share/virga/images", prefix);
+    auto_free char *in_source = str_printf("%s/images", source);
+    const char *const folders[] = { getenv("VIRGA_IMAGES"), installed, in_source };
+
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         char *path = folders[i] ? str_printf("%s/%s/build", folders[i], recipe) : NULL;
 
