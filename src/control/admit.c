@@ -151,7 +151,8 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
 
     if (kind == &kind_image) {
         /* An instance owns its root volume: to name both would be to say the same twice. */
-        refuse_if_used(control, &kind_instance, NULL, TEXTS("spec.image", "spec.cdrom.image"), old, causes);
+        refuse_if_used(control, &kind_instance, NULL,
+                       TEXTS("spec.image", "spec.cdrom.image", "status.cdrom.image"), old, causes);
         if (!causes->count)
             refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.source.image"), old, causes);
     } else if (kind == &kind_storage_pool) {
@@ -161,7 +162,7 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
                        TEXTS("spec.networks[].network", "status.networks[].network"), old, causes);
     } else if (kind == &kind_volume) {
         refuse_if_used(control, &kind_instance, namespace_name,
-                       TEXTS("status.rootVolume", "spec.disks[].volume"), old, causes);
+                       TEXTS("status.rootVolume", "spec.disks[].volume", "status.disks[].volume"), old, causes);
     }
 }
 

@@ -62,6 +62,8 @@ void scene_done(struct scene *scene)
 {
     json_decref(scene->volumes);
     json_decref(scene->networks);
+    buf_done(&scene->restart);
+    buf_done(&scene->plugging);
 }
 
 void scene_waits(struct scene *scene, const char *reason, const char *format, ...)
@@ -103,16 +105,17 @@ const json_t *scene_list(const struct scene *scene, const char *path)
 
 static bool placed(const struct scene *scene)
 {
-    return str_equal(scene_text(scene, "status.host"), control_setup(scene->work->control)->host_name);
+    return (scene_has_process(scene) || !scene->no_room.code) &&
+           str_equal(scene_text(scene, "status.host"), control_setup(scene->work->control)->host_name);
 }
 
 static void place(struct scene *scene)
 {
     struct control *control = scene->work->control;
-    struct err err = { 0 };
+    struct err err = scene->no_room;
 
-    if (placement_take(control, scene->uid, view_int(&kind_instance, scene->object, "spec.cpus"),
-                       view_bytes(&kind_instance, scene->object, "spec.memory"), &err) < 0) {
+    if (err.code || placement_take(control, scene->uid, view_int(&kind_instance, scene->object, "spec.cpus"),
+                                   view_bytes(&kind_instance, scene->object, "spec.memory"), &err) < 0) {
         placement_wait(control, scene->work->key);
         scene_waits(scene, "NoRoom", "%s", err.text);
         return;
@@ -169,6 +172,23 @@ static unsigned climb(struct scene *scene, bool runs)
     return first;
 }
 
+/* QEMU stops a guest whose write failed, and the driver lets it go on when it can be repeated. */
+static void show_disk_error(struct scene *scene)
+{
+    const struct machine_status *machine = &scene->machine;
+    bool was = condition_is_true(scene->object, "DiskError");
+
+    if (machine->state == MACHINE_IO_PAUSED) {
+        work_condition(scene->work, "DiskError", true, "WriteFailed", "%s", machine->message);
+        if (!was)
+            work_event(scene->work, "Warning", "WriteFailed", "%s: the guest stands still until it can be written",
+                       machine->message);
+    } else if (was && machine->state == MACHINE_RUNNING) {
+        work_condition(scene->work, "DiskError", false, "Written", "%s", "");
+        work_event(scene->work, "Normal", "WriteRecovered", "the guest goes on");
+    }
+}
+
 static void show_machine(struct scene *scene)
 {
     const struct machine_status *machine = &scene->machine;
@@ -176,6 +196,7 @@ static void show_machine(struct scene *scene)
     if (machine->machine_type[0])
         json_set_at(scene->object, "status.machineType", json_string(machine->machine_type));
     json_set_at(scene->object, "status.accelerator", json_string(machine->is_tcg ? "TCG" : "KVM"));
+    show_disk_error(scene);
     if (machine->state == MACHINE_IO_PAUSED)
         work_phase(scene->work, "Running", "stopped by a write error; it goes on when there is space");
     else
@@ -194,80 +215,17 @@ static void show_waiting(struct scene *scene, unsigned first)
     work_condition(scene->work, "Ready", false, rungs[first].name, "%s", message);
 }
 
-/* --- things asked of a running machine --- */
-
-static void keep_paused_or_running(struct scene *scene)
-{
-    struct compute *compute = control_setup(scene->work->control)->compute;
-    bool pause = str_equal(scene_text(scene, "spec.powerState"), "Paused");
-
-    if (pause && scene->machine.state == MACHINE_RUNNING && work_op_begin(scene->work, "pause"))
-        compute->ops->pause(compute, scene->uid, work_op_done(scene->work, "pause"));
-    if (!pause && scene->machine.state == MACHINE_PAUSED && work_op_begin(scene->work, "resume"))
-        compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
-}
-
-static bool is_new_time(const struct scene *scene, const char *name)
-{
-    auto_free char *spec = str_printf("spec.%s", name);
-    auto_free char *status = str_printf("status.%s", name);
-
-    return scene_text(scene, spec) && !str_equal(scene_text(scene, spec), scene_text(scene, status));
-}
-
-static void copy_time(struct scene *scene, const char *name)
-{
-    auto_free char *spec = str_printf("spec.%s", name);
-    auto_free char *status = str_printf("status.%s", name);
-
-    json_set_at(scene->object, status, json_string(scene_text(scene, spec)));
-}
-
-/* Written down before it is done, so that a crash in between does not lose it. */
-static void obey_reset(struct scene *scene)
-{
-    struct compute *compute = control_setup(scene->work->control)->compute;
-
-    if (is_new_time(scene, "resetAt")) {
-        copy_time(scene, "resetAt");
-        work_op_reset(scene->work, "reset");
-        work_condition(scene->work, "Resetting", scene_has_process(scene), "Asked",
-                       "spec.resetAt is new");
-        return;
-    }
-    if (!condition_is_true(scene->object, "Resetting"))
-        return;
-    if (work_op_succeeded(scene->work, "reset") || !scene_has_process(scene)) {
-        work_op_reset(scene->work, "reset");
-        work_condition(scene->work, "Resetting", false, "Done", "%s", "");
-    } else if (work_op_begin(scene->work, "reset")) {
-        compute->ops->reset(compute, scene->uid, work_op_done(scene->work, "reset"));
-    }
-}
-
-/* True while a restart is under way. */
-static bool obey_restart(struct scene *scene)
-{
-    if (is_new_time(scene, "restartAt")) {
-        copy_time(scene, "restartAt");
-        json_remove_at(scene->object, "status.endedByItself");
-        json_remove_at(scene->object, "status.nextStartAt");
-        if (scene->machine.state != MACHINE_ABSENT)
-            work_condition(scene->work, "Restarting", true, "Asked", "spec.restartAt is new");
-    }
-    if (scene->machine.state == MACHINE_ABSENT && condition_is_true(scene->object, "Restarting"))
-        work_condition(scene->work, "Restarting", false, "Done", "%s", "");
-    return condition_is_true(scene->object, "Restarting");
-}
-
 /* --- the whole --- */
 
 static struct verdict come_up(struct scene *scene)
 {
     bool runs = machine_holds(scene);
-    unsigned first = climb(scene, runs);
+    unsigned first;
     int64_t due_ms = instance_start_due_ms(scene);
 
+    machine_account(scene);
+    first = climb(scene, runs);
+    (void)volumes_unclaim(scene, false);
     if (!runs) {
         show_waiting(scene, first);
         return due_ms > 0 ? VERDICT_AGAIN(due_ms) : VERDICT_SETTLED;
@@ -275,10 +233,10 @@ static struct verdict come_up(struct scene *scene)
     if (condition_get(scene->object, "Stopping"))
         work_condition(scene->work, "Stopping", false, "Running", "%s", "");
     show_machine(scene);
-    obey_reset(scene);
-    keep_paused_or_running(scene);
-    disks_attach(scene);
-    (void)volumes_unclaim(scene, false);
+    reset_obey(scene);
+    power_keep(scene);
+    devices_plug(scene);
+    restart_show(scene);
     return VERDICT_AGAIN(usage_show(scene));
 }
 
@@ -288,6 +246,11 @@ static void show_stopped(struct scene *scene)
         work_condition(scene->work, rungs[i].name, rungs[i].holds == addresses_hold && addresses_hold(scene),
                        "Stopped", "%s", "");
     work_condition(scene->work, "Ready", false, "Stopped", "%s", "");
+    if (condition_get(scene->object, "DevicesReady"))
+        work_condition(scene->work, "DevicesReady", false, "Stopped", "%s", "");
+    if (condition_get(scene->object, "DiskError"))
+        work_condition(scene->work, "DiskError", false, "Stopped", "%s", "");
+    restart_forget(scene);
 }
 
 static struct verdict stay_down(struct scene *scene)
@@ -322,7 +285,7 @@ static struct verdict reconcile_scene(struct scene *scene)
         json_remove_at(scene->object, "status.endedByItself");
         json_remove_at(scene->object, "status.nextStartAt");
     }
-    if (host_is_shutting_down(scene->work->control) || obey_restart(scene) || is_on_its_way_down(scene)) {
+    if (host_is_shutting_down(scene->work->control) || restart_obey(scene) || is_on_its_way_down(scene)) {
         if (machine_halt(scene, &verdict))
             work_phase(scene->work, "Stopped", NULL);
         return verdict;
@@ -331,7 +294,7 @@ static struct verdict reconcile_scene(struct scene *scene)
         return stay_down(scene);
     if (scene->machine.state == MACHINE_ENDED || (scene->machine.state == MACHINE_CRASHED &&
                                                   !condition_is_true(scene->object, "Resetting") &&
-                                                  !is_new_time(scene, "resetAt")))
+                                                  !is_asked_anew(scene, "resetAt")))
         return instance_ended(scene);
     return come_up(scene);
 }
@@ -351,8 +314,7 @@ static void adopt(void *arg, const json_t *instance)
 
     addresses_adopt(control, instance);
     if (str_equal(host, control_setup(control)->host_name))
-        placement_adopt(control, object_uid(instance), view_int(&kind_instance, instance, "spec.cpus"),
-                        view_bytes(&kind_instance, instance, "spec.memory"));
+        machine_account_adopt(control, instance);
 }
 
 static int start(struct control *control, struct err *err)

@@ -5,7 +5,12 @@
  *   instance_disks.c      the root volume, and the claim on every volume
  *   instance_seed.c       what cloud-init reads
  *   instance_ports.c      ports of the network cards
- *   instance_run.c        from the stored objects to a started machine
+ *   instance_config.c     from the stored objects to what the compute driver is told
+ *   instance_run.c        the machine's start
+ *   instance_machine.c    what it was started with; what waits for its next start
+ *   instance_plug.c       disks and discs that come and go while it runs
+ *   instance_plug_cards.c and network cards
+ *   instance_power.c      pause, reset and restart
  *   instance_down.c       stopping, giving back, deleting
  *   instance_end.c        machines that ended by themselves
  *   instance_usage.c      what a running one uses */
@@ -20,6 +25,9 @@ struct scene {
     struct machine_status machine;
     json_t *volumes;         /* the Volumes that the spec names, by name; absent ones are not in it */
     json_t *networks;        /* and the Networks */
+    struct err no_room;      /* of the host for what the spec wants; code 0: there is */
+    struct buf restart;      /* fields that wait for the next start */
+    struct buf plugging;     /* devices on their way in or out */
     const char *reason;      /* why a rung does not hold, set by its climb() */
     char message[512];
 };
@@ -51,17 +59,22 @@ void machine_climb(struct scene *scene);
 /* --- addresses --- */
 void addresses_adopt(struct control *control, const json_t *instance);
 void addresses_forget(struct control *control, const char *instance_uid);
+void address_forget(struct scene *scene, const char *nic);
 const json_t *address_of(const struct scene *scene, const char *nic); /* item of status.networks */
+bool card_is_wanted(const struct scene *scene, const json_t *card);   /* such an item, by the spec */
 
 /* --- volumes --- */
 char *root_volume_name(const struct scene *scene);
+bool volume_is_usable(const struct scene *scene, const char *name); /* claimed, and as it shall be */
 /* Gives up the claims on all volumes (or on those the spec no longer names); true when done. */
 bool volumes_unclaim(struct scene *scene, bool all);
 bool root_volume_dispose(struct scene *scene); /* as rootDisk.deletePolicy says; true when done */
 
 /* --- ports --- */
 bool port_is_there(const struct scene *scene, const char *network_uid, const char *nic);
-bool ports_remove(struct scene *scene); /* true when none is left */
+bool port_is_ready(const struct scene *scene, const json_t *card); /* item of status.networks */
+bool port_remove(struct scene *scene, const json_t *card);         /* true when it is gone */
+bool ports_remove(struct scene *scene);                            /* true when none is left */
 
 /* --- down --- */
 /* Has the machine stopped, gracefully within stopTimeout, then by force; true when it is absent. */
@@ -72,6 +85,12 @@ bool instance_take_down(struct scene *scene, struct verdict *ret_verdict);
 struct verdict instance_finalize(struct work *work, bool *ret_gone);
 bool host_is_shutting_down(struct control *control);
 
+/* --- power --- */
+void power_keep(struct scene *scene); /* paused or going, as powerState says */
+void reset_obey(struct scene *scene);
+bool restart_obey(struct scene *scene); /* true while a restart is under way */
+bool is_asked_anew(const struct scene *scene, const char *name); /* "resetAt": spec's is not status' */
+
 /* --- ends --- */
 void end_record(struct scene *scene, enum machine_end end, const char *message);
 /* The machine ended though it should run: decides once, stores it, releases. */
@@ -80,7 +99,32 @@ int64_t instance_start_due_ms(const struct scene *scene); /* until the back-off 
 
 /* --- run --- */
 void launch_forget(struct scene *scene);
-void disks_attach(struct scene *scene); /* those that the spec has and the running machine has not */
+
+/* --- config --- */
+struct machine_config *machine_config_of(struct scene *scene, struct err *err); /* owned; NULL on failure */
+int config_add_disk(struct scene *scene, struct machine_config *config, const json_t *disk,
+                    struct err *err); /* an item of spec.disks or status.disks */
+int config_add_disc(struct scene *scene, struct machine_config *config, struct err *err);
+void config_nic(const struct scene *scene, const json_t *card, struct machine_nic *ret_nic);
+
+/* --- machine --- */
+bool machine_is_recorded(const struct scene *scene); /* what is stored is what the spec wants */
+void machine_record(struct scene *scene);
+json_t *attached_disk(const struct scene *scene, const json_t *disk); /* item for status.disks; owned */
+json_t *wanted_medium(const struct scene *scene);                     /* status.cdrom; owned or NULL */
+void machine_account(struct scene *scene);
+void machine_account_adopt(struct control *control, const json_t *instance);
+void restart_needed_for(struct scene *scene, const char *field);
+void restart_show(struct scene *scene); /* condition RestartRequired */
+void restart_forget(struct scene *scene);
+
+/* --- plug: of a machine that runs --- */
+void devices_plug(struct scene *scene);
+void cards_plug(struct scene *scene);
+bool machine_has(const char (*names)[DEVICE_NAME_SIZE], unsigned count, const char *name);
+/* Notes that 'device' is on its way: why the operation failed, or 'text'. */
+void plug_waits(struct scene *scene, const char *device, const char *op, const char *text);
+void plug_slot_freed(struct scene *scene);
 
 /* --- usage --- */
 int64_t usage_show(struct scene *scene); /* milliseconds to the next look */

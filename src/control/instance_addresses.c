@@ -75,6 +75,13 @@ void addresses_forget(struct control *control, const char *instance_uid)
     forget_owner(control, prefix);
 }
 
+void address_forget(struct scene *scene, const char *nic)
+{
+    auto_free char *owner = str_printf("%s/%s", scene->uid, nic);
+
+    forget_owner(scene->work->control, owner);
+}
+
 /* --- choosing --- */
 
 struct choice {
@@ -214,6 +221,23 @@ static bool fits(const struct scene *scene, const json_t *card, const json_t *ad
     return true;
 }
 
+static const json_t *wanted_card(const struct scene *scene, const char *name)
+{
+    const json_t *cards = scene_list(scene, "spec.networks");
+
+    for (size_t i = 0; i < json_array_size(cards); i++)
+        if (str_equal(json_text_at(json_array_get(cards, i), "name", NULL), name))
+            return json_array_get(cards, i);
+    return NULL;
+}
+
+bool card_is_wanted(const struct scene *scene, const json_t *card)
+{
+    const json_t *wanted = wanted_card(scene, json_text_at(card, "name", ""));
+
+    return wanted && fits(scene, wanted, card);
+}
+
 bool addresses_hold(const struct scene *scene)
 {
     const json_t *cards = scene_list(scene, "spec.networks");
@@ -247,16 +271,35 @@ static json_t *assign(struct scene *scene, const json_t *card)
     return address;
 }
 
-/* Only while nothing of the old addresses is in use: ports are gone and no machine is there. */
+/* Beside what a running machine has, which keeps it until its cards are out. */
+static void assign_more(struct scene *scene)
+{
+    const json_t *cards = scene_list(scene, "spec.networks");
+    json_t *addresses = json_at(scene->object, "status.networks");
+
+    scene_waits(scene, "InProgress", "network cards are being removed");
+    for (size_t i = 0; i < json_array_size(cards); i++) {
+        const json_t *card = json_array_get(cards, i);
+        if (address_of(scene, json_text_at(card, "name", "")))
+            continue;
+        scene_waits(scene, "InProgress", "being stored");
+        json_t *address = assign(scene, card);
+        if (address)
+            json_array_append_new(addresses, address);
+    }
+}
+
+/* Anew only while nothing of the old addresses is in use: no ports and no machine. */
 void addresses_climb(struct scene *scene)
 {
     const json_t *cards = scene_list(scene, "spec.networks");
     auto_json json_t *addresses = json_array();
 
     if (scene_has_process(scene)) {
-        scene_waits(scene, "RestartNeeded", "changed network cards take effect at the next start");
+        assign_more(scene);
         return;
     }
+    launch_forget(scene); /* its taps may be those of the old ports */
     if (json_array_size(scene_list(scene, "status.networks")) && !ports_remove(scene)) {
         scene_waits(scene, "InProgress", "removing the old ports");
         return;
@@ -268,5 +311,6 @@ void addresses_climb(struct scene *scene)
         json_array_append_new(addresses, address);
     }
     json_set_at(scene->object, "status.networks", json_incref(addresses));
+    work_op_reset(scene->work, "seed"); /* it tells of them */
     scene_waits(scene, "InProgress", "being stored");
 }

@@ -39,6 +39,11 @@ static bool is_usable(const struct scene *scene, const json_t *volume)
            view_bytes(&kind_volume, volume, "status.size") >= view_bytes(&kind_volume, volume, "spec.size");
 }
 
+bool volume_is_usable(const struct scene *scene, const char *name)
+{
+    return is_usable(scene, json_object_get(scene->volumes, name));
+}
+
 static bool root_is_wanted_size(const struct scene *scene, const json_t *root)
 {
     return view_bytes(&kind_volume, root, "spec.size") >=
@@ -204,6 +209,16 @@ static bool is_named(const struct scene *scene, const json_t *volume)
     return json_object_get(scene->volumes, object_name(volume)) != NULL;
 }
 
+static bool has_attached(const struct scene *scene, const json_t *volume)
+{
+    const json_t *disks = scene_list(scene, "status.disks");
+
+    for (size_t i = 0; i < json_array_size(disks); i++)
+        if (str_equal(json_text_at(json_array_get(disks, i), "volumeUID", NULL), object_uid(volume)))
+            return true;
+    return false;
+}
+
 static void let_go(void *arg, const json_t *volume)
 {
     struct held *held = arg;
@@ -211,7 +226,7 @@ static void let_go(void *arg, const json_t *volume)
     if (!str_equal(holder_of(volume), held->scene->uid) || (!held->all && is_named(held->scene, volume)))
         return;
     held->count++;
-    if (scene_has_process(held->scene)) /* it may have the disk open */
+    if (scene_has_process(held->scene) && has_attached(held->scene, volume))
         return;
     auto_free char *op = str_printf("unclaim %s", object_name(volume));
     update(held->scene, op, volume, unclaimed);

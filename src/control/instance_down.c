@@ -122,6 +122,9 @@ bool instance_take_down(struct scene *scene, struct verdict *ret_verdict)
     placement_give_back(scene->work->control, scene->uid);
     json_remove_at(scene->object, "status.host");
     json_remove_at(scene->object, "status.usage");
+    json_remove_at(scene->object, "status.machine");
+    json_remove_at(scene->object, "status.disks");
+    json_remove_at(scene->object, "status.cdrom");
     return true;
 }
 

@@ -23,7 +23,7 @@ static const json_t *network_of(const struct scene *scene, const json_t *card)
     return json_object_get(scene->networks, json_text_at(card, "network", ""));
 }
 
-static bool is_attached(const struct scene *scene, const json_t *card)
+bool port_is_ready(const struct scene *scene, const json_t *card)
 {
     const char *nic = json_text_at(card, "name", "");
     const json_t *network = network_of(scene, card);
@@ -34,12 +34,18 @@ static bool is_attached(const struct scene *scene, const json_t *card)
            port_is_there(scene, json_text_at(card, "networkUID", ""), nic);
 }
 
+/* One that the spec no longer has is on its way out of a running machine. */
+static bool is_ready_or_leaves(const struct scene *scene, const json_t *card)
+{
+    return !card_is_wanted(scene, card) || port_is_ready(scene, card);
+}
+
 bool ports_hold(const struct scene *scene)
 {
     const json_t *cards = scene_list(scene, "status.networks");
 
     for (size_t i = 0; i < json_array_size(cards); i++)
-        if (!is_attached(scene, json_array_get(cards, i)))
+        if (!is_ready_or_leaves(scene, json_array_get(cards, i)))
             return false;
     return true;
 }
@@ -90,19 +96,21 @@ void ports_climb(struct scene *scene)
     const json_t *cards = scene_list(scene, "status.networks");
 
     for (size_t i = 0; i < json_array_size(cards); i++)
-        if (!is_attached(scene, json_array_get(cards, i)))
+        if (!is_ready_or_leaves(scene, json_array_get(cards, i)))
             attach(scene, json_array_get(cards, i));
 }
 
 /* A port that is being made is waited for, so that it cannot appear after its removal. */
-static bool remove_port(struct scene *scene, const json_t *card)
+bool port_remove(struct scene *scene, const json_t *card)
 {
     struct network_driver *network = control_setup(scene->work->control)->network;
     const char *nic = json_text_at(card, "name", ""), *uid = json_text_at(card, "networkUID", "");
     auto_free char *make = str_printf("port %s", nic), *op = str_printf("unport %s", nic);
+    auto_free char *plug = str_printf("plug %s", nic);
     auto_free char *id = str_printf("%s/%s", scene->uid, nic);
 
-    if (work_op(scene->work, make, NULL) == OP_RUNNING || work_op(scene->work, "open", NULL) == OP_RUNNING)
+    if (work_op(scene->work, make, NULL) == OP_RUNNING || work_op(scene->work, plug, NULL) == OP_RUNNING ||
+        work_op(scene->work, "open", NULL) == OP_RUNNING)
         return false;
     if (work_op(scene->work, make, NULL) == OP_FAILED || work_op_succeeded(scene->work, make))
         work_op_reset(scene->work, op);
@@ -121,6 +129,6 @@ bool ports_remove(struct scene *scene)
     bool all = true;
 
     for (size_t i = 0; i < json_array_size(cards); i++)
-        all &= remove_port(scene, json_array_get(cards, i));
+        all &= port_remove(scene, json_array_get(cards, i));
     return all;
 }

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
+#include <net/if.h>
 #include <string.h>
 
 #define NO_USER_DATA "#cloud-config\n{}\n"
@@ -68,15 +69,44 @@ static char *meta_data(const struct scene *scene)
     return json_text(document);
 }
 
+/* The card has its own name in the guest where that is one for an interface. */
+static json_t *ethernet(const json_t *card)
+{
+    const char *name = json_text_at(card, "name", "");
+    json_t *ethernet =
+        json_pack("{s:{s:s},s:b,s:b}", "match", "macaddress", json_text_at(card, "macAddress", ""), "dhcp4",
+                  json_text_at(card, "ipv4Address", NULL) != NULL, "dhcp6",
+                  json_text_at(card, "ipv6Address", NULL) != NULL);
+
+    if (strlen(name) < IF_NAMESIZE)
+        json_object_set_new(ethernet, "set-name", json_string(name));
+    return ethernet;
+}
+
+/* A guest asks for addresses on its first card by itself; of further ones it is told. Owned; NULL:
+ * nothing to tell. */
+static char *network_config(const struct scene *scene)
+{
+    const json_t *cards = scene_list(scene, "status.networks");
+    auto_json json_t *document = json_pack("{s:i,s:{}}", "version", 2, "ethernets");
+
+    for (size_t i = 0; i < json_array_size(cards); i++)
+        json_object_set_new(json_object_get(document, "ethernets"),
+                            json_text_at(json_array_get(cards, i), "name", ""),
+                            ethernet(json_array_get(cards, i)));
+    return json_array_size(cards) > 1 ? json_text(document) : NULL;
+}
+
 void seed_climb(struct scene *scene)
 {
     struct storage_driver *storage = control_setup(scene->work->control)->storage;
     auto_free char *user = user_data(scene);
     auto_free char *meta = meta_data(scene);
+    auto_free char *network = network_config(scene);
 
     if (!user)
         return;
     scene_waits_for_op(scene, "seed", "being written");
     if (work_op_begin(scene->work, "seed"))
-        storage->ops->seed_write(storage, scene->uid, meta, user, NULL, work_op_done(scene->work, "seed"));
+        storage->ops->seed_write(storage, scene->uid, meta, user, network, work_op_done(scene->work, "seed"));
 }

@@ -99,22 +99,34 @@ void placement_adopt(struct control *control, const char *uid, int64_t cpus, int
     add(account, share, +1);
 }
 
-static int missing(const struct account *account, const struct room *room, int64_t cpus,
-                   int64_t memory_bytes, struct err *err)
+/* 'had' is what the instance has already: of that, all is there. */
+static int missing(const struct account *account, const struct room *room, const struct share *had,
+                   const struct share *wanted, struct err *err)
 {
     char needed[16], free_text[16], all[16];
-    double free_cpus = room->cpus - (double)account->sum.cpus;
-    int64_t free_bytes = room->memory_bytes - account->sum.memory_bytes;
+    double free_cpus = room->cpus - (double)(account->sum.cpus - had->cpus);
+    int64_t free_bytes = room->memory_bytes - (account->sum.memory_bytes - had->memory_bytes);
 
-    if ((double)cpus > free_cpus)
-        return err_set(err, ERR_EXHAUSTED, "needs %lld cpus, %.4g of %.4g free", (long long)cpus,
-                       free_cpus > 0 ? free_cpus : 0, room->cpus);
-    if (memory_bytes <= free_bytes)
+    if (wanted->cpus > had->cpus && (double)wanted->cpus > free_cpus)
+        return err_set(err, ERR_EXHAUSTED, "needs %lld cpus, %.4g of %.4g free",
+                       (long long)wanted->cpus, free_cpus > 0 ? free_cpus : 0, room->cpus);
+    if (wanted->memory_bytes <= had->memory_bytes || wanted->memory_bytes <= free_bytes)
         return 0;
-    quantity_format_human(memory_bytes, needed, sizeof needed);
+    quantity_format_human(wanted->memory_bytes, needed, sizeof needed);
     quantity_format_human(free_bytes > 0 ? free_bytes : 0, free_text, sizeof free_text);
     quantity_format_human(room->memory_bytes, all, sizeof all);
     return err_set(err, ERR_EXHAUSTED, "needs %s memory, %s of %s free", needed, free_text, all);
+}
+
+static void wake_waiting(struct control *control)
+{
+    struct account *account = account_of(control);
+    const char *key;
+
+    for (size_t at = 0; map_next(account->waiting, &at, &key, NULL);) {
+        control_wake_key(control, key);
+        map_remove(account->waiting, key);
+    }
 }
 
 int placement_take(struct control *control, const char *uid, int64_t cpus, int64_t memory_bytes,
@@ -123,15 +135,19 @@ int placement_take(struct control *control, const char *uid, int64_t cpus, int64
     struct account *account = account_of(control);
     struct room room = placement_allocatable(control);
     auto_json json_t *host = control_find(control, &kind_host, NULL, control_setup(control)->host_name);
+    const struct share *share = map_get(account->shares, uid), wanted = { cpus, memory_bytes };
+    const struct share had = share ? *share : (struct share){ 0 };
 
-    if (map_has(account->shares, uid))
+    if (cpus == had.cpus && memory_bytes == had.memory_bytes)
         return 0;
-    if (host && view_bool(&kind_host, host, "spec.unschedulable"))
+    if (!share && host && view_bool(&kind_host, host, "spec.unschedulable"))
         return err_set(err, ERR_EXHAUSTED, "host %s takes no further instances (spec.unschedulable)",
                        control_setup(control)->host_name);
-    if (missing(account, &room, cpus, memory_bytes, err) < 0)
+    if (missing(account, &room, &had, &wanted, err) < 0)
         return -1;
     placement_adopt(control, uid, cpus, memory_bytes);
+    if (cpus < had.cpus || memory_bytes < had.memory_bytes)
+        wake_waiting(control);
     return 0;
 }
 
@@ -139,16 +155,12 @@ void placement_give_back(struct control *control, const char *uid)
 {
     struct account *account = account_of(control);
     struct share *share = map_get(account->shares, uid);
-    const char *key;
 
     if (!share)
         return;
     add(account, share, -1);
     map_remove(account->shares, uid);
-    for (size_t at = 0; map_next(account->waiting, &at, &key, NULL);) {
-        control_wake_key(control, key);
-        map_remove(account->waiting, key);
-    }
+    wake_waiting(control);
 }
 
 void placement_wait(struct control *control, const char *key)

@@ -16,8 +16,8 @@ struct room placement_allocatable(struct control *control);
 struct room placement_capacity(struct control *control);
 struct promised placement_promised(struct control *control);
 
-/* Promises to instance 'uid' (once; again is fine). ERR_EXHAUSTED says what is missing:
- * "needs 4Gi memory, 1.2Gi of 7Gi free". */
+/* Promises so much to instance 'uid', instead of what it had. ERR_EXHAUSTED says what is missing
+ * ("needs 4Gi memory, 1.2Gi of 7Gi free") and leaves it what it had. */
 int placement_take(struct control *control, const char *uid, int64_t cpus, int64_t memory_bytes,
                    struct err *err);
 /* Records what a stored instance already has, whatever there is room for. */

@@ -146,7 +146,7 @@ struct user { /* the machine that has the volume */
 
 static char *disk_name(struct work *work, const json_t *instance)
 {
-    const json_t *disks = view_list(&kind_instance, instance, "spec.disks");
+    const json_t *disks = view_list(&kind_instance, instance, "status.disks");
 
     if (str_equal(view_text(&kind_instance, instance, "status.rootVolume"), object_name(work->object)))
         return str_dup("root");

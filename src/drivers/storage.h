@@ -110,6 +110,10 @@ struct storage_ops {
     /* Fills the chain of files for compute; pure path arithmetic plus a read of the header. */
     int (*volume_source)(struct storage_driver *driver, const struct storage_pool *pool,
                          const char *uid, struct disk_source *ret_source, struct err *err);
+    /* Where the UEFI variables of a machine that boots from this volume are kept: beside it, so
+     * that they stay and go with it. Pure path arithmetic; the caller frees the text. */
+    char *(*volume_vars)(struct storage_driver *driver, const struct storage_pool *pool,
+                         const char *uid);
 
     /* Fetches (url, resuming what is there) or takes the finished upload, checks, converts to
      * qcow2 and puts in place. Idempotent after a crash. One import per uid at a time. */

@@ -153,7 +153,6 @@ const struct field instance_spec_fields[] = {
       .doc = "User data kept in a Secret instead of here." },
     { .name = "firmware",
       .type = FIELD_ENUM,
-      .flags = FIELD_IMMUTABLE,
       .values = TEXTS("BIOS", "UEFI"),
       .fallback = "\"BIOS\"",
       .doc = "Firmware that boots the disks. Images with a kernel of their own need none." },
@@ -237,6 +236,35 @@ static const struct field last_end_fields[] = {
     { 0 },
 };
 
+static const struct field machine_fields[] = {
+    { .name = "cpus", .type = FIELD_INT, .doc = "Virtual processors." },
+    { .name = "memory", .type = FIELD_QUANTITY, .doc = "Memory of the guest." },
+    { .name = "hostname", .type = FIELD_TEXT, .doc = "Host name given." },
+    { .name = "firmware", .type = FIELD_TEXT, .doc = "Firmware." },
+    { .name = "bootOrder",
+      .type = FIELD_LIST,
+      .item = &(const struct field){ .type = FIELD_TEXT },
+      .doc = "What the firmware tried, in this order." },
+    { .name = "guestAgent", .type = FIELD_BOOL, .doc = "The guest agent's channel is offered." },
+    { .name = "vnc", .type = FIELD_BOOL, .doc = "A graphical console is offered." },
+    { .name = "accelerator", .type = FIELD_TEXT, .doc = "The accelerator asked for." },
+    { 0 },
+};
+
+static const struct field attached_disk_fields[] = {
+    { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Disk." },
+    { .name = "volume", .type = FIELD_TEXT, .doc = "Volume it is." },
+    { .name = "volumeUID", .type = FIELD_TEXT, .doc = "UID of the Volume." },
+    { .name = "readOnly", .type = FIELD_BOOL, .doc = "The guest may not write to it." },
+    { 0 },
+};
+
+static const struct field medium_fields[] = {
+    { .name = "image", .type = FIELD_TEXT, .doc = "Image." },
+    { .name = "imageUID", .type = FIELD_TEXT, .doc = "UID of the Image." },
+    { 0 },
+};
+
 static const struct field status_fields[] = {
     STATUS_COMMON,
     { .name = "phase",
@@ -252,6 +280,20 @@ static const struct field status_fields[] = {
       .item = OBJECT_ITEM(address_fields),
       .doc = "Addresses, kept for the life of the instance." },
     { .name = "rootVolume", .type = FIELD_TEXT, .doc = "Volume that is the root disk." },
+    { .name = "machine",
+      .type = FIELD_OBJECT,
+      .fields = machine_fields,
+      .doc = "What the machine was started with. Where spec differs, condition RestartRequired "
+             "says so." },
+    { .name = "disks",
+      .type = FIELD_LIST,
+      .key = "name",
+      .item = OBJECT_ITEM(attached_disk_fields),
+      .doc = "Further disks that the machine has or is being given." },
+    { .name = "cdrom",
+      .type = FIELD_OBJECT,
+      .fields = medium_fields,
+      .doc = "What lies in the CD-ROM drive." },
     { .name = "machineType", .type = FIELD_TEXT, .doc = "QEMU machine type, kept for its life." },
     { .name = "accelerator", .type = FIELD_TEXT, .doc = "KVM or TCG." },
     { .name = "startedAt", .type = FIELD_TIME, .doc = "When the machine was last started." },

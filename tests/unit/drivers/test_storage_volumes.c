@@ -55,6 +55,21 @@ static void grow(const char *uid, int64_t size)
     storage_rig_wait(&rig, &answer);
 }
 
+TEST(uefi_variables_go_with_their_volume)
+{
+    begin();
+    create(one, NULL, NULL);
+    auto_free char *path = rig.driver->ops->volume_vars(rig.driver, &rig.pool, one);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    close(fd);
+    rig.driver->ops->volume_remove(rig.driver, &rig.pool, one, answered());
+    storage_rig_wait(&rig, &answer);
+    CHECK_STR(answer.err.text, "");
+    CHECK(access(path, F_OK) < 0);
+    end();
+}
+
 static void make_image(void)
 {
     struct image_request from = { .uid = image };

@@ -159,13 +159,11 @@ TEST(changes_of_an_instance)
                  "spec.rootDisk.size: Invalid value: \"1Gi\": may grow but not shrink (now \"2Gi\")");
     check_change(&kind_instance, "{'spec':{'image':'x'}}", "{'spec':{'image':'y'}}",
                  "spec.image: Invalid value: \"y\": field is immutable");
-    check_change(&kind_instance, "{'spec':{'image':'x'}}", "{'spec':{'image':'x','firmware':'UEFI'}}",
-                 "spec.firmware: Invalid value: \"UEFI\": field is immutable");
     check_change(&kind_instance, "{'spec':{'image':'x'}}",
                  "{'spec':{'image':'x','rootDisk':{'pool':'other'}}}",
                  "spec.rootDisk.pool: Invalid value: \"other\": field is immutable");
     check_change(&kind_instance, "{'spec':{'image':'x'}}",
-                 "{'spec':{'image':'x','memory':'1Gi','cpus':2,'powerState':'Stopped'}}", "");
+                 "{'spec':{'image':'x','memory':'1Gi','cpus':2,'firmware':'UEFI','powerState':'Stopped'}}", "");
 }
 
 TEST(images)

@@ -25,6 +25,7 @@ struct fake_call {
 
     struct machine_disk disk;
     struct machine_nic nic;
+    int64_t size_bytes;
     char device[DEVICE_NAME_SIZE];
     char *command;
     json_t *arguments, *result;

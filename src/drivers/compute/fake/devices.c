@@ -24,6 +24,29 @@ static struct machine_nic *find_nic(struct fake_machine *machine, const char *na
     return NULL;
 }
 
+unsigned fake_slots_used(const struct machine_config *config)
+{
+    unsigned count = config->nic_count;
+
+    for (unsigned i = 0; i < config->disk_count; i++)
+        count += !config->disks[i].is_cdrom;
+    return count;
+}
+
+void compute_fake_set_spare_slots(struct compute_fake_world *world, unsigned count)
+{
+    world->spare_slots = count;
+}
+
+static int needs_slot(struct fake_machine *machine, struct err *err)
+{
+    if (machine->slots && fake_slots_used(machine->config) >= machine->slots)
+        return err_set(err, ERR_EXHAUSTED,
+                       "all %u device slots are in use; a restart of the machine adds some",
+                       machine->slots);
+    return 0;
+}
+
 static int devices_changed(struct fake_machine *machine)
 {
     fake_machine_list_devices(machine);
@@ -47,6 +70,8 @@ static int do_disk_attach(struct fake_call *call, struct fake_machine *machine, 
     config = machine->config;
     if (find_disk(machine, call->disk.name))
         return err_set(err, ERR_ALREADY_EXISTS, "disk %s is attached already", call->disk.name);
+    if (needs_slot(machine, err) < 0)
+        return -1;
     if (config->disk_count == MACHINE_DISKS_MAX)
         return err_set(err, ERR_EXHAUSTED, "a machine has at most %d disks", MACHINE_DISKS_MAX);
     fake_assert_sole_writer(machine, &call->disk);
@@ -88,12 +113,23 @@ void fake_disk_detach(struct compute *compute, const char *uid, const char *disk
     name_device(call, disk_name);
 }
 
+void compute_fake_watch_resize(struct compute_fake_world *world, compute_fake_resize_fn *fn, void *arg)
+{
+    world->resize = fn;
+    world->resize_arg = arg;
+}
+
 static int do_disk_resize(struct fake_call *call, struct fake_machine *machine, struct err *err)
 {
+    const struct machine_disk *disk;
+
     if (fake_needs_monitor(machine, err) < 0)
         return -1;
-    if (!find_disk(machine, call->device))
+    disk = find_disk(machine, call->device);
+    if (!disk)
         return err_set(err, ERR_NOT_FOUND, "no disk %s", call->device);
+    if (machine->world->resize)
+        machine->world->resize(machine->world->resize_arg, disk->source.files[0].path, call->size_bytes);
     return 0;
 }
 
@@ -103,6 +139,7 @@ void fake_disk_resize(struct compute *compute, const char *uid, const char *disk
     struct fake_call *call = fake_call_new(compute, uid, do_disk_resize);
 
     call->done = done;
+    call->size_bytes = size_bytes;
     name_device(call, disk_name);
 }
 
@@ -143,6 +180,8 @@ static int do_nic_attach(struct fake_call *call, struct fake_machine *machine, s
     config = machine->config;
     if (find_nic(machine, call->nic.name))
         return err_set(err, ERR_ALREADY_EXISTS, "NIC %s is attached already", call->nic.name);
+    if (needs_slot(machine, err) < 0)
+        return -1;
     if (config->nic_count == MACHINE_NICS_MAX)
         return err_set(err, ERR_EXHAUSTED, "a machine has at most %d NICs", MACHINE_NICS_MAX);
     config->nics[config->nic_count++] = call->nic;

@@ -52,6 +52,14 @@ void compute_fake_set_load(struct compute_fake_world *world, const char *uid, un
 /* From now on: replaces the failure rates of the options. */
 void compute_fake_set_failures(struct compute_fake_world *world, unsigned fail_permille,
                                unsigned start_fail_permille);
+/* How many devices more than it was started with a machine takes that is launched from now on;
+ * 0: without limit. */
+void compute_fake_set_spare_slots(struct compute_fake_world *world, unsigned count);
+
+/* Told when a machine grows the file of one of its disks. */
+typedef void compute_fake_resize_fn(void *arg, const char *path, int64_t size_bytes);
+void compute_fake_watch_resize(struct compute_fake_world *world, compute_fake_resize_fn *fn,
+                               void *arg);
 
 /* Answers agent commands; a new reference, or NULL and 'err'. The built-in answers know
  * guest-ping, guest-exec and guest-exec-status ("fake\n", exit 0). */
@@ -62,6 +70,8 @@ void compute_fake_set_agent(struct compute_fake_world *world, compute_fake_agent
 /* --- what happened --- */
 
 unsigned compute_fake_launches(const struct compute_fake_world *world, const char *uid); /* ever */
+unsigned compute_fake_presses(const struct compute_fake_world *world, const char *uid);
+unsigned compute_fake_resets(const struct compute_fake_world *world, const char *uid);
 unsigned compute_fake_process_count(const struct compute_fake_world *world); /* running now */
 unsigned compute_fake_trace_count(const struct compute_fake_world *world);   /* not yet released */
 bool compute_fake_has_process(const struct compute_fake_world *world, const char *uid);

@@ -84,6 +84,7 @@ static int do_press_power(struct fake_call *call, struct fake_machine *machine, 
 {
     if (fake_needs_monitor(machine, err) < 0)
         return -1;
+    fake_count(machine->world->presses, machine->uid);
     fake_guest_press_power(machine);
     return 0;
 }
@@ -96,6 +97,7 @@ static int do_reset(struct fake_call *call, struct fake_machine *machine, struct
     if (machine->status.state == MACHINE_CRASHED)
         machine->status.state = MACHINE_RUNNING;
     machine->status.message[0] = '\0';
+    fake_count(machine->world->resets, machine->uid);
     fake_guest_boot(machine);
     fake_machine_changed(machine);
     return 0;

@@ -28,6 +28,8 @@ struct compute_fake_world *compute_fake_world_new(struct loop *loop,
     world->random.state = world->options.seed;
     world->machines = map_new(machine_free);
     world->launches = map_new(free);
+    world->presses = map_new(free);
+    world->resets = map_new(free);
     world->ignores_power = map_new(NULL);
     world->next_pid = 1000;
     return world;
@@ -40,6 +42,8 @@ void compute_fake_world_free(struct compute_fake_world *world)
     assert(!world->driver);
     map_free(world->machines);
     map_free(world->launches);
+    map_free(world->presses);
+    map_free(world->resets);
     map_free(world->ignores_power);
     free(world);
 }
@@ -87,6 +91,7 @@ struct fake_machine *fake_machine_new(struct compute_fake_world *world,
     machine->world = world;
     machine->uid = str_dup(config->uid);
     machine->config = machine_config_copy(config);
+    machine->slots = world->spare_slots ? fake_slots_used(config) + world->spare_slots : 0;
     machine->status.state = MACHINE_LAUNCHING;
     machine->status.is_tcg = config->accelerator != ACCELERATOR_KVM;
     snprintf(machine->status.machine_type, sizeof machine->status.machine_type, "%s",
@@ -135,15 +140,15 @@ void fake_assert_sole_writer(const struct fake_machine *machine, const struct ma
     }
 }
 
-static void count_launch(struct compute_fake_world *world, const char *uid)
+void fake_count(struct map *counts, const char *uid)
 {
-    unsigned *count = map_get(world->launches, uid);
+    unsigned *count = map_get(counts, uid);
 
     if (!count) {
         count = mem_new(unsigned);
-        map_set(world->launches, uid, count);
+        map_set(counts, uid, count);
     }
-    (*count)++;
+    ++*count;
 }
 
 void fake_machine_launch(struct fake_machine *machine)
@@ -153,7 +158,7 @@ void fake_machine_launch(struct fake_machine *machine)
     assert(!machine->has_process && "a second process for one machine");
     for (unsigned i = 0; i < machine->config->disk_count; i++)
         fake_assert_sole_writer(machine, &machine->config->disks[i]);
-    count_launch(world, machine->uid);
+    fake_count(world->launches, machine->uid);
     machine->has_process = machine->is_heard = true;
     machine->status.pid = world->next_pid++;
     machine->status.launched_wall_ms = loop_wall_ms(world->loop);
@@ -192,11 +197,26 @@ void fake_machine_changed(struct fake_machine *machine)
 
 /* --- what happened --- */
 
-unsigned compute_fake_launches(const struct compute_fake_world *world, const char *uid)
+static unsigned counted(struct map *counts, const char *uid)
 {
-    const unsigned *count = map_get(world->launches, uid);
+    const unsigned *count = map_get(counts, uid);
 
     return count ? *count : 0;
+}
+
+unsigned compute_fake_launches(const struct compute_fake_world *world, const char *uid)
+{
+    return counted(world->launches, uid);
+}
+
+unsigned compute_fake_presses(const struct compute_fake_world *world, const char *uid)
+{
+    return counted(world->presses, uid);
+}
+
+unsigned compute_fake_resets(const struct compute_fake_world *world, const char *uid)
+{
+    return counted(world->resets, uid);
 }
 
 unsigned compute_fake_process_count(const struct compute_fake_world *world)

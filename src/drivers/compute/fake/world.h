@@ -10,6 +10,7 @@ struct fake_machine {
     char *uid;
     struct machine_config *config;
     struct machine_status status;
+    unsigned slots;          /* for devices, free ones included; 0: without limit */
     bool has_process;
     bool is_heard; /* not found by the open driver, or its monitor has answered since */
     bool disk_is_full;
@@ -27,9 +28,12 @@ struct compute_fake_world {
     struct compute_fake_options options;
     struct random_seeded random;
     struct map *machines;      /* uid: struct fake_machine */
-    struct map *launches;      /* uid: unsigned *, kept over release() */
+    struct map *launches, *presses, *resets; /* uid: unsigned *, kept over release() */
     struct map *ignores_power; /* set of uids */
     pid_t next_pid;
+    unsigned spare_slots;
+    compute_fake_resize_fn *resize;
+    void *resize_arg;
     compute_fake_agent_fn *agent;
     void *agent_arg;
     struct fake_driver *driver; /* open one, or NULL */
@@ -50,6 +54,7 @@ struct fake_driver {
 bool fake_chance(struct compute_fake_world *world, unsigned permille);
 int64_t fake_delay_ms(struct compute_fake_world *world);
 
+void fake_count(struct map *counts, const char *uid); /* one more */
 struct fake_machine *fake_machine_find(const struct compute_fake_world *world, const char *uid);
 /* Writes down the intent: the machine is MACHINE_LAUNCHING without a process. */
 struct fake_machine *fake_machine_new(struct compute_fake_world *world,
@@ -59,6 +64,7 @@ void fake_machine_runs(struct fake_machine *machine);   /* its monitor answers *
 void fake_machine_end(struct fake_machine *machine, enum machine_end end, const char *message);
 void fake_machine_changed(struct fake_machine *machine);
 void fake_machine_list_devices(struct fake_machine *machine);
+unsigned fake_slots_used(const struct machine_config *config);
 /* Ends the program when another process writes one of the files of 'disk'. */
 void fake_assert_sole_writer(const struct fake_machine *machine, const struct machine_disk *disk);
 

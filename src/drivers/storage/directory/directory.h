@@ -91,6 +91,7 @@ void volume_grow(struct storage_driver *driver, const struct storage_pool *pool,
                  int64_t size_bytes, struct done done);
 void volume_remove(struct storage_driver *driver, const struct storage_pool *pool, const char *uid,
                    struct done done);
+char *volume_vars(struct storage_driver *driver, const struct storage_pool *pool, const char *uid);
 int volume_source(struct storage_driver *driver, const struct storage_pool *pool, const char *uid,
                   struct disk_source *ret_source, struct err *err);
 void image_import(struct storage_driver *driver, const struct image_request *request,

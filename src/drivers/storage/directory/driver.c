@@ -104,6 +104,7 @@ const struct storage_ops storage_directory = {
     .volume_grow = volume_grow,
     .volume_remove = volume_remove,
     .volume_source = volume_source,
+    .volume_vars = volume_vars,
     .image_import = image_import,
     .image_cancel = image_cancel,
     .image_upload = image_upload,

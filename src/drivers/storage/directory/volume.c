@@ -194,3 +194,8 @@ int volume_source(struct storage_driver *driver, const struct storage_pool *pool
     *ret_source = source;
     return 0;
 }
+
+char *volume_vars(struct storage_driver *driver, const struct storage_pool *pool, const char *uid)
+{
+    return place_volume(pool->path, uid, "vars.fd");
+}

@@ -38,7 +38,7 @@ struct storage_fake *storage_fake_new(void)
     disks->volumes = map_new(volume_free);
     disks->images = map_new(free);
     disks->staged = map_new(staged_free);
-    disks->seeds = map_new(NULL);
+    disks->seeds = map_new(free);
     return disks;
 }
 
@@ -147,6 +147,11 @@ static void add_keys(char **lines, size_t *count, const struct map *things, cons
 
     for (size_t at = 0; map_next(things, &at, &key, &value);)
         lines[(*count)++] = str_printf("%s %s\n", what, key);
+}
+
+const char *storage_fake_seed(const struct storage_fake *disks, const char *instance_uid)
+{
+    return map_get(disks->seeds, instance_uid);
 }
 
 char *storage_fake_describe(const struct storage_fake *disks)

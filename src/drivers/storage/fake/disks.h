@@ -24,7 +24,7 @@ struct storage_fake {
     struct map *volumes; /* "pool path/uid": struct fake_volume */
     struct map *images;  /* uid: struct fake_image */
     struct map *staged;  /* uid: struct fake_staged */
-    struct map *seeds;   /* instance uid: any pointer */
+    struct map *seeds;   /* instance uid: its texts */
     storage_fake_in_use_fn *in_use;
     void *in_use_arg;
     char *violation;
@@ -65,7 +65,7 @@ struct fake_op {
     int64_t due_ms;
     bool cancelled;
 
-    char *pool, *uid, *image_uid, *volume_uid, *url, *sha256;
+    char *pool, *uid, *image_uid, *volume_uid, *url, *sha256, *seed;
     int64_t size;
 
     /* Changes the disks, or reads them into the results below. */
@@ -112,6 +112,7 @@ void fake_volume_grow(struct storage_driver *driver, const struct storage_pool *
                       const char *uid, int64_t size_bytes, struct done done);
 void fake_volume_remove(struct storage_driver *driver, const struct storage_pool *pool,
                         const char *uid, struct done done);
+char *fake_volume_vars(struct storage_driver *driver, const struct storage_pool *pool, const char *uid);
 int fake_volume_source(struct storage_driver *driver, const struct storage_pool *pool,
                        const char *uid, struct disk_source *ret_source, struct err *err);
 void fake_image_import(struct storage_driver *driver, const struct image_request *request,

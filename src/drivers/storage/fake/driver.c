@@ -51,6 +51,7 @@ const struct storage_ops storage_fake = {
     .volume_grow = fake_volume_grow,
     .volume_remove = fake_volume_remove,
     .volume_source = fake_volume_source,
+    .volume_vars = fake_volume_vars,
     .image_import = fake_image_import,
     .image_cancel = fake_image_cancel,
     .image_upload = fake_image_upload,

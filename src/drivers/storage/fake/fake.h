@@ -52,3 +52,9 @@ const char *storage_fake_violation(const struct storage_fake *disks);
 /* One line for each volume, image, staged import and seed, sorted; "" when nothing is left.
  * The caller frees it. */
 char *storage_fake_describe(const struct storage_fake *disks);
+/* A machine that has this file of a volume open has grown it. */
+void storage_fake_grown(struct storage_fake *disks, const char *path, int64_t size_bytes);
+
+/* What was written to a seed: "meta-data: ...\nuser-data: ...\nnetwork-config: ...\n". NULL when
+ * there is none. Borrowed until the next call. */
+const char *storage_fake_seed(const struct storage_fake *disks, const char *instance_uid);

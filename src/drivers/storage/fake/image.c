@@ -293,7 +293,7 @@ char **fake_image_list(struct storage_driver *driver)
 static int write_seed(struct fake_op *op, struct err *err)
 {
     (void)err;
-    map_set(op->driver->disks->seeds, op->uid, op->driver->disks); /* presence is all */
+    map_set(op->driver->disks->seeds, op->uid, str_dup(op->seed));
     return 0;
 }
 
@@ -302,7 +302,8 @@ void fake_seed_write(struct storage_driver *driver, const char *instance_uid, co
 {
     struct fake_op *op = fake_op_new(driver, "storage.fake.seed_write", NULL, instance_uid);
 
-    (void)meta_data, (void)user_data, (void)network_config; /* no guest will read them */
+    op->seed = str_printf("meta-data: %s\nuser-data: %s\nnetwork-config: %s\n", meta_data, user_data,
+                          network_config ? network_config : "");
     op->key = str_printf("seed %s", instance_uid);
     op->effect = write_seed;
     op->done = done;

@@ -27,6 +27,7 @@ static void op_free(struct fake_op *op)
     free(op->volume_uid);
     free(op->url);
     free(op->sha256);
+    free(op->seed);
     free(op);
 }
 

@@ -208,6 +208,19 @@ void fake_volume_grow(struct storage_driver *driver, const struct storage_pool *
     fake_op_start(op);
 }
 
+void storage_fake_grown(struct storage_fake *disks, const char *path, int64_t size_bytes)
+{
+    void *value;
+
+    for (size_t at = 0; map_next(disks->volumes, &at, NULL, &value);) {
+        struct fake_volume *volume = value;
+        auto_free char *file = str_printf("%s/%s/disk.qcow2", volume->pool, volume->uid);
+
+        if (str_equal(file, path))
+            volume->size_bytes = size_bytes;
+    }
+}
+
 static int remove_volume(struct fake_op *op, struct err *err)
 {
     auto_free char *key = str_printf("%s/%s", op->pool, op->uid);
@@ -250,4 +263,9 @@ int fake_volume_source(struct storage_driver *driver, const struct storage_pool 
         add_file(&source, str_printf("%s/%s/disk.qcow2", fake->image_dir, volume->image_uid));
     *ret_source = source;
     return 0;
+}
+
+char *fake_volume_vars(struct storage_driver *driver, const struct storage_pool *pool, const char *uid)
+{
+    return str_printf("%s/%s/vars.fd", pool->path, uid);
 }
