@@ -1,13 +1,23 @@
-/* daemon/audit.h - who changed what: JSON lines, each carrying the hash of the one before.
+/* daemon/audit.h - who changed what: JSON lines, each bound to the one before by its hash.
  *
- * STATE/audit/audit.log is append-only; each line has "previous", the SHA-256 of the whole line
- * before it, so that a changed, removed or inserted line breaks the chain. */
+ * STATE/audit/audit.log is append-only. The last members of a line are "previous", the hash of the
+ * line before it, and "hash", the SHA-256 of its own text up to there. So a byte that is changed
+ * anywhere, and a line that is removed or inserted, shows; only lines cut off the end do not.
+ * A log that has grown to AUDIT_FILE_SIZE_MAX becomes audit.log.1, that one audit.log.2 and so on;
+ * the oldest goes. The chain runs through all of them. */
 #pragma once
 #include "base/json.h"
 
+enum { AUDIT_FILE_SIZE_MAX = 64 * 1024 * 1024, AUDIT_FILES_KEPT = 16 };
+
 struct audit;
+/* A line torn by a power loss is taken away; an entry says so. */
 struct audit *audit_open(const char *state_dir, struct err *err);
+/* What cannot be written is counted: the first entry that can be tells how many were lost. */
 void audit_write(struct audit *audit, const json_t *entry);
-void audit_close(struct audit *audit);
-/* Reads the whole file; ERR_CONFLICT names the first line whose chain is broken. */
+void audit_close(struct audit *audit); /* NULL is fine */
+/* Reads all files; ERR_CONFLICT names the file and line where the chain is broken. */
 int audit_verify(const char *state_dir, struct err *err);
+
+/* For tests: a log that rotates at 'size_max' bytes. */
+void audit_limit(struct audit *audit, size_t size_max);
