@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "base/str.h"
+#include "kinds/names.h"
 #include <ctype.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 
 #define CONFIG_FILE "/etc/virga/virgad.conf"
 
-enum value_type { VALUE_PATH, VALUE_TEXT, VALUE_LIST, VALUE_COUNT, VALUE_BYTES, VALUE_DURATION,
+enum value_type { VALUE_PATH, VALUE_NAME, VALUE_LIST, VALUE_COUNT, VALUE_BYTES, VALUE_DURATION,
                   VALUE_LISTEN, VALUE_PREFIX, VALUE_LEVEL };
 
 struct setting {
@@ -22,7 +24,13 @@ struct setting {
     size_t offset;
     const char *fallback;
     const char *doc;
+    int64_t min, max; /* of numbers and durations (ms); both 0: any that is not negative */
 };
+
+/* Machines run as 65536 users from here on: never as root or a user of the system's, and below
+ * the last id, which stands for none. */
+enum { UID_COUNT = 65536 };
+#define UID_BASE_MAX (UINT32_MAX - 2 * (int64_t)UID_COUNT)
 
 static const struct setting settings[] = {
     { "state-dir", VALUE_PATH, offsetof(struct config, state_dir), "/var/lib/virga",
@@ -33,7 +41,7 @@ static const struct setting settings[] = {
       "unix socket of the API; root needs no credentials there" },
     { "listen", VALUE_LISTEN, offsetof(struct config, listen), "127.0.0.1:7443",
       "address and port of the API over TLS, or none" },
-    { "host-name", VALUE_TEXT, offsetof(struct config, host_name), NULL,
+    { "host-name", VALUE_NAME, offsetof(struct config, host_name), NULL,
       "name of this host's Host object (default: the system's host name)" },
     { "server-names", VALUE_LIST, offsetof(struct config, server_names), "",
       "further names and addresses for the server's certificate, separated by commas" },
@@ -41,9 +49,9 @@ static const struct setting settings[] = {
     { "memory", VALUE_BYTES, offsetof(struct config, memory_bytes), "0",
       "memory to offer, for example 48Gi (0: all)" },
     { "uid-base", VALUE_COUNT, offsetof(struct config, uid_base), "1879048192",
-      "first of the 65536 user ids that machines run as" },
+      "first of the 65536 user ids that machines run as", UID_COUNT, UID_BASE_MAX },
     { "usage-interval", VALUE_DURATION, offsetof(struct config, usage_interval_ms), "10s",
-      "how often usage is read" },
+      "how often usage is read", 100, 24LL * 3600 * 1000 },
     { "network-prefix", VALUE_PREFIX, offsetof(struct config, network_prefix), "vg",
       "beginning of the names of interfaces and namespaces" },
     { "log-level", VALUE_LEVEL, offsetof(struct config, log_level), "info",
@@ -81,14 +89,21 @@ static void replace_list(struct config *config, const struct setting *setting, c
     }
 }
 
-static int check_text(const struct setting *setting, const char *value, struct err *err)
+/* "ADDRESS:PORT"; whether the address is one shows when it is listened on. */
+static bool is_listen(const char *value)
 {
     const char *colon = strrchr(value, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
 
+    return str_equal(value, "none") || (colon > value && digits >= 1 && digits <= 5 &&
+                                        !colon[1 + digits] && atoi(colon + 1) <= 65535);
+}
+
+static int check_text(const struct setting *setting, const char *value, struct err *err)
+{
     if (setting->type == VALUE_PATH && value[0] != '/')
         return err_set(err, ERR_INVALID, "%s: \"%s\" must be an absolute path", setting->key, value);
-    if (setting->type == VALUE_LISTEN && !str_equal(value, "none") &&
-        (!colon || atoi(colon + 1) < 0 || atoi(colon + 1) > 65535 || !isdigit((unsigned char)colon[1])))
+    if (setting->type == VALUE_LISTEN && !is_listen(value))
         return err_set(err, ERR_INVALID, "%s: \"%s\" must be ADDRESS:PORT or none", setting->key, value);
     if (setting->type == VALUE_PREFIX &&
         (strlen(value) < 1 || strlen(value) > 4 || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(value)))
@@ -96,9 +111,22 @@ static int check_text(const struct setting *setting, const char *value, struct e
     if (setting->type == VALUE_LEVEL && !str_equal(value, "error") && !str_equal(value, "warning") &&
         !str_equal(value, "info") && !str_equal(value, "debug"))
         return err_set(err, ERR_INVALID, "%s: \"%s\" must be error, warning, info or debug", setting->key, value);
-    if (setting->type == VALUE_TEXT && !value[0])
-        return err_set(err, ERR_INVALID, "%s: must not be empty", setting->key);
+    if (setting->type == VALUE_NAME && !name_is_subdomain(value))
+        return err_set(err, ERR_INVALID, "%s: \"%s\" %s", setting->key, value, NAME_SUBDOMAIN_RULE);
     return 0;
+}
+
+static int outside(const struct setting *setting, const char *value, struct err *err)
+{
+    char min[32], max[32];
+
+    if (setting->type != VALUE_DURATION)
+        return err_set(err, ERR_INVALID, "%s: \"%s\" must be from %" PRId64 " to %" PRId64,
+                       setting->key, value, setting->min, setting->max);
+    duration_format(setting->min, min, sizeof min);
+    duration_format(setting->max, max, sizeof max);
+    return err_set(err, ERR_INVALID, "%s: \"%s\" must be from %s to %s", setting->key, value, min,
+                   max);
 }
 
 static int set_number(struct config *config, const struct setting *setting, const char *value,
@@ -112,6 +140,8 @@ static int set_number(struct config *config, const struct setting *setting, cons
         return err_wrap(err, "%s: \"%s\"", setting->key, value);
     if (number < 0)
         return err_set(err, ERR_INVALID, "%s: \"%s\" must not be negative", setting->key, value);
+    if (setting->max && (number < setting->min || number > setting->max))
+        return outside(setting, value, err);
     *(int64_t *)((char *)config + setting->offset) = number;
     return 0;
 }
@@ -150,7 +180,7 @@ void config_default(struct config *ret_config)
     gethostname(host_name, sizeof host_name - 1);
     for (char *c = host_name; *c; c++)
         *c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '-';
-    ret_config->host_name = str_dup(isalnum((unsigned char)host_name[0]) ? host_name : "host");
+    ret_config->host_name = str_dup(name_is_subdomain(host_name) ? host_name : "host");
 }
 
 void config_done(struct config *config)

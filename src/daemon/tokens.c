@@ -32,15 +32,16 @@ static void digest_hex(const char *token, char hex[65])
         snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 }
 
+/* An end that is there but cannot be read has passed. */
 static bool has_expired(const json_t *secret)
 {
     auto_free char *expires = decode(secret, "expires");
     int64_t wall_ms;
     struct err err;
 
-    if (!expires)
+    if (!json_object_get(json_object_get(secret, "data"), "expires"))
         return false;
-    return time_parse(expires, &wall_ms, &err) < 0 || wall_ms / 1000 <= time(NULL);
+    return !expires || time_parse(expires, &wall_ms, &err) < 0 || wall_ms / 1000 <= time(NULL);
 }
 
 static bool matches(const json_t *secret, const char hex[65])
@@ -51,17 +52,22 @@ static bool matches(const json_t *secret, const char hex[65])
            strlen(stored) == 64 && gnutls_memcmp(stored, hex, 64) == 0 && !has_expired(secret);
 }
 
+/* NULL when the token names no user: groups alone are nobody's. */
 static json_t *user_of(const json_t *secret)
 {
     auto_free char *user = decode(secret, "user");
     auto_free char *groups = decode(secret, "groups");
-    json_t *list = json_array();
     char *rest = groups, *group;
+    json_t *list;
+
+    if (str_is_empty(user))
+        return NULL;
+    list = json_array();
 
     while (rest && (group = strsep(&rest, ",")))
         if (group[0])
-            json_array_append_new(list, json_string(group));
-    return json_pack("{s:s,s:o}", "name", user ? user : "", "groups", list);
+            json_array_append_new(list, json_string_repaired(group, strlen(group)));
+    return json_pack("{s:o,s:o}", "name", json_string_repaired(user, strlen(user)), "groups", list);
 }
 
 json_t *token_user(struct store *store, const char *token)
