@@ -1,6 +1,7 @@
 /* api/auth.c - who asks, and may they. */
 #include "api/auth.h"
 #include "api/base64url.h"
+#include "api/handshake.h"
 #include "api/internal.h"
 #include "base/mem.h"
 #include <gnutls/crypto.h>
@@ -147,13 +148,27 @@ static int impersonate(struct request *request, struct failure *failure)
     wanted = json_object();
     json_object_set_new(wanted, "name", json_printf("%s", headers->impersonate_user));
     json_object_set(wanted, "groups", headers->impersonate_groups);
+    request->impersonator = str_dup(request->user->view.name);
     user_unref(request->user);
     request->user = user_from_json(wanted, request->connection->peer);
     return 0;
 }
 
+/* A page of another server could otherwise have a browser's certificate stop machines: a POST
+ * without a body needs nobody's consent. */
+static int check_origin(const struct request *request, struct failure *failure)
+{
+    bool reads = request->method == METHOD_GET || request->method == METHOD_HEAD;
+
+    if (reads || origin_is_ours(&request->headers))
+        return 0;
+    return failure_set(failure, ERR_FORBIDDEN, "requests from pages of another origin are refused");
+}
+
 int auth_identify(struct request *request, struct failure *failure)
 {
+    if (check_origin(request, failure) < 0)
+        return -1;
     if (identify(request, failure) < 0)
         return -1;
     return impersonate(request, failure);

@@ -19,15 +19,18 @@ static bool is_same_origin(const char *origin, const char *host)
     return scheme_end && host && strcasecmp(scheme_end + 3, host) == 0;
 }
 
+bool origin_is_ours(const struct request_headers *headers)
+{
+    return !headers->origin || is_same_origin(headers->origin, headers->host);
+}
+
 int handshake_check(const struct request_headers *headers, struct err *err)
 {
     if (!str_equal(headers->websocket_version, "13"))
         return err_set(err, ERR_BAD_REQUEST, "Sec-WebSocket-Version must be 13");
     if (!headers->websocket_key || strlen(headers->websocket_key) != KEY_LENGTH)
         return err_set(err, ERR_BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64");
-    /* Browsers send cookies and certificates along with any page's WebSocket, but they tell whose
-     * page it is. */
-    if (headers->origin && !is_same_origin(headers->origin, headers->host))
+    if (!origin_is_ours(headers))
         return err_set(err, ERR_FORBIDDEN, "WebSockets from pages of another origin are refused");
     return 0;
 }

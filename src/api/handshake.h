@@ -2,6 +2,9 @@
 #pragma once
 #include "api/request.h"
 
+/* Browsers send certificates along with whatever a page asks for, but they tell whose page it is:
+ * false when it is another server's. */
+bool origin_is_ours(const struct request_headers *headers);
 /* Version, key, and that a browser's page comes from this server. ERR_BAD_REQUEST, ERR_FORBIDDEN.
  */
 int handshake_check(const struct request_headers *headers, struct err *err);

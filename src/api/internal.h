@@ -36,6 +36,13 @@ struct listener {
     bool resumed; /* a connection was resumed: one more round */
 };
 
+/* Strangers can't fill the audit log: see api/audit.c. */
+struct audit_bound {
+    int64_t second;         /* of the loop's clock */
+    unsigned count;         /* entries about strangers in it */
+    uint64_t unmentioned;   /* since the last one that was made */
+};
+
 struct api {
     struct api_options options; /* texts borrowed during api_new() only */
     struct loop *loop;
@@ -58,6 +65,7 @@ struct api {
     bool bookmarks_run;
     struct documents *documents; /* discovery and OpenAPI, made when first asked for */
     struct collector *collector;
+    struct audit_bound audit_bound;
     bool stopping;
 };
 

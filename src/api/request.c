@@ -52,6 +52,7 @@ void request_free(struct request *request)
         MHD_destroy_response(request->response);
     json_decref(request->headers.impersonate_groups);
     user_unref(request->user);
+    free(request->impersonator);
     url_done(&request->url);
     buf_done(&request->body);
     buf_done(&request->warnings);

@@ -59,6 +59,7 @@ struct request {
     struct resource *resource; /* of ROUTE_OBJECT, else NULL */
     struct request_headers headers;
     struct user *user; /* NULL: nobody */
+    char *impersonator; /* owned; who acts as 'user', or NULL */
     const char *verb;  /* "get", "list", ...; static; NULL for no resource */
     bool is_dry_run;
     bool must_close;   /* the connection is of no use after the answer */

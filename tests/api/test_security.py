@@ -6,6 +6,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import time
 import unittest
 import warnings
 
@@ -184,6 +185,53 @@ class Identity(ApiTest):
                           ("admin", "delete", 200, "quiet", True)])
         self.assertNotIn("hush", json.dumps(entries))
         self.assertTrue(entries[0]["peer"].startswith("127.0.0.1:"))
+
+
+class Pages(ApiTest):
+    """What a page of another server could make a browser send, certificate and all."""
+
+    def test_a_page_of_another_origin_changes_nothing(self):
+        before = self.server.get(INSTANCES).json["items"]
+        for method, path, body in (("POST", INSTANCES, instance("evil")), ("DELETE", INSTANCES, None),
+                                   ("POST", INSTANCES + "/web/exec", None), ("PATCH", INSTANCES + "/web", {})):
+            reply = self.server.ask(method, path, body, Origin="https://evil.example")
+            self.expect(reply, 403, "another origin")
+        self.assertEqual(self.server.get(INSTANCES).json["items"], before)
+
+    def test_a_page_of_ours_may(self):
+        reply = self.server.ask("POST", INSTANCES, instance("ours"), Origin="http://localhost")
+        self.expect(reply, 201)
+        self.expect(self.server.get(INSTANCES, Origin="https://evil.example"), 200)  # it can't read the answer
+
+
+class Audit(ApiTest):
+    tls = True
+
+    def test_who_acts_as_another_is_told(self):
+        self.server.ask("POST", INSTANCES, instance("masked"), connection=self.server.tls_connection(),
+                        Impersonate_User="dave", Impersonate_Group="system:masters")
+        entry = [e for e in self.server.audit_entries() if e.get("name") == "masked"][0]
+        self.assertEqual((entry["user"], entry["impersonator"], entry["code"]), ("dave", "admin", 201))
+
+    def test_opening_a_console_is_told(self):
+        self.server.post(INSTANCES, instance("seen"))
+        self.websocket(INSTANCES + "/seen/console").close()
+        entries = [e for e in self.server.audit_entries() if e.get("subresource") == "console"]
+        self.assertEqual([(e["user"], e["name"], e["code"]) for e in entries], [("root", "seen", 101)])
+
+    def test_strangers_cannot_drown_the_others(self):
+        connection = self.server.tls_connection(None)
+        begin = time.monotonic()
+        for _ in range(300):
+            connection.request("GET", INSTANCES)
+            connection.getresponse().read()
+        connection.close()
+        seconds = time.monotonic() - begin
+        self.server.post(INSTANCES, instance("after"))
+        entries = self.server.audit_entries()
+        strangers = [e for e in entries if e["code"] == 401]
+        self.assertLessEqual(len(strangers), 10 * (int(seconds) + 2))
+        self.assertEqual(len(strangers) + sum(e.get("unmentionedBefore", 0) for e in entries), 300)
 
 
 class _Kept:
