@@ -33,8 +33,8 @@ static void admit_image_size(struct control *control, const char *image, const j
     struct err err;
 
     if (type && !str_equal(type, "Disk"))
-        causes_add(causes, "FieldValueInvalid", "spec.image",
-                   "Invalid value: \"%s\": is a CD-ROM image; give it as spec.cdrom.image", image);
+        causes_add(causes, "FieldValueInvalid", "spec.source.image",
+                   "Invalid value: \"%s\": is a CD-ROM image, and no disk can be made of it", image);
     if (json_is_integer(size))
         bytes = json_integer_value(size);
     else if (!json_is_string(size) || quantity_parse(json_string_value(size), &bytes, &err) < 0)
@@ -44,13 +44,25 @@ static void admit_image_size(struct control *control, const char *image, const j
         causes_invalid(causes, size_field, size, "must be at least the image's size, %s", text);
 }
 
+/* What it has, also from its image, is the least. */
+static void admit_volume_growth(const json_t *object, struct causes *causes)
+{
+    int64_t bytes = view_bytes(&kind_volume, object, "spec.size");
+
+    if (bytes && bytes < view_bytes(&kind_volume, object, "status.size"))
+        causes_invalid(causes, "spec.size", json_at(object, "spec.size"),
+                       "may grow but not shrink (now \"%s\")", json_text_at(object, "status.size", ""));
+}
+
 static void admit_volume(struct control *control, const json_t *object, const json_t *old,
                          struct causes *causes)
 {
     const char *image = view_text(&kind_volume, object, "spec.source.image");
 
-    if (old)
+    if (old) {
+        admit_volume_growth(object, causes);
         return;
+    }
     admit_exists(control, &kind_storage_pool, NULL, view_text(&kind_volume, object, "spec.pool"),
                  "spec.pool", causes);
     admit_exists(control, &kind_image, NULL, image, "spec.source.image", causes);

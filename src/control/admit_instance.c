@@ -44,6 +44,31 @@ static void admit_root(struct control *control, const json_t *object, struct cau
                        "must be at least the image's size, %s", text);
 }
 
+/* What the disk has grown to, or had from its image, is the least. */
+static void admit_root_growth(struct control *control, const json_t *object, struct causes *causes)
+{
+    const char *name = view_text(&kind_instance, object, "status.rootVolume");
+    auto_json json_t *root =
+        name ? control_find(control, &kind_volume, object_namespace(object), name) : NULL;
+    int64_t bytes = view_bytes(&kind_instance, object, "spec.rootDisk.size");
+
+    if (root && bytes && bytes < view_bytes(&kind_volume, root, "status.size"))
+        causes_invalid(causes, "spec.rootDisk.size", json_at(object, "spec.rootDisk.size"),
+                       "may grow but not shrink (now \"%s\")", json_text_at(root, "status.size", ""));
+}
+
+static void admit_cdrom(struct control *control, const json_t *object, struct causes *causes)
+{
+    const char *name = view_text(&kind_instance, object, "spec.cdrom.image");
+    auto_json json_t *image = name ? control_find(control, &kind_image, NULL, name) : NULL;
+    const char *type = image ? view_text(&kind_image, image, "status.type") : NULL;
+
+    admit_exists(control, &kind_image, NULL, name, "spec.cdrom.image", causes);
+    if (type && !str_equal(type, "CDROM"))
+        causes_invalid(causes, "spec.cdrom.image", json_at(object, "spec.cdrom.image"),
+                       "is no CD-ROM image: give it as spec.image");
+}
+
 /* --- addresses --- */
 
 struct claim { /* what one network card asks for */
@@ -53,16 +78,11 @@ struct claim { /* what one network card asks for */
     struct causes *causes;
 };
 
-static void claim_invalid(struct claim *claim, const char *key, const char *format, const char *text)
+static void claim_invalid(struct claim *claim, const char *key, const char *text)
 {
     auto_free char *field = str_printf("spec.networks[%zu].%s", claim->index, key);
 
-    if (str_equal(format, "inside"))
-        causes_invalid(claim->causes, field, json_object_get(claim->card, key),
-                       "must be an address of %s that is not the network's own", text);
-    else
-        causes_invalid(claim->causes, field, json_object_get(claim->card, key),
-                       "is taken by instance \"%s\"", text);
+    causes_invalid(claim->causes, field, json_object_get(claim->card, key), "%s", text);
 }
 
 static bool is_host_address(const struct ip_prefix *subnet, const struct ip_addr *gateway,
@@ -80,15 +100,21 @@ static void check_inside(struct claim *claim, const char *key, const struct ip_p
                          const struct ip_addr *gateway)
 {
     const char *text = json_text_at(claim->card, key, NULL);
-    char subnet_text[IP_PREFIX_TEXT_SIZE] = "the subnet; the network has none of this family";
+    char subnet_text[IP_PREFIX_TEXT_SIZE];
+    auto_free char *message = NULL;
     struct ip_addr addr;
     struct err err;
 
     if (!text || ip_parse(text, &addr, &err) < 0 || is_host_address(subnet, gateway, &addr))
         return;
-    if (subnet->addr.family)
+    if (subnet->addr.family) {
         ip_prefix_format(subnet, subnet_text);
-    claim_invalid(claim, key, "inside", subnet_text);
+        message = str_printf("must be an address of %s that is not the network's own", subnet_text);
+    } else {
+        message = str_printf("network \"%s\" has no IPv%d subnet", json_text_at(claim->card, "network", ""),
+                             addr.family);
+    }
+    claim_invalid(claim, key, message);
 }
 
 static bool has_taken(const json_t *cards, const char *network, const char *key, const char *text)
@@ -107,6 +133,7 @@ static void look_for_rival(void *arg, const json_t *other)
     static const char *const keys[] = { "macAddress", "ipv4Address", "ipv6Address" };
     struct claim *claim = arg;
     const char *network = json_text_at(claim->card, "network", NULL);
+    auto_free char *message = str_printf("is taken by instance \"%s\"", object_name(other));
 
     if (str_equal(object_name(other), object_name(claim->object)))
         return;
@@ -114,7 +141,7 @@ static void look_for_rival(void *arg, const json_t *other)
         const char *text = json_text_at(claim->card, keys[i], NULL);
         if (text && (has_taken(json_at(other, "spec.networks"), network, keys[i], text) ||
                      has_taken(json_at(other, "status.networks"), network, keys[i], text)))
-            claim_invalid(claim, keys[i], "taken", object_name(other));
+            claim_invalid(claim, keys[i], message);
     }
 }
 
@@ -192,8 +219,9 @@ void admit_instance(struct control *control, const json_t *object, const json_t 
         admit_root(control, object, causes);
     }
     if (differs(object, old, "spec.cdrom"))
-        admit_exists(control, &kind_image, NULL, view_text(&kind_instance, object, "spec.cdrom.image"),
-                     "spec.cdrom.image", causes);
+        admit_cdrom(control, object, causes);
+    if (old && differs(object, old, "spec.rootDisk.size"))
+        admit_root_growth(control, object, causes);
     if (differs(object, old, "spec.networks"))
         admit_cards(control, object, causes);
     if (differs(object, old, "spec.disks"))

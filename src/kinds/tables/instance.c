@@ -31,7 +31,8 @@ static const struct field disk_fields[] = {
     { .name = "name",
       .type = FIELD_NAME,
       .flags = FIELD_REQUIRED,
-      .doc = "Name of the disk within the instance; its serial number in the guest." },
+      .doc = "Name of the disk within the instance; its serial number in the guest. root, seed and "
+             "cdrom are taken." },
     { .name = "volume",
       .type = FIELD_SUBDOMAIN,
       .flags = FIELD_REQUIRED,
@@ -374,6 +375,20 @@ static const struct connect connects[] = {
     { 0 },
 };
 
+/* The names of the disks that every machine has. */
+static void check_reserved(const json_t *object, struct causes *causes)
+{
+    const json_t *disks = json_at(object, "spec.disks");
+
+    for (size_t i = 0; i < json_array_size(disks); i++) {
+        const char *name = json_text_at(json_array_get(disks, i), "name", "");
+        auto_free char *field = str_printf("spec.disks[%zu].name", i);
+        if (str_equal(name, "root") || str_equal(name, "seed") || str_equal(name, "cdrom"))
+            causes_invalid(causes, field, json_object_get(json_array_get(disks, i), "name"),
+                           "root, seed and cdrom are names of disks that every instance has");
+    }
+}
+
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -382,6 +397,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_distinct(object, "spec.networks", "ipv4Address", causes);
     check_distinct(object, "spec.networks", "ipv6Address", causes);
     check_distinct(object, "spec.disks", "volume", causes);
+    check_reserved(object, causes);
     if (json_text_at(spec, "userData", NULL) && json_object_get(spec, "userDataSecret"))
         causes_add(causes, "FieldValueForbidden", "spec.userDataSecret",
                    "Forbidden: may not be set together with spec.userData");

@@ -41,7 +41,7 @@ static void live_through(uint64_t seed)
 
 TEST(an_instance_lives_through_failures_of_every_driver)
 {
-    for (uint64_t seed = 1; seed <= 4; seed++)
+    for (uint64_t seed = 1; seed <= 2; seed++)
         live_through(seed);
 }
 

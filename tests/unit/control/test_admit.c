@@ -1,0 +1,221 @@
+#include "site.h"
+
+/* "field: message\n" for each cause of refusing this object. The caller frees it. */
+static char *refusal_of(const struct kind *kind, json_t *take_object, const json_t *old)
+{
+    auto_json json_t *object = take_object;
+    auto_causes struct causes causes = { 0 };
+    struct buf text = { 0 };
+
+    kind_default(kind, object);
+    kind_validate(kind, object, old, &causes);
+    if (!causes.count)
+        control_admit(site.control, kind, object, old, &causes);
+    for (size_t i = 0; i < causes.count; i++)
+        buf_printf(&text, "%s: %s\n", causes.items[i].field, causes.items[i].message);
+    return buf_take(&text);
+}
+
+static json_t *named(const struct kind *kind, const char *name, json_t *take_spec)
+{
+    return json_pack("{s:s,s:s,s:{s:s,s:s},s:o}", "apiVersion", kind_api_version(kind), "kind", kind->name,
+                     "metadata", "name", name, "namespace", "default", "spec", take_spec);
+}
+
+static json_t *spec_of(const char *text)
+{
+    struct buf json = { 0 };
+    struct err err;
+
+    for (; *text; text++)
+        buf_add_char(&json, *text == '\'' ? '"' : *text);
+    json_t *spec = json_parse(json.bytes, json.size, &err);
+    buf_done(&json);
+    CHECK(spec);
+    return spec;
+}
+
+struct row {
+    const char *spec, *refusal; /* "" none */
+};
+
+static void check_rows(const struct kind *kind, const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        auto_free char *refusal = refusal_of(kind, named(kind, "new", spec_of(rows[i].spec)), NULL);
+        if (!str_equal(refusal, rows[i].refusal))
+            check_fail(CHECK_HERE, "%s\n  is        %s  should be %s", rows[i].spec, refusal, rows[i].refusal);
+    }
+}
+#define CHECK_ADMITS(kind, rows) check_rows(kind, rows, sizeof(rows) / sizeof(rows)[0])
+
+static void create_cdrom(void)
+{
+    control_create(site.control, &kind_image,
+                   json_pack("{s:{s:s},s:{s:{s:s}}}", "metadata", "name", "tools", "spec", "source", "url",
+                             "http://example.com/tools.iso"),
+                   nobody);
+}
+
+static void settle(void) { loop_sim_advance(site.loop, 20000); }
+
+TEST(an_instance_refers_to_what_there_is)
+{
+    static const struct row rows[] = {
+        { "{'image':'debian'}", "" },
+        { "{'image':'none'}", "spec.image: Not found: there is no image \"none\"\n" },
+        { "{'image':'tools'}",
+          "spec.image: Invalid value: \"tools\": is a CD-ROM image: give it as spec.cdrom.image\n" },
+        { "{'image':'debian','rootDisk':{'pool':'none'}}",
+          "spec.rootDisk.pool: Not found: there is no storagepool \"none\"\n" },
+        { "{'image':'debian','networks':[{'name':'eth0','network':'none'}]}",
+          "spec.networks[0].network: Not found: there is no network \"none\"\n" },
+        { "{'image':'debian','disks':[{'name':'d','volume':'none'}]}",
+          "spec.disks[0].volume: Not found: there is no volume \"none\"\n" },
+        { "{'image':'debian','cdrom':{'image':'tools'}}", "" },
+        { "{'image':'debian','cdrom':{'image':'debian'}}",
+          "spec.cdrom.image: Invalid value: \"debian\": is no CD-ROM image: give it as spec.image\n" },
+        { "{'image':'debian','rootDisk':{'size':'512Mi'}}",
+          "spec.rootDisk.size: Invalid value: \"512Mi\": must be at least the image's size, 1Gi\n" },
+        { "{'image':'debian','memory':'9Gi'}",
+          "spec.memory: Invalid value: \"9Gi\": is more than the host has for instances: 7.5Gi\n" },
+        { "{'image':'debian','cpus':17}",
+          "spec.cpus: Invalid value: 17: is more than the host has for instances: 16\n" },
+    };
+
+    begin(1);
+    create_image();
+    create_cdrom();
+    settle();
+    CHECK_ADMITS(&kind_instance, rows);
+    end();
+}
+
+TEST(names_of_disks_that_every_instance_has_are_taken)
+{
+    static const char text[] =
+        "root, seed and cdrom are names of disks that every instance has\n";
+
+    begin(2);
+    create_image();
+    create_volume("data");
+    settle();
+    static const char *const names[] = { "root", "seed", "cdrom" };
+    for (unsigned i = 0; i < 3; i++) {
+        json_t *spec = json_pack("{s:s,s:[{s:s,s:s}]}", "image", "debian", "disks", "name", names[i], "volume",
+                                 "data");
+        auto_free char *refusal = refusal_of(&kind_instance, named(&kind_instance, "new", spec), NULL);
+        auto_free char *expected = str_printf("spec.disks[0].name: Invalid value: \"%s\": %s", names[i], text);
+        CHECK_STR(refusal, expected);
+    }
+    end();
+}
+
+TEST(addresses_are_inside_their_subnet_and_nobody_elses)
+{
+    static const struct row rows[] = {
+        { "{'image':'debian','networks':[{'name':'e','network':'lan','ipv4Address':'10.5.0.9'}]}", "" },
+        { "{'image':'debian','networks':[{'name':'e','network':'lan','ipv4Address':'10.6.0.9'}]}",
+          "spec.networks[0].ipv4Address: Invalid value: \"10.6.0.9\": must be an address of 10.5.0.0/24 "
+          "that is not the network's own\n" },
+        { "{'image':'debian','networks':[{'name':'e','network':'lan','ipv4Address':'10.5.0.1'}]}",
+          "spec.networks[0].ipv4Address: Invalid value: \"10.5.0.1\": must be an address of 10.5.0.0/24 "
+          "that is not the network's own\n" },
+        { "{'image':'debian','networks':[{'name':'e','network':'lan','ipv4Address':'10.5.0.255'}]}",
+          "spec.networks[0].ipv4Address: Invalid value: \"10.5.0.255\": must be an address of 10.5.0.0/24 "
+          "that is not the network's own\n" },
+        { "{'image':'debian','networks':[{'name':'e','network':'lan','ipv6Address':'fd00::5'}]}",
+          "spec.networks[0].ipv6Address: Invalid value: \"fd00::5\": network \"lan\" has no IPv6 subnet\n" },
+        { "{'image':'debian','networks':[{'name':'e','network':'lan','ipv4Address':'10.5.0.7'}]}",
+          "spec.networks[0].ipv4Address: Invalid value: \"10.5.0.7\": is taken by instance \"first\"\n" },
+        { "{'image':'debian','networks':[{'name':'e','network':'lan','macAddress':'52:54:00:AA:00:01'}]}",
+          "spec.networks[0].macAddress: Invalid value: \"52:54:00:AA:00:01\": is taken by instance \"first\"\n" },
+        { "{'image':'debian','networks':[{'name':'a','network':'lan','macAddress':'52:54:00:00:00:05'},"
+          "{'name':'b','network':'lan','macAddress':'52:54:00:00:00:05'}]}",
+          "spec.networks[1].macAddress: Duplicate value: \"52:54:00:00:00:05\"\n" },
+    };
+
+    begin(3);
+    create_image();
+    create_network("lan", "10.5.0.0/24");
+    create_instance("first", spec_of("{'image':'debian','networks':[{'name':'e','network':'lan',"
+                                     "'macAddress':'52:54:00:aa:00:01','ipv4Address':'10.5.0.7'}]}"));
+    wait_for("first", "Running");
+    CHECK_ADMITS(&kind_instance, rows);
+    end();
+}
+
+TEST(subnets_of_networks_do_not_overlap)
+{
+    static const struct row rows[] = {
+        { "{'ipv4':{'subnet':'10.6.0.0/24'}}", "" },
+        { "{'ipv4':{'subnet':'10.5.0.128/25'}}",
+          "spec.ipv4.subnet: Invalid value: \"10.5.0.128/25\": overlaps 10.5.0.0/24 of network \"lan\"\n" },
+        { "{'ipv4':{'subnet':'10.0.0.0/8'}}",
+          "spec.ipv4.subnet: Invalid value: \"10.0.0.0/8\": overlaps 10.77.0.0/24 of network \"default\"\n"
+          "spec.ipv4.subnet: Invalid value: \"10.0.0.0/8\": overlaps 10.5.0.0/24 of network \"lan\"\n" },
+    };
+
+    begin(4);
+    create_network("lan", "10.5.0.0/24");
+    settle();
+    CHECK_ADMITS(&kind_network, rows);
+    end();
+}
+
+TEST(a_disk_does_not_shrink_below_what_it_has)
+{
+    begin(5);
+    create_image();
+    create_instance("web", simple_spec());
+    wait_for("web", "Running");
+    auto_json json_t *old = instance("web");
+    json_t *smaller = json_deep_copy(old);
+    json_set_at(smaller, "spec.rootDisk.size", json_string("512Mi"));
+    auto_free char *refusal = refusal_of(&kind_instance, smaller, old);
+    CHECK_STR(refusal,
+              "spec.rootDisk.size: Invalid value: \"512Mi\": may grow but not shrink (now \"1Gi\")\n");
+    auto_json json_t *root = volume("web-root");
+    json_t *less = json_deep_copy(root);
+    json_set_at(less, "spec.size", json_string("512Mi"));
+    auto_free char *volume_refusal = refusal_of(&kind_volume, less, root);
+    CHECK_STR(volume_refusal, "spec.size: Invalid value: \"512Mi\": may grow but not shrink (now \"1Gi\")\n");
+    end();
+}
+
+static char *deletion_of(const struct kind *kind, const char *namespace_name, const char *name)
+{
+    auto_json json_t *old = control_find(site.control, kind, namespace_name, name);
+    auto_causes struct causes causes = { 0 };
+
+    CHECK(old);
+    control_admit(site.control, kind, NULL, old, &causes);
+    return str_dup(causes.count ? causes.items[0].message : "");
+}
+
+TEST(what_a_machine_still_has_is_not_deleted_though_its_spec_names_it_no_more)
+{
+    begin(6);
+    create_image();
+    create_cdrom();
+    create_volume("data");
+    create_instance("web", spec_of("{'image':'debian','disks':[{'name':'d','volume':'data'}],"
+                                   "'cdrom':{'image':'tools'}}"));
+    wait_for("web", "Running");
+    set_spec("web", "spec.powerState", "Paused"); /* which lets go of nothing */
+    wait_for("web", "Paused");
+    edit("web", "spec.disks", json_array());
+    loop_sim_advance(site.loop, 5000);
+    auto_free char *used = deletion_of(&kind_volume, "default", "data");
+    CHECK_CONTAINS(used, "web");
+    auto_free char *disc = deletion_of(&kind_image, NULL, "tools");
+    CHECK_CONTAINS(disc, "web");
+    set_spec("web", "spec.powerState", "Running");
+    edit("web", "spec.cdrom", NULL);
+    loop_sim_advance(site.loop, 5000);
+    auto_free char *freed = deletion_of(&kind_volume, "default", "data");
+    CHECK_STR(freed, "");
+    auto_free char *taken_out = deletion_of(&kind_image, NULL, "tools");
+    CHECK_STR(taken_out, "");
+    end();
+}
