@@ -4,7 +4,8 @@
 packages_build="gcc meson ninja-build pkgconf libsystemd-dev libmicrohttpd-dev libgnutls28-dev
     libwslay-dev libjansson-dev libsqlite3-dev libcurl4-gnutls-dev libmnl-dev libnftables-dev
     libarchive-dev libzstd-dev libyaml-dev libglib2.0-dev libncurses-dev libcrypt-dev libcmocka-dev"
-packages_run="tzdata qemu-system-x86 qemu-utils ovmf seabios dnsmasq-base nftables iproute2 curl
+packages_run="tzdata qemu-system-x86 qemu-utils ovmf seabios dnsmasq-base haproxy nftables
+    iproute2 curl
     ca-certificates e2fsprogs openssh-client"
 packages_images="busybox-static dropbear-bin debootstrap dosfstools mtools parted cpio
     xz-utils zstd lz4 grub-pc-bin grub-efi-amd64-bin genisoimage"

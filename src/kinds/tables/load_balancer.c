@@ -93,9 +93,7 @@ static const struct field selector_fields[] = {
     { 0 },
 };
 static const struct field members_fields[] = {
-    { .name = "instanceGroup",
-      .type = FIELD_SUBDOMAIN,
-      .doc = "Instances of this InstanceGroup." },
+    { .name = "instanceGroup", .type = FIELD_SUBDOMAIN, .doc = "Instances of this InstanceGroup." },
     { .name = "selector",
       .type = FIELD_OBJECT,
       .fields = selector_fields,
@@ -134,9 +132,7 @@ static const struct field health_fields[] = {
       .max = 1024,
       .fallback = "\"/\"",
       .doc = "Path and query that HTTP asks for." },
-    { .name = "host",
-      .type = FIELD_SUBDOMAIN,
-      .doc = "Host name that HTTP asks for." },
+    { .name = "host", .type = FIELD_SUBDOMAIN, .doc = "Host name that HTTP asks for." },
     { .name = "port", .type = FIELD_PORT, .doc = "Port checked; absent: the members' port." },
     { .name = "interval",
       .type = FIELD_DURATION,
@@ -270,7 +266,9 @@ static const struct field listener_status_fields[] = {
     { .name = "message", .type = FIELD_TEXT, .doc = "Why not." },
     { .name = "address", .type = FIELD_TEXT, .doc = "Address and port." },
     { .name = "connections", .type = FIELD_INT, .doc = "Connections now." },
-    { .name = "requestRate", .type = FIELD_NUMBER, .doc = "Requests (TCP: connections) per second." },
+    { .name = "requestRate",
+      .type = FIELD_NUMBER,
+      .doc = "Requests (TCP: connections) per second." },
     { .name = "requests", .type = FIELD_INT, .doc = "Requests (TCP: connections) so far." },
     { 0 },
 };
@@ -288,7 +286,9 @@ static const struct field member_status_fields[] = {
       .values = TEXTS("Joining", "Up", "Down", "Draining", "Leaving"),
       .doc = "Joining: not found healthy yet. Draining: gets nothing new." },
     { .name = "check", .type = FIELD_TEXT, .doc = "What the last health check found." },
-    { .name = "connections", .type = FIELD_INT, .doc = "Requests (TCP: connections) being served." },
+    { .name = "connections",
+      .type = FIELD_INT,
+      .doc = "Requests (TCP: connections) being served." },
     { .name = "queue", .type = FIELD_INT, .doc = "Requests waiting for this member." },
     { .name = "requestRate", .type = FIELD_NUMBER, .doc = "Requests per second." },
     { .name = "errorRate", .type = FIELD_NUMBER, .doc = "Failed requests per second." },
@@ -381,7 +381,7 @@ static const json_t *backend_named(const json_t *spec, const char *name)
     size_t i;
     json_t *backend;
 
-    json_array_foreach(backends, i, backend)
+    json_array_foreach (backends, i, backend)
         if (!name || str_equal(json_text_at(backend, "name", NULL), name))
             return backend;
     return NULL;
@@ -412,7 +412,10 @@ static bool is_host_pattern(const char *text)
     return is_plain(str_starts(text, "*.") ? text + 2 : text, "-.");
 }
 
-static bool is_path(const char *text) { return text[0] == '/' && is_plain(text, "/-._~!&()*+,;=:@"); }
+static bool is_path(const char *text)
+{
+    return text[0] == '/' && is_plain(text, "/-._~!&()*+,;=:@");
+}
 
 static bool is_path_and_query(const char *text)
 {
@@ -425,7 +428,7 @@ static void check_texts(const struct place *place, const json_t *list, const cha
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach (list, i, item) {
         auto_free char *field = str_printf("%s[%zu]", path, i);
         if (json_is_string(item) && !is_right(json_string_value(item)))
             causes_invalid(place->causes, field, item, "must be %s", wanted);
@@ -472,26 +475,29 @@ static void check_listener(const struct place *place, const json_t *listener)
                    "Required value: protocol HTTPS needs a certificate");
     if (str_equal(protocol, "TCP"))
         forbid(place, listener, "routes", "only HTTP and HTTPS are routed by host and path");
-    json_array_foreach(routes, i, route)
+    json_array_foreach (routes, i, route)
         check_route(place, route, i);
     check_backend_exists(place, listener, place->path);
     if (network && !str_equal(network, json_text_at(place->spec, "network", "default")))
-        causes_add(place->causes, "FieldValueInvalid", network_field,
-                   "Invalid value: \"%s\": must be the network of the members, spec.network (\"%s\")",
-                   network, json_text_at(place->spec, "network", "default"));
+        causes_add(
+            place->causes, "FieldValueInvalid", network_field,
+            "Invalid value: \"%s\": must be the network of the members, spec.network (\"%s\")",
+            network, json_text_at(place->spec, "network", "default"));
 }
 
 /* One address stands for all addresses of its kind and so collides with each. */
 static bool collide(const json_t *a, const json_t *b)
 {
-    const char *a_text = json_text_at(a, "address", NULL), *b_text = json_text_at(b, "address", NULL);
+    const char *a_text = json_text_at(a, "address", NULL),
+               *b_text = json_text_at(b, "address", NULL);
     struct ip_addr a_addr, b_addr;
     struct err err;
 
     if (json_int_at(a, "port", 0) != json_int_at(b, "port", -1) ||
         !json_object_get(a, "network") != !json_object_get(b, "network"))
         return false;
-    if (!a_text || !b_text || ip_parse(a_text, &a_addr, &err) < 0 || ip_parse(b_text, &b_addr, &err) < 0)
+    if (!a_text || !b_text || ip_parse(a_text, &a_addr, &err) < 0 ||
+        ip_parse(b_text, &b_addr, &err) < 0)
         return true;
     return ip_equal(&a_addr, &b_addr);
 }
@@ -502,11 +508,13 @@ static void check_ports(const json_t *spec, struct causes *causes)
 
     for (size_t i = 0; i < json_array_size(listeners); i++)
         for (size_t j = 0; j < i; j++) {
-            const json_t *mine = json_array_get(listeners, i), *other = json_array_get(listeners, j);
+            const json_t *mine = json_array_get(listeners, i),
+                         *other = json_array_get(listeners, j);
             auto_free char *field = str_printf("spec.listeners[%zu].port", i);
             if (!collide(mine, other))
                 continue;
-            causes_add(causes, "FieldValueDuplicate", field, "Duplicate value: %lld is the port of listener \"%s\" too",
+            causes_add(causes, "FieldValueDuplicate", field,
+                       "Duplicate value: %lld is the port of listener \"%s\" too",
                        (long long)json_int_at(mine, "port", 0), json_text_at(other, "name", ""));
             break;
         }
@@ -520,12 +528,13 @@ static void find_use(const json_t *spec, const char *backend, bool *ret_http, bo
     size_t i, j;
     json_t *listener, *route;
 
-    json_array_foreach(listeners, i, listener) {
+    json_array_foreach (listeners, i, listener) {
         bool uses = str_equal(json_text_at(listener, "backend", first), backend);
-        json_array_foreach(json_object_get(listener, "routes"), j, route)
+        json_array_foreach (json_object_get(listener, "routes"), j, route)
             uses |= str_equal(json_text_at(route, "backend", NULL), backend);
         if (uses)
-            *(str_equal(json_text_at(listener, "protocol", "HTTP"), "TCP") ? ret_tcp : ret_http) = true;
+            *(str_equal(json_text_at(listener, "protocol", "HTTP"), "TCP") ? ret_tcp : ret_http) =
+                true;
     }
 }
 
@@ -551,9 +560,11 @@ static void check_backend(const struct place *place, const json_t *backend)
         causes_add(place->causes, "FieldValueForbidden", cookie_field,
                    "Forbidden: a TCP listener passes traffic to this backend; cookies are of HTTP");
     if (json_is_string(cookie) && !is_plain(json_string_value(cookie), "-_."))
-        causes_invalid(place->causes, cookie_field, cookie, "must be letters, digits, '-', '_' and '.'");
+        causes_invalid(place->causes, cookie_field, cookie,
+                       "must be letters, digits, '-', '_' and '.'");
     if (json_is_string(path) && !is_path_and_query(json_string_value(path)))
-        causes_invalid(place->causes, path_field, path, "must be a path and query that begins with /");
+        causes_invalid(place->causes, path_field, path,
+                       "must be a path and query that begins with /");
 }
 
 static void check(const json_t *object, const json_t *old, struct causes *causes)
@@ -563,11 +574,11 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     size_t i;
     json_t *item;
 
-    json_array_foreach(json_object_get(spec, "listeners"), i, item) {
+    json_array_foreach (json_object_get(spec, "listeners"), i, item) {
         (void)snprintf(place.path, sizeof place.path, "spec.listeners[%zu]", i);
         check_listener(&place, item);
     }
-    json_array_foreach(json_object_get(spec, "backends"), i, item) {
+    json_array_foreach (json_object_get(spec, "backends"), i, item) {
         (void)snprintf(place.path, sizeof place.path, "spec.backends[%zu]", i);
         check_backend(&place, item);
     }

@@ -1,0 +1,26 @@
+/* drivers/balancer/haproxy/stats_csv.h - what "show stat" answers, row by row: pure.
+ *
+ * The columns are found by their names in the first line, so that another version of HAProxy may
+ * have more of them in another order. */
+#pragma once
+#include "base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { STAT_NAME_SIZE = 80, STAT_TEXT_SIZE = 96 };
+
+struct stat_row {
+    char proxy[STAT_NAME_SIZE];  /* of the frontend or backend */
+    char server[STAT_NAME_SIZE]; /* or "FRONTEND", "BACKEND" */
+    char status[STAT_NAME_SIZE]; /* "UP", "UP 1/3", "DOWN", "MAINT", "DRAIN", "no check", "OPEN" */
+    char check[STAT_TEXT_SIZE];  /* "L7STS", "* L4OK" while one is under way */
+    char check_text[STAT_TEXT_SIZE];
+    char address[STAT_NAME_SIZE]; /* "10.0.0.2:80" */
+    uint64_t sessions_now, queue_now, sessions, requests, responses_5xx, connect_errors,
+        response_errors, total_ms;
+};
+typedef void stat_row_fn(void *arg, const struct stat_row *row);
+
+/* Calls 'fn' for each whole row. ERR_INVALID: the first line is no list of columns that has what
+ * is needed. Fields that are cut or no number become what fits or 0. */
+int stats_csv_read(const char *text, size_t size, stat_row_fn *fn, void *arg, struct err *err);
