@@ -159,7 +159,7 @@ static int connect(struct database *database, struct err *err)
 
 static int check_schema(struct database *database, struct err *err)
 {
-    int64_t application, version, tables;
+    int64_t application = 0, version = 0, tables = 0;
 
     if (read_number(database, "PRAGMA application_id", &application, err) < 0 ||
         read_number(database, "PRAGMA user_version", &version, err) < 0 ||
