@@ -1,0 +1,132 @@
+# tests/bench/lib.sh - what the parts of "run" share. Sourced; needs $build, $bench and $work.
+#
+# A row is: what, measured, the floor it is compared with, their ratio, the target. "cpu" is
+# processor time of the server (all its threads), which says more than a rate when the machine is
+# shared.
+
+row() { printf '%-52s %14s %14s %7s   %s\n' "$1" "$2" "${3:--}" "${4:--}" "${5:-}"; }
+title() { printf '\n%-52s %14s %14s %7s   %s\n' "$1" measured floor ratio target; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else print "-" }'; }
+median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+least() { sort -n | head -1; }
+field() { sed -n "s/.*\b$1=\([^ ]*\).*/\1/p"; }
+
+# cpu_us PID - processor time of all threads that live.
+cpu_us() { cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ s += $1 } END { printf "%d", s / 1000 }'; }
+rss_mib() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
+# pss_mib PID - resident, with pages shared with other processes counted by halves and so on.
+pss_mib() { awk '/^Pss:/ { printf "%.1f", $2 / 1024 }' "/proc/$1/smaps_rollup"; }
+# The load runs on the other core, where there is one.
+load_core=$(($(nproc) > 1 ? 1 : 0))
+
+prefix=b$(($$ % 1000))
+daemon=
+
+# daemon_start NAME [SETTING...] - a virgad of its own on the first core, in $work/NAME.
+daemon_start() {
+    home=$work/$1
+    shift
+    mkdir -p "$home"
+    chmod 755 "$work" "$home"
+    rm -f "$home/api.sock"
+    taskset -c 0 "$build/src/daemon/virgad" --state-dir "$home/state" --run-dir "$home/run" \
+        --socket "$home/api.sock" --listen 127.0.0.1:0 --network-prefix "$prefix" "$@" \
+        >"$home/log" 2>&1 &
+    daemon=$!
+    export VIRGA_SOCKET=$home/api.sock
+    local i
+    for i in $(seq 600); do
+        grep -q 'serving on' "$home/log" && break
+        kill -0 $daemon 2>/dev/null || { cat "$home/log" >&2; exit 1; }
+        sleep 0.05
+    done
+    port=$(sed -n 's/.* and 127\.0\.0\.1:\([1-9][0-9]*\).*/\1/p' "$home/log" | head -1)
+}
+
+# Networks are removed with the daemon running, so that nothing stays behind.
+daemon_stop() {
+    [ -n "$daemon" ] || return 0
+    if kill -0 "$daemon" 2>/dev/null; then
+        remove_everything
+        kill "$daemon"
+        wait "$daemon" 2>/dev/null
+    fi
+    daemon=
+}
+
+remove_everything() {
+    local names i
+    names=$("$build/src/cli/virga" get instances -o name 2>/dev/null | head -100 | sed 's|.*/||')
+    [ -z "$names" ] || timeout 60 "$build/src/cli/virga" rm $names >/dev/null 2>&1
+    timeout 20 "$build/src/cli/virga" network rm default >/dev/null 2>&1
+    for i in $(seq 100); do
+        compgen -G "$home/run/networks/*/netns" >/dev/null || return 0
+        sleep 0.05
+    done
+}
+
+ask() { curl -sS --unix-socket "$VIRGA_SOCKET" "$@"; }
+api=/apis/virga.dev/v1
+
+# load ARGUMENT... - bench_load on the daemon; leaves its line in $line and the server's processor
+# time per request in $cpu.
+load() {
+    local before=
+    before=$(cpu_us "$daemon")
+    line=$(taskset -c "$load_core" "$bench/bench_load" "$port" "$home/state/tls" "$@") || true
+    cpu=$(awk -v t=$(($(cpu_us "$daemon") - before)) -v n="$(echo "$line" | field requests)" \
+        'BEGIN { printf "%.1f", t / n }')
+}
+
+# floor SIZE ARGUMENT... - the same against the least server there can be, answering SIZE bytes.
+floor() {
+    local size=$1 pid before
+    shift
+    : >"$work/floor"
+    taskset -c 0 "$bench/bench_floor" "$home/state/tls" "$size" >"$work/floor" &
+    pid=$!
+    until grep -q ready "$work/floor"; do sleep 0.02; done
+    before=$(cpu_us $pid)
+    floor_line=$(taskset -c "$load_core" "$bench/bench_load" "$(cut -d' ' -f2 "$work/floor")" \
+        "$home/state/tls" "$@")
+    floor_cpu=$(awk -v t=$(($(cpu_us $pid) - before)) -v n="$(echo "$floor_line" | field requests)" \
+        'BEGIN { printf "%.1f", t / n }')
+    kill $pid
+    wait $pid 2>/dev/null
+}
+
+# settled - waits until the daemon rests: less than 20 ms of processor time in half a second.
+settled() {
+    local before i
+    for i in $(seq 240); do
+        before=$(cpu_us "$daemon")
+        sleep 0.5
+        [ $(($(cpu_us "$daemon") - before)) -ge 20000 ] || return 0
+    done
+    echo "the daemon does not come to rest" >&2
+}
+
+# idle_ms SECONDS - the daemon's processor time over that time.
+idle_ms() {
+    local before
+    before=$(cpu_us "$daemon")
+    sleep "$1"
+    echo $((($(cpu_us "$daemon") - before) / 1000))
+}
+
+# The micro image as a bundle; made when there is none.
+micro_bundle() {
+    bundle=${VIRGA_MICRO_BUNDLE:-$build/micro.tar}
+    [ -f "$bundle" ] && return 0
+    if [ -d "${VIRGA_MICRO:-}" ]; then
+        bundle=$work/micro.tar
+        tar --format=ustar -C "$VIRGA_MICRO" -cf "$bundle" image.json vmlinuz initrd disk.qcow2
+    else
+        echo "building the micro image" >&2
+        "$source/images/micro/build" "$bundle" >"$work/micro.log" 2>&1 || {
+            tail -5 "$work/micro.log" >&2
+            return 1
+        }
+    fi
+}
+import_micro() { "$build/src/cli/virga" image import micro "$bundle" >/dev/null 2>&1; }
