@@ -80,6 +80,9 @@ struct api_options {
     const char *const *server_names;/* further names and addresses for the certificate; NULL-terminated */
     const char *host_name;
     api_admit_fn *admit;            /* may be NULL */
+    /* The finalizer that new objects of 'kind' get, or NULL; may be NULL itself. It is the server's,
+     * not the writer's: nobody manages it. Spares its controller the first write of each object. */
+    const char *(*finalizer)(void *arg, const struct kind *kind);
     api_authorize_fn *authorize;    /* may be NULL */
     api_token_fn *token;            /* may be NULL */
     /* Every write and every refused request, as one JSON object, for the audit log; may be NULL. */

@@ -97,6 +97,27 @@ static void track_fields(const struct write *write, json_t *object, const json_t
     json_decref(entries);
 }
 
+static bool has_text(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_equal(json_string_value(json_array_get(list, i)), text))
+            return true;
+    return false;
+}
+
+static void add_finalizer(const struct write *write, json_t *object)
+{
+    const struct api_options *options = &write->api->options;
+    const char *finalizer =
+        options->finalizer ? options->finalizer(options->hook_arg, write->resource->kind) : NULL;
+
+    if (!finalizer || has_text(json_at(object, "metadata.finalizers"), finalizer))
+        return;
+    if (!json_is_array(json_at(object, "metadata.finalizers")))
+        json_set_at(object, "metadata.finalizers", json_array());
+    json_array_append_new(json_at(object, "metadata.finalizers"), json_string(finalizer));
+}
+
 /* Everything between what make() wants and what the store gets. */
 static int complete(struct write *write, json_t *object, const json_t *old, struct failure *failure)
 {
@@ -119,6 +140,8 @@ static int complete(struct write *write, json_t *object, const json_t *old, stru
     prepare_generation(write, object, old);
     if (!write->is_apply)
         track_fields(write, object, old);
+    if (!old)
+        add_finalizer(write, object);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "store/object.h"
 #include <stdlib.h>
+#include <string.h>
 
 const struct controller *const all_controllers[] = {
     &controller_host,   &controller_pool,   &controller_image, &controller_network,
@@ -153,19 +154,35 @@ json_t *control_find_uid(struct control *control, const struct kind *kind, const
     return controller && controller->kind == kind ? find_key(control, key) : NULL;
 }
 
-void control_each(struct control *control, const struct kind *kind, const char *namespace_name,
-                  void (*fn)(void *arg, const json_t *object), void *arg)
+void control_each_mentioning(struct control *control, const struct kind *kind,
+                             const char *namespace_name, const char *mention,
+                             void (*fn)(void *arg, const json_t *object), void *arg)
 {
     auto_free char *prefix = key_of(kind, namespace_name, NULL);
     struct store *store = control->setup.store;
-    size_t count;
+    size_t count, length = strlen(mention);
     struct record **records = store->ops->list(store, prefix, NULL, 0, &count, NULL);
 
     for (size_t i = 0; i < count; i++) {
+        if (!memmem(records[i]->bytes, records[i]->size, mention, length))
+            continue;
         auto_json json_t *object = object_decode(records[i]);
         fn(arg, object);
     }
     record_list_free(records, count);
+}
+
+void control_each(struct control *control, const struct kind *kind, const char *namespace_name,
+                  void (*fn)(void *arg, const json_t *object), void *arg)
+{
+    control_each_mentioning(control, kind, namespace_name, "", fn, arg);
+}
+
+const char *control_finalizer(const struct kind *kind)
+{
+    const struct controller *controller = controller_of_kind(kind);
+
+    return controller ? controller->finalizer : NULL;
 }
 
 void control_wake_key(struct control *control, const char *key)

@@ -58,6 +58,9 @@ void control_image_uploaded(struct control *control, const char *image_name);
  * stays, so that they start again with the next virgad. */
 void control_shutdown_host(struct control *control, struct done done);
 
+/* What the kind's controller holds new objects by; NULL: it has none. For api_options.finalizer. */
+const char *control_finalizer(const struct kind *kind);
+
 /* The admission rules that need other objects; for api_options.admit. Pure reads of the store. */
 void control_admit(void *control, const struct kind *kind, json_t *object, const json_t *old,
                    struct causes *causes);
@@ -103,6 +106,11 @@ json_t *control_find_uid(struct control *control, const struct kind *kind, const
 /* Calls 'fn' for every object of a kind in a namespace (NULL: all), decoded, in key order. */
 void control_each(struct control *control, const struct kind *kind, const char *namespace_name,
                   void (*fn)(void *arg, const json_t *object), void *arg);
+/* The same, but only those in whose text 'mention' (a uid, a name) stands somewhere: the others are
+ * not decoded, which is what takes the time among thousands. */
+void control_each_mentioning(struct control *control, const struct kind *kind,
+                             const char *namespace_name, const char *mention,
+                             void (*fn)(void *arg, const json_t *object), void *arg);
 /* Has an object looked at again soon. */
 void control_wake(struct control *control, const struct kind *kind, const char *namespace_name,
                   const char *name);

@@ -236,7 +236,8 @@ bool volumes_unclaim(struct scene *scene, bool all)
 {
     struct held held = { scene, all, 0 };
 
-    control_each(scene->work->control, &kind_volume, scene->namespace_name, let_go, &held);
+    control_each_mentioning(scene->work->control, &kind_volume, scene->namespace_name, scene->uid,
+                            let_go, &held);
     return held.count == 0;
 }
 

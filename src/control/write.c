@@ -112,6 +112,8 @@ void control_create(struct control *control, const struct kind *kind, json_t *ta
     if (!(kind->flags & KIND_NO_GENERATION))
         json_set_at(object, "metadata.generation", json_integer(1));
     kind_default(kind, object);
+    if (control_finalizer(kind))
+        json_set_at(object, "metadata.finalizers", json_pack("[s]", control_finalizer(kind)));
 
     auto_free char *key = key_of_object(kind, object);
     write_put(control, key, object, STORE_MUST_NOT_EXIST, tell_done, mem_copy(&done, sizeof done));

@@ -39,6 +39,8 @@ static void admit(void *arg, const struct kind *kind, json_t *object, const json
         control_admit(daemon->control, kind, object, old, causes);
 }
 
+static const char *finalizer(void *arg, const struct kind *kind) { return control_finalizer(kind); }
+
 static json_t *user_of_token(void *arg, const char *token)
 {
     return token_user(((struct daemon *)arg)->store, token);
@@ -146,6 +148,7 @@ static int open_api(struct daemon *daemon, struct err *err)
                                    .server_names = (const char *const *)daemon->config.server_names,
                                    .host_name = daemon->config.host_name,
                                    .admit = admit,
+                                   .finalizer = finalizer,
                                    .token = user_of_token,
                                    .audit = audit,
                                    .hook_arg = daemon };
