@@ -121,6 +121,10 @@ static void place(struct scene *scene)
         return;
     }
     json_set_at(scene->object, "status.host", json_string(control_setup(control)->host_name));
+    if (!scene_text(scene, "status.rootVolume")) {
+        auto_free char *root = root_volume_name(scene);
+        json_set_at(scene->object, "status.rootVolume", json_string(root));
+    }
     scene_waits(scene, "InProgress", "being placed");
 }
 
@@ -134,29 +138,41 @@ static void wait_for_agent(struct scene *scene)
         scene_waits(scene, "NotOffered", "spec.guestAgent is false");
 }
 
+enum { RUNG_PLACED, RUNG_ADDRESSES, RUNG_VOLUMES, RUNG_SEED, RUNG_NETWORK, RUNG_RUNNING,
+       RUNG_AGENT, RUNG_COUNT };
+
 static const struct rung {
     const char *name;                           /* type of its condition */
     bool (*holds)(const struct scene *scene);   /* judges the scene alone */
     void (*climb)(struct scene *scene);         /* starts what is missing, and says what it is */
-} rungs[] = {
-    { "Placed", placed, place },
-    { "AddressesAssigned", addresses_hold, addresses_climb },
-    { "VolumesReady", volumes_hold, volumes_climb },
-    { "SeedWritten", seed_holds, seed_climb },
-    { "NetworkAttached", ports_hold, ports_climb },
-    { "Running", machine_holds, machine_climb },
-    { "AgentReady", agent_ready, wait_for_agent },
+    unsigned stands_on;                         /* the highest rung that it needs */
+} rungs[RUNG_COUNT] = {
+    [RUNG_PLACED] = { "Placed", placed, place },
+    [RUNG_ADDRESSES] = { "AddressesAssigned", addresses_hold, addresses_climb, RUNG_PLACED },
+    [RUNG_VOLUMES] = { "VolumesReady", volumes_hold, volumes_climb, RUNG_ADDRESSES },
+    [RUNG_SEED] = { "SeedWritten", seed_holds, seed_climb, RUNG_ADDRESSES },
+    [RUNG_NETWORK] = { "NetworkAttached", ports_hold, ports_climb, RUNG_ADDRESSES },
+    [RUNG_RUNNING] = { "Running", machine_holds, machine_climb, RUNG_NETWORK },
+    [RUNG_AGENT] = { "AgentReady", agent_ready, wait_for_agent, RUNG_RUNNING },
 };
-enum { RUNG_COUNT = sizeof rungs / sizeof rungs[0], RUNG_RUNNING = RUNG_COUNT - 2 };
 
-/* The rungs below the first that does not hold are shown as they are, those above as waiting. A
- * machine that runs is still looked at from all sides: a broken port below it is mended. */
+/* May 'rung' be climbed though 'first' does not hold? What it stands on has to. Decisions are an
+ * exception: one that was taken a moment ago counts for the next, and both are stored at once. */
+static bool may_climb(const struct scene *scene, unsigned rung, unsigned first, bool runs)
+{
+    if (runs || first > rungs[rung].stands_on)
+        return true;
+    return rung == RUNG_ADDRESSES && placed(scene);
+}
+
+/* The rungs below the first that does not hold are shown as they are, those that need it as waiting.
+ * A machine that runs is still looked at from all sides: a broken port below it is mended. */
 static unsigned climb(struct scene *scene, bool runs)
 {
     unsigned first = RUNG_COUNT;
 
     for (unsigned i = 0; i < RUNG_COUNT; i++) {
-        if (first < RUNG_COUNT && !runs) {
+        if (!may_climb(scene, i, first, runs)) {
             work_condition(scene->work, rungs[i].name, false, "Waiting", "waiting for %s",
                            rungs[first].name);
         } else if (rungs[i].holds(scene)) {

@@ -78,10 +78,11 @@ static void create_root(struct scene *scene, const char *name)
     scene_waits_for_op(scene, "create root", "the root volume is being made");
     if (!work_op_begin(scene->work, "create root"))
         return;
-    volume = json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:b}]},s:{}}", "metadata", "name", name,
-                       "namespace", scene->namespace_name, "ownerReferences", "apiVersion",
-                       kind_api_version(&kind_instance), "kind", kind_instance.name, "name",
-                       scene->name, "uid", scene->uid, "controller", 1, "spec");
+    volume = json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:b}]},s:{},s:{s:s,s:s}}", "metadata",
+                       "name", name, "namespace", scene->namespace_name, "ownerReferences",
+                       "apiVersion", kind_api_version(&kind_instance), "kind", kind_instance.name,
+                       "name", scene->name, "uid", scene->uid, "controller", 1, "spec", "status",
+                       "attachedTo", scene->name, "attachedToUID", scene->uid);
     if (pool)
         json_set_at(volume, "spec.pool", json_string(pool));
     if (size)

@@ -168,6 +168,7 @@ void machine_climb(struct scene *scene)
 {
     struct launch *launch = map_get(launches(scene->work->control), scene->uid);
     int64_t due_ms = instance_start_due_ms(scene);
+    bool is_recorded;
 
     if (scene->machine.state == MACHINE_LAUNCHING) {
         scene_waits(scene, "Launching", "the machine is being started");
@@ -181,17 +182,20 @@ void machine_climb(struct scene *scene)
     }
     scene_waits_for_op(scene, work_op(scene->work, "start", NULL) == OP_FAILED ? "start" : "open",
                        "the machine is being started");
-    if (!start_is_recorded(scene) || work_op(scene->work, "open", NULL) == OP_RUNNING ||
+    /* Ports are opened while it is being stored that the machine is to start. */
+    is_recorded = start_is_recorded(scene);
+    if (work_op(scene->work, "open", NULL) == OP_RUNNING ||
         work_op(scene->work, "start", NULL) == OP_RUNNING)
         return;
     if (launch && (launch->waiting == 0) && !launch->err.code) {
-        launch_machine(scene, launch);
+        if (is_recorded)
+            launch_machine(scene, launch);
         return;
     }
     map_remove(launches(scene->work->control), scene->uid);
     if (json_array_size(scene_list(scene, "status.networks"))) {
         open_ports(scene);
-    } else {
+    } else if (is_recorded) {
         struct launch none = { 0 };
         launch_machine(scene, &none);
     }

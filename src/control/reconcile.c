@@ -56,9 +56,7 @@ static struct verdict call_controller(struct work *work)
         add_finalizer(work->object, finalizer);
         return VERDICT_SETTLED;
     }
-    verdict = controller->reconcile(work);
-    observe_generation(controller, work->object);
-    return verdict;
+    return controller->reconcile(work);
 }
 
 static int64_t write_retry_ms(unsigned failures)
@@ -118,6 +116,9 @@ static void look_at(struct entry *entry, const struct record *record)
 
     dependencies_clear(entry);
     struct verdict verdict = call_controller(&work);
+    /* That it was seen is told with what came of it: a write for that alone delays what is next. */
+    if (!object_is_deleting(object) && (entry->running_ops == 0 || !json_equal(before, object)))
+        observe_generation(entry->controller, object);
     if (!json_equal(before, object))
         write_back(entry, object);
     if (verdict.again_ms >= 0)

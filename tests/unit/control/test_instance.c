@@ -1,5 +1,22 @@
 #include "site.h"
 
+enum { WRITES_OF_A_START_MAX = 20 };
+
+/* Each is a flush of the disk that the one who waits for a machine waits for. */
+TEST(a_start_is_decided_in_few_writes)
+{
+    int64_t before;
+
+    begin(1);
+    create_image();
+    loop_sim_advance(site.loop, 10 * STEP_MS);
+    before = site.store->ops->revision(site.store);
+    create_instance("web", simple_spec());
+    wait_for("web", "Running");
+    CHECK(site.store->ops->revision(site.store) - before <= WRITES_OF_A_START_MAX);
+    end();
+}
+
 TEST(an_instance_runs_stops_and_goes_without_a_trace)
 {
     begin(1);
