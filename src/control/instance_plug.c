@@ -130,14 +130,16 @@ static bool unplug_disk(struct scene *scene, const json_t *attached)
         plug_waits(scene, device, "", "to be detached when attached");
         return false;
     }
-    if (!machine_has_disk(scene, name) && work_op(scene->work, out, NULL) != OP_RUNNING) {
+    /* Asked also when it is not there: it may be half-made. */
+    if (!machine_has_disk(scene, name) && work_op_succeeded(scene->work, out)) {
         work_op_reset(scene->work, in);
         work_op_reset(scene->work, out);
         plug_slot_freed(scene);
         return true;
     }
     plug_waits(scene, device, out, "being detached");
-    if (scene->machine.state == MACHINE_RUNNING && work_op_begin(scene->work, out))
+    if ((scene->machine.state == MACHINE_RUNNING || !machine_has_disk(scene, name)) &&
+        work_op_begin(scene->work, out))
         compute->ops->disk_detach(compute, scene->uid, name, work_op_done(scene->work, out));
     return false;
 }

@@ -177,7 +177,8 @@ struct compute_ops {
     void (*disk_attach)(struct compute *compute, const char *uid, const struct machine_disk *disk,
                         struct done done);
     void (*disk_detach)(struct compute *compute, const char *uid, const char *disk_name,
-                        struct done done); /* done: the guest let go and the file is closed */
+                        struct done done); /* done: the guest let go and the file is closed,
+                                            * also what an attach that was cut off left */
     void (*disk_resize)(struct compute *compute, const char *uid, const char *disk_name,
                         int64_t size_bytes, struct done done); /* grows file and guest at once */
     void (*nic_attach)(struct compute *compute, const char *uid, const struct machine_nic *nic,

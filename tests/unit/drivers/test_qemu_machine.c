@@ -331,6 +331,28 @@ TEST(a_disk_is_gone_when_the_guest_let_go_and_the_files_are_closed)
     end();
 }
 
+TEST(what_a_dead_daemon_left_of_a_disk_on_its_way_in_is_closed)
+{
+    struct answer answer;
+
+    begin();
+    qemu_disk_detach(&driver.compute, uid, "data", to(&answer));
+    turn(100);
+    CHECK_EQ(answer.count, 1);
+    CHECK_STR(fake_qemu_seen(qemu), "");
+    machine->is_adopted = true;
+    qemu_disk_detach(&driver.compute, uid, "data", to(&answer));
+    turn(500);
+    CHECK_EQ(answer.count, 1);
+    CHECK_STR(answer.err.text, "");
+    CHECK_CONTAINS(fake_qemu_seen(qemu), "blockdev-del {\"node-name\":\"disk1-0\"}");
+    CHECK_CONTAINS(fake_qemu_seen(qemu), "remove-fd {\"fdset-id\":40}");
+    CHECK_CONTAINS(fake_qemu_seen(qemu), "blockdev-del {\"node-name\":\"disk8-0\"}");
+    CHECK(!strstr(fake_qemu_seen(qemu), "disk0-"));
+    CHECK(!machine->plugs);
+    end();
+}
+
 TEST(a_guest_that_is_late_is_cleaned_up_after_all_the_same)
 {
     struct answer answer;

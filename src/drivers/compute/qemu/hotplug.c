@@ -253,6 +253,40 @@ static void deletion_begun(void *arg, const struct err *err, const json_t *resul
         plug_end(plug, err);
 }
 
+static void port_wiped(struct qemu_plug *plug, const struct err *err)
+{
+    const struct qemu_machine *machine = plug->machine;
+    unsigned port = plug->id.slot + 1;
+
+    while (port < machine->port_count && is_held(machine, port))
+        port++;
+    if (err || port >= machine->port_count) {
+        plug_end(plug, err);
+        return;
+    }
+    plug->id.slot = port;
+    plug->base = disk_node_base(port);
+    chain_wipe(plug, port_wiped);
+}
+
+/* A daemon that died while a disk was on its way in leaves files open without a device, in a port
+ * that is free otherwise. */
+static void wipe_free_ports(struct qemu_machine *machine, struct qemu_call *call, const char *name)
+{
+    struct device_id id = { .kind = DEVICE_DISK };
+    struct qemu_plug *plug;
+    struct err err;
+
+    if (free_port(machine, &id.slot, &err) < 0) {
+        qemu_call_end_later(call, NULL);
+        return;
+    }
+    snprintf(id.name, sizeof id.name, "%s", name);
+    plug = plug_new(machine, call, &id);
+    plug->base = disk_node_base(id.slot);
+    chain_wipe(plug, port_wiped);
+}
+
 static void detach(struct compute *compute, const char *uid, bool is_nic, const char *name,
                    struct done done)
 {
@@ -266,6 +300,10 @@ static void detach(struct compute *compute, const char *uid, bool is_nic, const 
     if (device && device->kind == DEVICE_CDROM) {
         (void)err_set(&err, ERR_UNSUPPORTED, "a CD-ROM drive stays while the machine runs");
         machine = NULL;
+    }
+    if (machine && !device && !is_nic && machine->is_adopted) {
+        wipe_free_ports(machine, call, name);
+        return;
     }
     if (!machine || !device) {
         qemu_call_end_later(call, machine ? NULL : &err);
