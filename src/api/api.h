@@ -96,6 +96,7 @@ void api_free(struct api *api); /* running requests are cut */
 DEFINE_AUTO(struct api, api_free)
 unsigned api_port(const struct api *api); /* the TCP port listened on, 0: none */
 
-/* Issues a client certificate for CN='user', O=groups, valid for 'days': PEM texts, owned. */
-int api_issue_client(const char *tls_dir, const char *user, const char *const *groups, unsigned days,
+/* Issues a client certificate for CN='user', O=groups, valid for 'ttl_s' seconds: PEM texts,
+ * owned. ERR_BAD_REQUEST names what is too long or out of range. */
+int api_issue_client(const char *tls_dir, const char *user, const char *const *groups, int64_t ttl_s,
                      char **ret_certificate, char **ret_key, char **ret_ca, struct err *err);

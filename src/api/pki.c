@@ -93,12 +93,12 @@ static int set_serial(gnutls_x509_crt_t crt)
     return code < 0 ? code : gnutls_x509_crt_set_serial(crt, serial, sizeof serial);
 }
 
-static int set_life(gnutls_x509_crt_t crt, unsigned days)
+static int set_life(gnutls_x509_crt_t crt, int64_t seconds)
 {
     time_t now = time(NULL);
     int code = gnutls_x509_crt_set_activation_time(crt, now - PKI_BACKDATE_S);
 
-    return code < 0 ? code : gnutls_x509_crt_set_expiration_time(crt, now + (time_t)days * DAY_S);
+    return code < 0 ? code : gnutls_x509_crt_set_expiration_time(crt, now + (time_t)seconds);
 }
 
 static int set_key_id(gnutls_x509_crt_t crt)
@@ -117,7 +117,7 @@ static int set_name(gnutls_x509_crt_t crt, const char *oid, const char *text)
 
 /* Subject key, serial, life, CN; what every certificate has. */
 static int start_crt(gnutls_x509_crt_t *crt, gnutls_x509_privkey_t key, const char *common_name,
-                     unsigned days)
+                     int64_t seconds)
 {
     int code = gnutls_x509_crt_init(crt);
 
@@ -128,7 +128,7 @@ static int start_crt(gnutls_x509_crt_t *crt, gnutls_x509_privkey_t key, const ch
     if (code >= 0)
         code = set_serial(*crt);
     if (code >= 0)
-        code = set_life(*crt, days);
+        code = set_life(*crt, seconds);
     if (code >= 0)
         code = set_name(*crt, GNUTLS_OID_X520_COMMON_NAME, common_name);
     return code < 0 ? code : set_key_id(*crt);
@@ -166,7 +166,7 @@ static int make_ca(struct pki_pair *ret_ca, struct err *err)
 
     if (generate_key(&key, err) < 0)
         return -1;
-    code = start_crt(&crt, key, "virga", PKI_CA_DAYS);
+    code = start_crt(&crt, key, "virga", (int64_t)PKI_CA_DAYS * DAY_S);
     if (code >= 0)
         code = gnutls_x509_crt_set_basic_constraints(crt, 1, 0);
     if (code >= 0)
@@ -299,7 +299,7 @@ static int make_server(const struct pki_pair *ca, const char *const *names,
 
     if (generate_key(&key, err) < 0)
         return -1;
-    code = start_crt(&crt, key, "virgad", PKI_SERVER_DAYS);
+    code = start_crt(&crt, key, "virgad", (int64_t)PKI_SERVER_DAYS * DAY_S);
     for (; code >= 0 && *names; names++)
         code = add_alternative_name(crt, *names);
     if (code >= 0)
@@ -374,19 +374,26 @@ int pki_server(const char *directory, const struct pki_pair *ca, const char *con
 
 /* --- clients --- */
 
+enum { NAME_LENGTH_MAX = 64 }; /* RFC 5280: ub-common-name, ub-organization-name */
+
 int pki_client(const struct pki_pair *ca, const char *user, const char *const *groups,
-               unsigned days, struct pki_pair *ret_client, struct err *err)
+               int64_t seconds, struct pki_pair *ret_client, struct err *err)
 {
     auto_key gnutls_x509_privkey_t key = NULL;
     auto_crt gnutls_x509_crt_t crt = NULL;
     int code;
 
-    if (str_is_empty(user) || days < 1 || days > PKI_CA_DAYS)
-        return err_set(err, ERR_BAD_REQUEST, "a client certificate needs a user and 1 to %d days",
-                       PKI_CA_DAYS);
+    if (str_is_empty(user) || strlen(user) > NAME_LENGTH_MAX)
+        return err_set(err, ERR_BAD_REQUEST, "user: must have 1 to %d bytes", NAME_LENGTH_MAX);
+    for (size_t i = 0; groups && groups[i]; i++)
+        if (!groups[i][0] || strlen(groups[i]) > NAME_LENGTH_MAX)
+            return err_set(err, ERR_BAD_REQUEST, "groups[%zu]: must have 1 to %d bytes", i,
+                           NAME_LENGTH_MAX);
+    if (seconds < 1 || seconds > (int64_t)PKI_CA_DAYS * DAY_S)
+        return err_set(err, ERR_BAD_REQUEST, "ttl: must be from 1s to %dh", PKI_CA_DAYS * 24);
     if (generate_key(&key, err) < 0)
         return -1;
-    code = start_crt(&crt, key, user, days);
+    code = start_crt(&crt, key, user, seconds);
     for (; code >= 0 && groups && *groups; groups++)
         code = set_name(crt, GNUTLS_OID_X520_ORGANIZATION_NAME, *groups);
     if (code >= 0)

@@ -30,6 +30,7 @@ int pki_ca(const char *directory, struct pki_pair *ret_ca, struct err *err);
 int pki_server(const char *directory, const struct pki_pair *ca, const char *const *names,
                struct pki_pair *ret_server, bool *ret_renewed, struct err *err);
 
-/* A client certificate for CN 'user' and O 'groups' (NULL-terminated), valid for 'days'. */
+/* A client certificate for CN 'user' and O 'groups' (NULL-terminated), valid for 'seconds'.
+ * ERR_BAD_REQUEST names what is too long or out of range. */
 int pki_client(const struct pki_pair *ca, const char *user, const char *const *groups,
-               unsigned days, struct pki_pair *ret_client, struct err *err);
+               int64_t seconds, struct pki_pair *ret_client, struct err *err);

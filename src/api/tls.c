@@ -308,13 +308,13 @@ struct user *tls_client(gnutls_session_t session, const char *peer, struct err *
 }
 
 int api_issue_client(const char *tls_dir, const char *user, const char *const *groups,
-                     unsigned days, char **ret_certificate, char **ret_key, char **ret_ca,
+                     int64_t ttl_s, char **ret_certificate, char **ret_key, char **ret_ca,
                      struct err *err)
 {
     auto_pki_pair struct pki_pair ca = { 0 };
     struct pki_pair client;
 
-    if (pki_ca(tls_dir, &ca, err) < 0 || pki_client(&ca, user, groups, days, &client, err) < 0)
+    if (pki_ca(tls_dir, &ca, err) < 0 || pki_client(&ca, user, groups, ttl_s, &client, err) < 0)
         return -1;
     *ret_certificate = client.certificate;
     *ret_key = client.key;

@@ -319,6 +319,11 @@ static void arm(struct tunnel *tunnel)
     loop_io_events(tunnel->fd_io, fd_events);
 }
 
+static bool send_frames(struct tunnel *tunnel)
+{
+    return !wslay_event_want_write(tunnel->frames) || wslay_event_send(tunnel->frames) == 0;
+}
+
 /* False when the connection is beyond help. */
 static bool exchange_frames(struct tunnel *tunnel)
 {
@@ -330,9 +335,13 @@ static bool exchange_frames(struct tunnel *tunnel)
         read_watch(tunnel);
     else
         read_fd(tunnel);
-    if (tunnel->fd < 0 && !tunnel->watch)
-        begin_end(tunnel);
-    return !wslay_event_want_write(tunnel->frames) || wslay_event_send(tunnel->frames) == 0;
+    if (!send_frames(tunnel))
+        return false;
+    /* A close frame overtakes what is queued, and nothing is sent after it. */
+    if (tunnel->fd >= 0 || tunnel->watch || wslay_event_get_queued_msg_count(tunnel->frames))
+        return true;
+    begin_end(tunnel);
+    return send_frames(tunnel);
 }
 
 static void pump(struct tunnel *tunnel)

@@ -65,7 +65,7 @@ static char *default_user(struct session *session, const json_t *instance)
 }
 
 /* Where the server is goes through the environment, which keeps a token out of ps. */
-static char *proxy_command(const struct session *session, const char *name, const char *wait)
+static char *proxy_command(const struct session *session, const char *name, const char *wait_time)
 {
     char self[4096] = "virga";
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -73,9 +73,11 @@ static char *proxy_command(const struct session *session, const char *name, cons
     if (length > 0)
         self[length] = '\0';
     auto_free char *program = shell_quote(self), *instance = shell_quote(name);
-    auto_free char *space = shell_quote(session->namespace_name);
-    auto_free char *plain = str_printf("%s stdio-forward --namespace %s --wait %s %s 22", program,
-                                       space, wait, instance);
+    auto_free char *space = shell_quote(session->namespace_name), *wait = shell_quote(wait_time);
+    auto_free char *context = shell_quote(session->context ? session->context : "");
+    auto_free char *plain = str_printf("%s stdio-forward --namespace %s%s%s --wait %s %s 22", program,
+                                       space, session->context ? " --context " : "",
+                                       session->context ? context : "", wait, instance);
     return ssh_escape(plain);
 }
 
@@ -89,8 +91,11 @@ static void export_settings(const struct session *session)
         { "VIRGA_KEY", session->settings.key },       { "VIRGA_TOKEN", session->settings.token },
     };
 
+    /* What a kubeconfig holds itself lies in memory, which ssh does not pass on. */
+    if (session->kubeconfig)
+        setenv("VIRGA_KUBECONFIG", session->kubeconfig, 1);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        if (settings[i].value)
+        if (settings[i].value && !session->kubeconfig)
             setenv(settings[i].name, settings[i].value, 1);
         else
             unsetenv(settings[i].name);

@@ -27,6 +27,9 @@ bool argument_given(const struct arguments *arguments, const char *name);
 
 struct session {
     struct client_settings settings;
+    const char *kubeconfig;      /* where the settings are from, or NULL */
+    const char *context;         /* of it, or NULL: its current one */
+    char *owned[8];              /* texts that settings point to; NULL after the last */
     struct client *client;       /* NULL until session_client() */
     const char *namespace_name;  /* never NULL */
     bool out_is_terminal, err_is_terminal;
@@ -37,7 +40,8 @@ struct session {
 };
 
 /* Where the server is and what namespace is meant: from options and the environment. */
-void session_set_up(struct session *session, const struct arguments *arguments);
+int session_set_up(struct session *session, const struct arguments *arguments, struct err *err);
+void session_done(struct session *session);
 /* The client, opened at the first call; borrowed. NULL on error. */
 struct client *session_client(struct session *session, struct err *err);
 /* A failure in how the command was called. Returns -1. */
@@ -85,16 +89,22 @@ COMMAND(cmd_console);
 COMMAND(cmd_cp);
 COMMAND(cmd_create);
 COMMAND(cmd_delete);
+COMMAND(cmd_audit_log);
+COMMAND(cmd_audit_verify);
 COMMAND(cmd_describe);
+COMMAND(cmd_edit);
 COMMAND(cmd_events);
 COMMAND(cmd_exec);
 COMMAND(cmd_explain);
 COMMAND(cmd_get);
 COMMAND(cmd_help);
+COMMAND(cmd_host_ls);
+COMMAND(cmd_host_shutdown);
 COMMAND(cmd_image_build);
 COMMAND(cmd_image_import);
 COMMAND(cmd_image_ls);
 COMMAND(cmd_image_rm);
+COMMAND(cmd_kubeconfig);
 COMMAND(cmd_logs);
 COMMAND(cmd_ls);
 COMMAND(cmd_network_create);
@@ -111,6 +121,9 @@ COMMAND(cmd_ssh);
 COMMAND(cmd_start);
 COMMAND(cmd_stdio_forward);
 COMMAND(cmd_stop);
+COMMAND(cmd_token_create);
+COMMAND(cmd_token_ls);
+COMMAND(cmd_token_rm);
 COMMAND(cmd_top);
 COMMAND(cmd_version);
 COMMAND(cmd_volume_create);

@@ -5,6 +5,12 @@ const struct option_row common_options[] = {
     { "namespace", 'n', "NS", "Namespace; $VIRGA_NAMESPACE, or else \"default\"" },
     { "socket", 0, "PATH", "Unix socket of the server; $VIRGA_SOCKET" },
     { "server", 0, "URL", "Server by TLS, as https://host:7443; $VIRGA_SERVER" },
+    { "ca", 0, "FILE", "CA that the server's certificate is signed by; $VIRGA_CA" },
+    { "cert", 0, "FILE", "Client certificate; $VIRGA_CERT" },
+    { "key", 0, "FILE", "Its private key; $VIRGA_KEY" },
+    { "token-file", 0, "FILE", "File with a bearer token; or the token itself in $VIRGA_TOKEN" },
+    { "kubeconfig", 0, "FILE", "All of these from a kubeconfig; $VIRGA_KUBECONFIG" },
+    { "context", 0, "NAME", "Context of the kubeconfig; absent: its current one" },
     { "help", 'h', NULL, "Show this help" },
     { 0 },
 };
@@ -19,6 +25,30 @@ static const struct option_row get_options[] = {
 };
 static const struct option_row file_options[] = {
     { "file", 'f', "FILE", "YAML or JSON, any number of documents; \"-\" is standard input" },
+    { 0 },
+};
+static const struct option_row apply_options[] = {
+    { "file", 'f', "FILE", "YAML or JSON, any number of documents; \"-\" is standard input" },
+    { "dry-run", 0, NULL, "Only say whether it is right" },
+    { 0 },
+};
+static const struct option_row kubeconfig_options[] = {
+    { "user", 'u', "USER", "Whom the certificate names; absent: admin" },
+    { "group", 'g', "GROUP", "Group of the user; may be given again; absent and no --user: "
+                             "system:masters, which may do all" },
+    { "ttl", 0, "TIME", "How long it is valid, as 720h; absent: a year" },
+    { "address", 0, "HOST:PORT", "Where the server is; absent: where it listens" },
+    { "output", 'o', "FILE", "Write it there, readable by you only" },
+    { 0 },
+};
+static const struct option_row token_options[] = {
+    { "user", 'u', "USER", "Whom the token stands for; absent: NAME" },
+    { "group", 'g', "GROUP", "Group of the user, as system:masters; may be given again" },
+    { "ttl", 0, "TIME", "How long it is valid, as 720h; absent: until it is revoked" },
+    { 0 },
+};
+static const struct option_row audit_options[] = {
+    { "follow", 'f', NULL, "Go on as the log grows" },
     { 0 },
 };
 static const struct option_row run_options[] = {
@@ -178,13 +208,29 @@ const struct command all_commands[] = {
     { "events", NULL, NULL, 0, 0, "Show what happened", "virga events -w", events_options,
       cmd_events },
     { "apply", NULL, NULL, 0, 0, "Make objects as manifests say, or change them to it",
-      "virga apply -f web.yaml", file_options, cmd_apply },
+      "virga apply -f web.yaml", apply_options, cmd_apply },
     { "create", NULL, NULL, 0, 0, "Make the objects of manifests", "virga create -f web.yaml",
       file_options, cmd_create },
     { "delete", NULL, "[KIND NAME...]", 0, -1, "Delete objects by name or by manifest",
       "virga delete -f web.yaml", delete_options, cmd_delete },
+    { "edit", NULL, "KIND NAME", 2, 2, "Change an object in your editor ($VISUAL, $EDITOR)",
+      "virga edit instance web", NULL, cmd_edit },
     { "explain", NULL, "[KIND[.FIELD...]]", 0, 1, "Tell what kinds and fields there are",
       "virga explain instance.spec.networks", NULL, cmd_explain },
+    { "kubeconfig", NULL, NULL, 0, 0, "Print a kubeconfig with which kubectl reaches this server",
+      "virga kubeconfig -o admin.kubeconfig", kubeconfig_options, cmd_kubeconfig },
+    { "token", "create", "NAME", 1, 1, "Make a bearer token and print it",
+      "virga token create ci --group system:masters --ttl 720h", token_options, cmd_token_create },
+    { "token", "ls", NULL, 0, 0, "List bearer tokens", "virga token ls", NULL, cmd_token_ls },
+    { "token", "rm", "NAME...", 1, -1, "Revoke bearer tokens", "virga token rm ci", NULL,
+      cmd_token_rm },
+    { "audit", "log", "[HOST]", 0, 1, "Show who changed what, as JSON lines", "virga audit log -f",
+      audit_options, cmd_audit_log },
+    { "audit", "verify", "[HOST]", 0, 1, "Check that nobody has changed the audit log",
+      "virga audit verify", NULL, cmd_audit_verify },
+    { "host", "ls", NULL, 0, 0, "List hosts", "virga host ls", list_options, cmd_host_ls },
+    { "host", "shutdown", "[HOST]", 0, 1, "Stop all instances of a host in order",
+      "virga host shutdown", NULL, cmd_host_shutdown },
     { "completion", NULL, "bash", 1, 1, "Print shell completion", "source <(virga completion bash)",
       NULL, cmd_completion },
     { "version", NULL, NULL, 0, 0, "Print the client's version", "virga version", NULL,

@@ -28,8 +28,8 @@ static int run(struct session *session, const struct command *command, int argc,
         fputs(text.bytes, stdout);
         return 0;
     }
-    session_set_up(session, &arguments);
-    if (command->run(session, &arguments, &err) == 0)
+    if (session_set_up(session, &arguments, &err) == 0 &&
+        command->run(session, &arguments, &err) == 0)
         return session->exit_status;
     fflush(stdout);
     if (err.text[0]) /* else it was said already */
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
     if (argc == 2 && str_equal(argv[1], "--version"))
         argv[1] = version;
     status = dispatch(&session, argc - 1, argv + 1);
-    client_free(session.client);
+    session_done(&session);
     if (fflush(stdout) != 0 && status == 0)
         status = 1;
     return status;

@@ -185,6 +185,8 @@ static void bind_all(struct daemon *daemon)
     bind_images(daemon);
     bind_metrics(daemon);
     bind_host(daemon);
+    bind_credentials(daemon);
+    bind_audit(daemon);
 }
 
 static int open_loop(struct daemon *daemon, struct err *err)

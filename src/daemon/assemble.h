@@ -34,3 +34,5 @@ void bind_ports(struct daemon *daemon);     /* portforward */
 void bind_images(struct daemon *daemon);    /* content */
 void bind_metrics(struct daemon *daemon);   /* nodes, metrics.k8s.io, empty lists */
 void bind_host(struct daemon *daemon);      /* shutdown */
+void bind_credentials(struct daemon *daemon);
+void bind_audit(struct daemon *daemon);

@@ -274,6 +274,7 @@ void audit_write(struct audit *audit, const json_t *entry)
 struct chain {
     char previous[HEX_SIZE];
     bool began; /* a first line was read: 'previous' binds the next */
+    int64_t lines;
 };
 
 static int verify_line(struct chain *chain, const char *path, unsigned number, const char *line,
@@ -293,6 +294,7 @@ static int verify_line(struct chain *chain, const char *path, unsigned number, c
                        number);
     memcpy(chain->previous, hash, HEX_SIZE);
     chain->began = true;
+    chain->lines++;
     return 0;
 }
 
@@ -313,7 +315,9 @@ static int verify_file(struct chain *chain, const char *path, struct err *err)
     return result;
 }
 
-int audit_verify(const char *state_dir, struct err *err)
+char *audit_path(const char *state_dir) { return log_path(state_dir, 0); }
+
+int audit_verify(const char *state_dir, struct audit_summary *ret_summary, struct err *err)
 {
     auto_free char *oldest = log_path(state_dir, AUDIT_FILES_KEPT - 1);
     struct chain chain = { .began = access(oldest, F_OK) < 0 };
@@ -324,6 +328,10 @@ int audit_verify(const char *state_dir, struct err *err)
         auto_free char *path = log_path(state_dir, age);
         if (verify_file(&chain, path, err) < 0)
             return -1;
+    }
+    if (ret_summary) {
+        ret_summary->lines = chain.lines;
+        memcpy(ret_summary->hash, chain.previous, HEX_SIZE);
     }
     return 0;
 }

@@ -16,8 +16,17 @@ struct audit *audit_open(const char *state_dir, struct err *err);
 /* What cannot be written is counted: the first entry that can be tells how many were lost. */
 void audit_write(struct audit *audit, const json_t *entry);
 void audit_close(struct audit *audit); /* NULL is fine */
-/* Reads all files; ERR_CONFLICT names the file and line where the chain is broken. */
-int audit_verify(const char *state_dir, struct err *err);
+
+enum { AUDIT_HASH_LENGTH = 64 };
+
+struct audit_summary {
+    int64_t lines;
+    char hash[AUDIT_HASH_LENGTH + 1]; /* of the last line: kept elsewhere, it shows what is cut off */
+};
+/* Reads all files; ERR_CONFLICT names the file and line where the chain is broken. Blocking.
+ * 'ret_summary' may be NULL. */
+int audit_verify(const char *state_dir, struct audit_summary *ret_summary, struct err *err);
+char *audit_path(const char *state_dir); /* of the newest file. Owned */
 
 /* For tests: a log that rotates at 'size_max' bytes. */
 void audit_limit(struct audit *audit, size_t size_max);

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CLIENT_DAYS = 30, ECHO_SIZE = 64 * 1024 };
+enum { CLIENT_TTL_S = 30 * 24 * 3600, ECHO_SIZE = 64 * 1024 };
 
 struct setup {
     const char *socket, *listen, *tls, *store, *kubeconfig, *token, *audit;
@@ -359,7 +359,7 @@ static void write_foreign(const char *tls)
     auto_free char *crt = NULL, *key = NULL, *ca = NULL;
     struct err err;
 
-    if (api_issue_client(directory, "admin", masters, CLIENT_DAYS, &crt, &key, &ca, &err) < 0)
+    if (api_issue_client(directory, "admin", masters, CLIENT_TTL_S, &crt, &key, &ca, &err) < 0)
         fail(&err);
     write_text(directory, "admin.crt", crt);
     write_text(directory, "admin.key", key);
@@ -375,8 +375,8 @@ static void write_clients(const struct serve *serve)
                    *bob_ca = NULL;
     struct err err;
 
-    if (api_issue_client(tls, "admin", masters, CLIENT_DAYS, &crt, &key, &ca, &err) < 0 ||
-        api_issue_client(tls, "bob", developers, CLIENT_DAYS, &bob_crt, &bob_key, &bob_ca, &err) <
+    if (api_issue_client(tls, "admin", masters, CLIENT_TTL_S, &crt, &key, &ca, &err) < 0 ||
+        api_issue_client(tls, "bob", developers, CLIENT_TTL_S, &bob_crt, &bob_key, &bob_ca, &err) <
             0)
         fail(&err);
     write_text(tls, "admin.crt", crt);

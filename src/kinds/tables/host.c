@@ -91,11 +91,25 @@ static const struct column columns[] = {
     { 0 },
 };
 
+static const struct field audit_options[] = {
+    { .name = "verify",
+      .type = FIELD_BOOL,
+      .doc = "Check the chain of hashes instead: {\"lines\", \"hash\"} when it is whole." },
+    { .name = "follow", .type = FIELD_BOOL, .doc = "Go on as the log grows." },
+    { 0 },
+};
+
 static const struct connect connects[] = {
     { "shutdown", "POST", false,
       "Stops all instances of the host in order; virgad then goes on without them until it is "
       "started anew.",
       NULL },
+    { "credentials", "POST", false,
+      "Issues a client certificate for the user, groups and ttl of the body; for administrators "
+      "only, since it makes anybody of them.",
+      NULL },
+    { "audit", "GET", false, "The audit log as JSON lines, or whether its chain is whole.",
+      audit_options },
     { 0 },
 };
 

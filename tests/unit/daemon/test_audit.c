@@ -98,10 +98,10 @@ TEST(an_empty_log_and_a_whole_one_are_verified)
     struct err err;
 
     begin();
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
     ENTRIES("a", "b");
     ENTRIES("c");
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
     auto_buf struct buf text = read_log("audit.log");
     CHECK_EQ(count_lines(&text), 3);
     end();
@@ -133,7 +133,7 @@ TEST(a_change_of_any_byte_is_found_in_its_line)
         copy[at] ^= 1;
         overwrite(copy, text.size);
         snprintf(expected, sizeof expected, "audit.log line %u ", line_of(&text, at));
-        CHECK_FAILS(audit_verify(folder, &err), &err, ERR_CONFLICT);
+        CHECK_FAILS(audit_verify(folder, NULL, &err), &err, ERR_CONFLICT);
         CHECK_CONTAINS(err.text, expected);
     }
     end();
@@ -151,11 +151,11 @@ TEST(a_byte_that_is_removed_or_inserted_is_found)
         memcpy(copy, text.bytes, at);
         memcpy(copy + at, text.bytes + at + 1, text.size - at - 1);
         overwrite(copy, text.size - 1);
-        CHECK_FAILS(audit_verify(folder, &err), &err, ERR_CONFLICT);
+        CHECK_FAILS(audit_verify(folder, NULL, &err), &err, ERR_CONFLICT);
         copy[at] = '\0';
         memcpy(copy + at + 1, text.bytes + at, text.size - at);
         overwrite(copy, text.size + 1);
-        CHECK_FAILS(audit_verify(folder, &err), &err, ERR_CONFLICT);
+        CHECK_FAILS(audit_verify(folder, NULL, &err), &err, ERR_CONFLICT);
     }
     end();
 }
@@ -173,18 +173,18 @@ TEST(a_line_that_is_removed_or_moved_is_found)
     buf_add(&without, text.bytes, (size_t)(second - text.bytes));
     buf_add_text(&without, third);
     overwrite(without.bytes, without.size);
-    CHECK_FAILS(audit_verify(folder, &err), &err, ERR_CONFLICT);
+    CHECK_FAILS(audit_verify(folder, NULL, &err), &err, ERR_CONFLICT);
     CHECK_CONTAINS(err.text, "line 2 does not follow the line before it");
 
     buf_add_text(&headless, second);
     overwrite(headless.bytes, headless.size);
-    CHECK_FAILS(audit_verify(folder, &err), &err, ERR_CONFLICT);
+    CHECK_FAILS(audit_verify(folder, NULL, &err), &err, ERR_CONFLICT);
     CHECK_CONTAINS(err.text, "line 1 does not follow");
 
     buf_add_text(&swapped, second);
     buf_add(&swapped, text.bytes, (size_t)(second - text.bytes));
     overwrite(swapped.bytes, swapped.size);
-    CHECK_FAILS(audit_verify(folder, &err), &err, ERR_CONFLICT);
+    CHECK_FAILS(audit_verify(folder, NULL, &err), &err, ERR_CONFLICT);
     end();
 }
 
@@ -199,7 +199,7 @@ TEST(a_line_torn_anywhere_is_taken_away_and_told)
     for (size_t size = second + 1; size < text.size; size += 5) {
         overwrite(text.bytes, size);
         ENTRIES("c");
-        CHECK_OK(audit_verify(folder, &err), &err);
+        CHECK_OK(audit_verify(folder, NULL, &err), &err);
         auto_buf struct buf now = read_log("audit.log");
         CHECK_EQ(count_lines(&now), 3);
         CHECK_CONTAINS(now.bytes + second, "\"tornBytes\":");
@@ -217,7 +217,7 @@ TEST(members_that_an_entry_brings_cannot_stand_for_the_chain)
     audit_write(audit, entry);
     audit_write(audit, entry);
     audit_close(audit);
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
     end();
 }
 
@@ -242,13 +242,13 @@ TEST(a_log_that_is_full_is_rotated_and_the_chain_goes_on)
     audit_close(audit);
     CHECK(exists("audit.log") && exists("audit.log.1") && exists("audit.log.2"));
     CHECK(!exists("audit.log.3"));
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
     ENTRIES("y");
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
 
     auto_free char *middle = path_of("audit.log.1");
     CHECK_EQ(unlink(middle), 0);
-    CHECK_FAILS(audit_verify(folder, &err), &err, ERR_CONFLICT);
+    CHECK_FAILS(audit_verify(folder, NULL, &err), &err, ERR_CONFLICT);
     end();
 }
 
@@ -264,7 +264,7 @@ TEST(the_oldest_files_go_and_the_rest_is_still_verified)
     audit_close(audit);
     CHECK(exists("audit.log.15"));
     CHECK(!exists("audit.log.16"));
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
     end();
 }
 
@@ -301,9 +301,9 @@ TEST(a_crash_during_a_rotation_breaks_no_chain)
     audit_close(audit);
     for (int nth = 1; nth < AUDIT_FILES_KEPT; nth++) {
         die_rotating(nth);
-        CHECK_OK(audit_verify(folder, &err), &err);
+        CHECK_OK(audit_verify(folder, NULL, &err), &err);
         ENTRIES("after");
-        CHECK_OK(audit_verify(folder, &err), &err);
+        CHECK_OK(audit_verify(folder, NULL, &err), &err);
     }
     end();
 }
@@ -325,7 +325,7 @@ TEST(entries_that_cannot_be_written_are_counted)
     write_entry(audit, "b");
     write_entry(audit, "c");
     audit_close(audit);
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
     auto_buf struct buf text = read_log("audit.log");
     CHECK_EQ(count_lines(&text), 3);
     CHECK_CONTAINS(text.bytes, "\"name\":\"b\",\"code\":201,\"lostBefore\":3,");
@@ -353,7 +353,7 @@ TEST(a_full_disk_tears_no_line)
     CHECK_EQ(full.size, first.size);
     write_entry(audit, "d");
     audit_close(audit);
-    CHECK_OK(audit_verify(folder, &err), &err);
+    CHECK_OK(audit_verify(folder, NULL, &err), &err);
     auto_buf struct buf after = read_log("audit.log");
     CHECK_CONTAINS(after.bytes, "\"lostBefore\":2,");
     end();
@@ -369,5 +369,22 @@ TEST(a_log_that_cannot_be_opened_is_an_error)
     CHECK_EQ(mkdir(path, 0700), 0);
     CHECK(audit_open(folder, &err) == NULL);
     CHECK_CONTAINS(err.text, "audit.log");
+    end();
+}
+
+TEST(what_is_verified_is_counted_and_ends_in_the_last_hash)
+{
+    struct audit_summary none, two;
+    struct err err;
+
+    begin();
+    CHECK_OK(audit_verify(folder, &none, &err), &err);
+    CHECK_EQ(none.lines, 0);
+    ENTRIES("a", "b");
+    CHECK_OK(audit_verify(folder, &two, &err), &err);
+    CHECK_EQ(two.lines, 2);
+    auto_buf struct buf text = read_log("audit.log");
+    auto_free char *last = str_printf("\"hash\":\"%s\"}\n", two.hash);
+    CHECK(str_ends(text.bytes, last));
     end();
 }
