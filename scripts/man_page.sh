@@ -8,7 +8,7 @@ escape() { sed 's/\\/\\e/g; s/-/\\-/g; s/^\([.'"'"']\)/\\\&\1/'; }
 
 # "  image import     Make an image" -> the help of each, as it stands
 commands() {
-    "$program" --help | sed -n 's/^  \([a-z][a-z ]*[a-z]\)   *[A-Z].*/\1/p' | while read -r name; do
+    "$program" --help | sed -n 's/^  \([a-z][a-z -]*[a-z]\)   *[A-Z].*/\1/p' | while read -r name; do
         printf '.SS "virga %s"\n.nf\n' "$name"
         # shellcheck disable=SC2086 # "image import" is two words
         "$program" $name --help | sed 's/^usage: //' | escape

@@ -31,7 +31,7 @@ and by UEFI and is set up by cloud-init.
 
 Example:
   sudo images/$NAME/build $NAME.qcow2
-  virga image import $NAME --file $NAME.qcow2
+  virga image import $NAME $NAME.qcow2
 USAGE
 }
 

@@ -53,34 +53,60 @@ static void take_back(struct session *session, const struct kind *kind, const ch
         session_hint(session, "\"virga image rm %s\" removes what was begun", name);
 }
 
-static int import(struct session *session, const char *name, const char *source,
-                  const char *checksum, bool waits, struct err *err)
+struct import {
+    const char *name, *source, *checksum;
+    bool waits, resumes;
+};
+
+static int upload(struct session *session, const struct kind *kind, const struct import *import,
+                  int fd, int64_t size, struct err *err)
+{
+    if (upload_image(session, import->name, fd, size, import->resumes, err) == 0)
+        return 0;
+    if (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT)
+        session_hint(session, "\"virga image import --resume %s %s\" goes on", import->name,
+                     import->source);
+    else
+        take_back(session, kind, import->name);
+    return err_wrap(err, "upload");
+}
+
+static int run_import(struct session *session, const struct import *import, struct err *err)
 {
     const struct kind *kind = kind_find_name("images");
-    bool by_url = is_url(source);
-    auto_json json_t *object = image_object(name, by_url ? source : NULL, checksum);
+    bool by_url = is_url(import->source);
+    auto_json json_t *object =
+        image_object(import->name, by_url ? import->source : NULL, import->checksum);
     int64_t size = -1;
-    auto_close int fd = by_url ? -1 : open_source(source, &size, err);
+    auto_close int fd = by_url ? -1 : open_source(import->source, &size, err);
 
-    if ((!by_url && fd < 0) || create_object(session, kind, object, NULL, err) < 0)
+    if (!by_url && fd < 0)
         return -1;
-    if (!by_url && upload_image(session, name, fd, size, err) < 0) {
-        take_back(session, kind, name);
-        return err_wrap(err, "upload");
-    }
-    if (waits && wait_for_phase(session, kind, name, "Ready", WAIT_MS_DEFAULT, err) < 0) {
+    if (import->resumes && size < 0)
+        return usage_error(session, err, "--resume needs a file");
+    if (!import->resumes && create_object(session, kind, object, NULL, err) < 0)
+        return -1;
+    if (!by_url && upload(session, kind, import, fd, size, err) < 0)
+        return -1;
+    if (import->waits &&
+        wait_for_phase(session, kind, import->name, "Ready", WAIT_MS_DEFAULT, err) < 0) {
         if (err->code != ERR_TIMEOUT) /* else it goes on by itself */
-            take_back(session, kind, name);
+            take_back(session, kind, import->name);
         return -1;
     }
-    print_done(kind, name, waits ? "ready" : "created");
+    print_done(kind, import->name, import->waits ? "ready" : "created");
     return 0;
 }
 
 COMMAND(cmd_image_import)
 {
-    return import(session, arguments->operands[0], arguments->operands[1],
-                  argument(arguments, "checksum"), !argument_given(arguments, "no-wait"), err);
+    struct import import = { .name = arguments->operands[0],
+                             .source = arguments->operands[1],
+                             .checksum = argument(arguments, "checksum"),
+                             .waits = !argument_given(arguments, "no-wait"),
+                             .resumes = argument_given(arguments, "resume") };
+
+    return run_import(session, &import, err);
 }
 
 /* --- build --- */
@@ -158,7 +184,9 @@ COMMAND(cmd_image_build)
     auto_free char *output = str_printf("%s/image", folder);
     result = run_recipe(script, output, err);
     if (result == 0)
-        result = import(session, name ? name : recipe, output, NULL, /*waits=*/true, err);
+        result = run_import(session,
+                            &(struct import){ .name = name ? name : recipe, .source = output, .waits = true },
+                            err);
     unlink(output);
     rmdir(folder);
     return result;

@@ -1,9 +1,6 @@
-/* cli/cmd_info.c - help, completion, version, top. */
+/* cli/cmd_info.c - help, completion, version. */
 #include "cli/common.h"
 #include <stdio.h>
-#include <unistd.h>
-
-enum { TOP_INTERVAL_SECONDS = 2 };
 
 COMMAND(cmd_help)
 {
@@ -38,23 +35,4 @@ COMMAND(cmd_version)
 {
     printf("virga %s\n", VIRGA_VERSION);
     return 0;
-}
-
-COMMAND(cmd_top)
-{
-    bool all = argument_given(arguments, "all-namespaces");
-    bool is_once = argument_given(arguments, "once") || !session->out_is_terminal;
-    auto_free char *path = client_path(kind_find_name("instances"),
-                                       all ? NULL : session->namespace_name, NULL, NULL);
-
-    for (;;) {
-        if (!is_once)
-            fputs("\033[H\033[J", stdout);
-        if (print_table(session, path, /*wide=*/true, all, "no instances", err) < 0)
-            return -1;
-        fflush(stdout);
-        if (is_once)
-            return 0;
-        sleep(TOP_INTERVAL_SECONDS);
-    }
 }

@@ -63,6 +63,7 @@ struct command {
     int (*run)(struct session *session, const struct arguments *arguments, struct err *err);
     int options_end; /* after that many operands nothing is an option any more; 0: anywhere */
     bool is_hidden;  /* for programs: not in help or completion */
+    const char *completes; /* what operands are: a kind's plural, "KIND", or "=" and words; or NULL */
 };
 
 extern const struct command all_commands[];

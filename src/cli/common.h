@@ -57,5 +57,7 @@ int wait_until_gone(struct session *session, const struct kind *kind, const char
 int stream_to(struct session *session, const char *path, const char *accept, int fd,
               struct err *err);
 
-/* Sends 'fd' to an image's content, with a progress line on a terminal. 'size' -1: unknown. */
-int upload_image(struct session *session, const char *name, int fd, int64_t size, struct err *err);
+/* Sends 'fd' to an image's content, with a progress bar on a terminal, and goes on by itself when the
+ * connection breaks. 'size' -1: unknown. 'resumes': after what the server has already. */
+int upload_image(struct session *session, const char *name, int fd, int64_t size, bool resumes,
+                 struct err *err);
