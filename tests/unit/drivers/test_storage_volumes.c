@@ -342,17 +342,3 @@ TEST(a_seed_written_again_replaces_the_first)
     end();
 }
 
-TEST(the_same_texts_make_the_same_seed)
-{
-    struct disk_source source;
-    struct err err = { 0 };
-
-    begin();
-    write_seed("same", NULL);
-    CHECK_OK(rig.driver->ops->seed_source(rig.driver, one, &source, &err), &err);
-    run_shell("cp %s %s/first", source.files[0].path, rig.folder);
-    write_seed("same", NULL);
-    run_shell("cmp %s %s/first", source.files[0].path, rig.folder);
-    disk_source_done(&source);
-    end();
-}

@@ -24,7 +24,7 @@ static int archive_failed(struct archive *archive, struct err *err)
     return err_set(err, ERR_IO, "%s", why ? why : "the archive could not be written");
 }
 
-/* A fixed time, so that the same texts make the same image. */
+/* Of no time: when a seed was written is nobody's business. */
 static int add_file(struct archive *archive, const char *name, const char *text, struct err *err)
 {
     size_t size = text ? strlen(text) : 0;
