@@ -18,7 +18,8 @@ static char *instance_path(const struct session *session, const char *name, cons
 
 /* --- the guest agent --- */
 
-enum { AGENT_MS_MAX = 60 * 1000, AGENT_PAUSE_MS = 200 };
+/* A full Debian takes more than two minutes to boot when it is emulated. */
+enum { AGENT_MS_MAX = 5 * 60 * 1000, AGENT_PAUSE_MS = 200 };
 
 static int is_not_running(struct session *session, const char *name, const char *phase,
                           struct err *err)
