@@ -432,7 +432,7 @@ class Cloud:
 def is_daemons_own(path, state):
     """Files that virgad keeps for itself, and may make and remove at any time."""
     return any(path == f"{state}/{own}" or path.startswith(f"{state}/{own}/")
-               for own in ("store", "audit", "lock", "machines/qemu.json"))
+               for own in ("store", "audit", "lock", "tls", "machines/qemu.json"))
 
 
 def processes():
