@@ -108,7 +108,8 @@ struct network_ops {
     char **(*list)(struct network_driver *driver);
     char **(*list_ports)(struct network_driver *driver, const char *network_uid);
 
-    /* A TCP connection from inside the network (port-forward), connected within 'timeout_ms'. */
+    /* A TCP connection from inside the network (port-forward), connected within 'timeout_ms'.
+     * ERR_UNAVAILABLE: refused, or nobody is there. ERR_TIMEOUT: no answer at all. */
     void (*dial)(struct network_driver *driver, const char *network_uid, const struct ip_addr *to,
                  uint16_t port, int64_t timeout_ms, network_fd_fn *fn, void *arg);
 };

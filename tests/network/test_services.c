@@ -580,3 +580,22 @@ TEST(the_gateway_answers_pings_and_hides_all_else)
     guest_leave(&guest);
     end();
 }
+
+TEST(a_guest_that_is_not_there_or_does_not_listen_yet_is_unavailable)
+{
+    auto_clean(network_config_free_auto) struct network_config *config = rig_network(one);
+    struct ip_addr nobody = config->ipv4_gateway;
+    struct wait wait;
+
+    begin(/*nat=*/false);
+    nobody.octet[3] = 250;
+    (void)wait_done(&rig, &wait);
+    rig.network->ops->dial(rig.network, one, &config->ipv4_gateway, 1, 5000, wait_fd, &wait);
+    rig_wait(&rig, &wait);
+    CHECK_EQ(wait.err.code, ERR_UNAVAILABLE);
+    (void)wait_done(&rig, &wait);
+    rig.network->ops->dial(rig.network, one, &nobody, 22, 10000, wait_fd, &wait);
+    rig_wait(&rig, &wait);
+    CHECK_EQ(wait.err.code, ERR_UNAVAILABLE);
+    end();
+}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* A guest that boots is no host yet (EHOSTUNREACH), then refuses: both are worth trying again. */
 static void fail(struct task *task, int problem)
 {
     char text[IP_TEXT_SIZE];
@@ -15,6 +16,7 @@ static void fail(struct task *task, int problem)
     ip_format(&task->to, text);
     errno = problem;
     (void)err_errno(&err, "connect to %s port %u", text, task->to_port);
+    err.code = problem == ETIMEDOUT ? ERR_TIMEOUT : ERR_UNAVAILABLE;
     task_answer(task, &err);
 }
 
