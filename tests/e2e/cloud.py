@@ -265,7 +265,16 @@ class Cloud:
             if isinstance(error, Refused):
                 raise
             raise AssertionError(f"{kind} {name}: waited {seconds} s in vain for {what}; it is "
-                                 f"{json.dumps(at(last, 'status'), indent=1)}\n{self.log_tail()}") from None
+                                 f"{json.dumps(at(last, 'status'), indent=1)}\n{self.log_tail()}"
+                                 f"{self.console_tail(last)}") from None
+
+    def console_tail(self, instance):
+        """The last words of its guest."""
+        path = f"{self.state}/machines/{at(instance, 'metadata.uid')}/serial.log"
+        if not os.path.exists(path):
+            return ""
+        with open(path, errors="replace") as log:
+            return "console: " + log.read()[-2000:]
 
     def wait_phase(self, kind, name, phase, seconds=PATIENCE_S):
         return self.wait(kind, name, lambda one: at(one, "status.phase") == phase, f"phase {phase}", seconds)

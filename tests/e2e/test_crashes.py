@@ -169,6 +169,7 @@ class Crashes(CloudTest):
         step(lambda: cloud.set_spec("instance", "web", disks=disks + [{"name": "more", "volume": "more"}]))
         step(lambda: self.wait_disks("root", "data", "more"))
         step(lambda: cloud.set_spec("instance", "web", disks=disks))
+        step(lambda: self.wait_disks("root", "data"))
         step(lambda: cloud.set_spec("instance", "web", powerState="Paused"))
         step(lambda: cloud.wait_phase("instance", "web", "Paused"))
         step(lambda: cloud.set_spec("instance", "web", powerState="Stopped"))
