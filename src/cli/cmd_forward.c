@@ -32,11 +32,12 @@ static int open_port(struct session *session, const char *name, const char *netw
 
 /* --- one connection --- */
 
-/* Whether it may work in a moment: the guest boots, or its server starts. */
+/* Whether it may work in a moment: the guest boots, or its server starts. A refused connection comes
+ * as an internal error, as which the API tells every failed system call. */
 static bool is_worth_waiting(enum err_code code)
 {
     return code == ERR_UNAVAILABLE || code == ERR_TIMEOUT || code == ERR_CONFLICT ||
-           code == ERR_IO || code == ERR_EXHAUSTED;
+           code == ERR_INTERNAL || code == ERR_EXHAUSTED;
 }
 
 static int read_wait(struct session *session, const struct arguments *arguments, int64_t *ret_ms,
