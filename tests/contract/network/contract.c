@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char *const one = "11111111-1111-4111-8111-111111111111";
@@ -234,6 +235,27 @@ TEST(networks_and_ports_are_found_again_after_a_restart)
     ensure_port(one, 2);
     close(held.fd);
     RIG_OK(&rig, network_remove, one);
+    rig_close(&rig);
+}
+
+/* Thousands of clients take thousands of descriptors; some libraries know only 1,024 of them. */
+TEST(networks_are_made_and_removed_beside_thousands_of_descriptors)
+{
+    enum { TAKEN_COUNT = 1500 };
+    static int taken[TAKEN_COUNT];
+    struct rlimit limit;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    rig_open(&rig);
+    for (int i = 0; i < TAKEN_COUNT; i++)
+        CHECK((taken[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
+    ensure(one);
+    ensure_port(one, 2);
+    RIG_OK(&rig, network_remove, one);
+    for (int i = 0; i < TAKEN_COUNT; i++)
+        close(taken[i]);
     rig_close(&rig);
 }
 
