@@ -12,11 +12,11 @@
 void admit_exists(struct control *control, const struct kind *kind, const char *namespace_name,
                   const char *name, const char *field, struct causes *causes)
 {
-    auto_json json_t *found = name ? control_find(control, kind, namespace_name, name) : NULL;
+    bool is_deleting = false;
 
-    if (name && (!found || object_is_deleting(found)))
+    if (name && (!control_has(control, kind, namespace_name, name, &is_deleting) || is_deleting))
         causes_add(causes, "FieldValueNotFound", field, "Not found: there is no %s \"%s\"%s",
-                   kind->singular, name, found ? " (it is being deleted)" : "");
+                   kind->singular, name, is_deleting ? " (it is being deleted)" : "");
 }
 
 /* --- volumes --- */

@@ -137,6 +137,24 @@ json_t *control_find(struct control *control, const struct kind *kind, const cha
     return find_key(control, key);
 }
 
+bool control_has(struct control *control, const struct kind *kind, const char *namespace_name,
+                 const char *name, bool *ret_is_deleting)
+{
+    static const char mark[] = "\"deletionTimestamp\"";
+    struct store *store = control->setup.store;
+    auto_free char *key = key_of(kind, namespace_name, name);
+    auto_clean(record_unref_auto) struct record *record = store->ops->get(store, key);
+
+    *ret_is_deleting = false;
+    if (!record)
+        return false;
+    if (memmem(record->bytes, record->size, mark, sizeof mark - 1)) {
+        auto_json json_t *object = object_decode(record);
+        *ret_is_deleting = object_is_deleting(object);
+    }
+    return true;
+}
+
 json_t *work_find(struct work *work, const struct kind *kind, const char *namespace_name,
                   const char *name)
 {

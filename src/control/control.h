@@ -102,6 +102,9 @@ json_t *work_find(struct work *work, const struct kind *kind, const char *namesp
                   const char *name);
 json_t *control_find(struct control *control, const struct kind *kind, const char *namespace_name,
                      const char *name);
+/* Is it there? Decodes it only when it may be going. */
+bool control_has(struct control *control, const struct kind *kind, const char *namespace_name,
+                 const char *name, bool *ret_is_deleting);
 json_t *control_find_uid(struct control *control, const struct kind *kind, const char *uid);
 /* Calls 'fn' for every object of a kind in a namespace (NULL: all), decoded, in key order. */
 void control_each(struct control *control, const struct kind *kind, const char *namespace_name,
