@@ -52,6 +52,16 @@ daemon_stop() {
         wait "$daemon" 2>/dev/null
     fi
     daemon=
+    clear_networks
+}
+
+# What outlives a daemon: a network that thousands of instances still name is not removed.
+clear_networks() {
+    local folder
+    for folder in "$home"/run/networks/*/; do
+        [ ! -f "$folder/dnsmasq.pid" ] || kill "$(cat "$folder/dnsmasq.pid")" 2>/dev/null
+        umount "$folder/netns" 2>/dev/null
+    done
 }
 
 remove_everything() {
