@@ -62,7 +62,7 @@ struct machine_config {
     bool start_paused;
     char *machine_type;    /* "pc-q35-7.2"; NULL: the driver chooses and reports it */
     /* Upper limits for the machine's cgroup. */
-    unsigned cpu_limit_milli;      /* thousandths of a processor; 0: cpus * 1000 */
+    unsigned cpu_limit_milli;      /* thousandths of a processor; 0: cpus and one for QEMU */
 };
 void machine_config_free(struct machine_config *config); /* deep; NULL is fine */
 DEFINE_AUTO(struct machine_config, machine_config_free)

@@ -24,6 +24,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What QEMU may use beside the guest's processors: its main loop, disks and the screen. Without it a
+ * busy guest is held up for the work that is done for it, as every guest is while it boots. */
+enum { QEMU_CPU_MILLI = 1000 };
+
 struct launch {
     struct qemu_driver *driver; /* for finish only */
     char *uid;
@@ -177,7 +181,8 @@ static int make_groups(const struct launch *launch, struct err *err)
 {
     const struct machine_config *config = launch->trace.config;
     const struct cgroup_limits limits = {
-        .cpu_milli = config->cpu_limit_milli ? config->cpu_limit_milli : config->cpus * 1000,
+        .cpu_milli = config->cpu_limit_milli ? config->cpu_limit_milli
+                                             : config->cpus * 1000 + QEMU_CPU_MILLI,
         .memory_bytes = config->memory_bytes + command_line_overhead_bytes(launch->trace.kvm),
     };
 
