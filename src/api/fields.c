@@ -389,7 +389,8 @@ bool fields_are_valid(const json_t *tree)
     if (!json_is_object(tree))
         return false;
     json_object_foreach ((json_t *)tree, key, child) {
-        bool is_step = strlen(key) > 2 && key[1] == ':' && strchr("fkvi", key[0]);
+        /* A member may have the empty name. */
+        bool is_step = key[0] && key[1] == ':' && strchr("fkvi", key[0]) && (key[2] || key[0] == 'f');
 
         if ((!is_dot(key) && !is_step) || !fields_are_valid(child))
             return false;

@@ -16,13 +16,41 @@ static bool is_of_yaml_1_1(const char *text)
     return *text >= '0' && *text <= '9' && strpbrk(text, ":-_") != NULL;
 }
 
+/* The code point that the 'size' bytes of UTF-8 at 'at' are; below U+10000. */
+static unsigned code_point(const char *at, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)at;
+
+    return size == 1   ? bytes[0]
+           : size == 2 ? (bytes[0] & 31u) << 6 | (bytes[1] & 63u)
+                       : (bytes[0] & 15u) << 12 | (bytes[1] & 63u) << 6 | (bytes[2] & 63u);
+}
+
+/* Control characters, line breaks beyond ASCII's and byte order marks: YAML folds them or
+ * refuses them where JSON takes them as they are. */
+static bool needs_escape(unsigned code)
+{
+    return (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029 || code == 0xfeff ||
+           code == 0xfffe || code == 0xffff;
+}
+
+static bool has_escapes(const char *text, size_t length)
+{
+    size_t size;
+
+    for (size_t i = 0; i < length && (size = str_utf8_size(text + i, length - i)); i += size)
+        if (size < 4 && needs_escape(code_point(text + i, size)))
+            return true;
+    return false;
+}
+
 /* Whether the text means itself without quotes. Strict: what is not surely safe is quoted. */
 static bool is_safe_plain(const char *text, size_t length)
 {
     const char *why;
     bool is_text;
 
-    if (strlen(text) != length || !*text || is_of_yaml_1_1(text) || strchr("-?:,[]{}#&*!|>'\"%@` ", *text) ||
+    if (strlen(text) != length || has_escapes(text, length) || !*text || is_of_yaml_1_1(text) || strchr("-?:,[]{}#&*!|>'\"%@` ", *text) ||
         text[length - 1] == ' ' || text[length - 1] == ':')
         return false;
     for (const char *at = text; *at; at++)
@@ -36,13 +64,26 @@ static bool is_safe_plain(const char *text, size_t length)
     return is_text;
 }
 
-/* JSON's text is YAML's double-quoted scalar. */
+/* JSON's text is YAML's double-quoted scalar, but for a few characters. */
+static void write_quoted(const json_t *value, struct buf *to)
+{
+    auto_buf struct buf text = { 0 };
+    size_t size;
+
+    json_write(value, &text);
+    for (size_t i = 0; i < text.size && (size = str_utf8_size(text.bytes + i, text.size - i)); i += size)
+        if (size < 4 && needs_escape(code_point(text.bytes + i, size)))
+            buf_printf(to, "\\u%04x", code_point(text.bytes + i, size));
+        else
+            buf_add(to, text.bytes + i, size);
+}
+
 static void write_scalar(const json_t *value, struct buf *to)
 {
     if (json_is_string(value) && is_safe_plain(json_string_value(value), json_string_length(value)))
         buf_add_text(to, json_string_value(value));
     else
-        json_write(value, to);
+        write_quoted(value, to);
 }
 
 static void write_key(const char *key, struct buf *to)
