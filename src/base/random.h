@@ -10,5 +10,8 @@ void random_uuid(char to[UUID_TEXT_SIZE]);          /* RFC 9562 version 4, lower
 void random_suffix(char *to, size_t length);
 
 struct random_seeded { uint64_t state; };
+/* For simulations, whose runs must repeat: from now on the three functions above draw from 'random'
+ * (borrowed; NULL: from the kernel again). One thread only. */
+void random_simulate(struct random_seeded *random);
 uint64_t random_next(struct random_seeded *random); /* splitmix64 */
 uint64_t random_below(struct random_seeded *random, uint64_t limit);

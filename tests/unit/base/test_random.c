@@ -69,3 +69,21 @@ TEST(kernel_bytes_fill_exactly_what_is_asked)
     CHECK_EQ(bytes[599], 0);
     random_bytes(bytes, 0);
 }
+
+TEST(simulated_randomness_repeats_from_its_seed_until_it_ends)
+{
+    struct random_seeded random = { 7 };
+    char first[UUID_TEXT_SIZE], again[UUID_TEXT_SIZE], other[UUID_TEXT_SIZE];
+
+    random_simulate(&random);
+    random_uuid(first);
+    random_uuid(other);
+    CHECK(strcmp(first, other) != 0);
+    random.state = 7;
+    random_uuid(again);
+    CHECK_STR(again, first);
+    random.state = 7;
+    random_simulate(NULL);
+    random_uuid(other);
+    CHECK(strcmp(first, other) != 0);
+}
