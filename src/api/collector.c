@@ -67,9 +67,17 @@ static void retry_due(void *arg)
 /* --- writes --- */
 
 struct errand {
-    struct collector *collector; /* NULL: the server has stopped */
+    struct collector *collector;
     char *key;
 };
+
+static void errand_free(void *arg)
+{
+    struct errand *errand = arg;
+
+    free(errand->key);
+    free(errand);
+}
 
 /* Not found and conflict are fine: somebody else changed it, and the change is looked at. */
 static void errand_done(void *arg, const struct write *write, const struct failure *failure,
@@ -86,8 +94,7 @@ static void errand_done(void *arg, const struct write *write, const struct failu
         if (!collector->retry)
             collector->retry = loop_timer(collector->api->loop, RETRY_MS, retry_due, collector);
     }
-    free(errand->key);
-    free(errand);
+    errand_free(errand);
     run_soon(collector);
 }
 
@@ -110,6 +117,7 @@ static struct write *write_for(struct collector *collector, const char *key)
     *errand = (struct errand){ collector, str_dup(key) };
     write->is_system = true;
     write->done = errand_done;
+    write->drop = errand_free;
     write->arg = errand;
     return write;
 }

@@ -171,13 +171,21 @@ static void unlink_write(struct write *write)
         map_remove(write->api->writes_by_key, write->key);
 }
 
+/* Ends without done(). */
+static void drop(struct write *write)
+{
+    if (write->drop)
+        write->drop(write->arg);
+    write_cancel(write);
+}
+
 static void cancel_waiting(struct write *write)
 {
     while (write->first_waiting) {
         struct write *waiting = write->first_waiting;
 
         write->first_waiting = waiting->next_waiting;
-        write_cancel(waiting);
+        drop(waiting);
     }
 }
 
@@ -258,7 +266,7 @@ static void stored(void *arg, const struct err *err, const struct record *record
     auto_failure struct failure failure = { 0 };
 
     if (!write->api) {
-        write_cancel(write);
+        drop(write);
         return;
     }
     unlink_write(write);

@@ -51,6 +51,7 @@ struct write {
     struct request *request;        /* gets warnings; may be NULL */
     write_make_fn *make;
     write_done_fn *done;
+    void (*drop)(void *arg); /* frees 'arg' when the server stops before done(); NULL: nothing to do */
     void *arg;
 
     /* during the write */
