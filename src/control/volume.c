@@ -45,7 +45,11 @@ static bool is_ready(const json_t *object)
     return str_equal(json_text_at(object, "status.phase", NULL), "Ready");
 }
 
-/* Finds what the volume needs; false with a verdict when something is not there yet. */
+/* The file was seen: status.size is written after that. */
+static bool is_made(const struct work *work) { return json_at(work->object, "status.size") != NULL; }
+
+/* Finds what the volume needs; false with a verdict when something is not there yet. Once made it
+ * needs its pool, but neither image nor source, and a pool that is just being measured will do. */
 static bool find_ground(struct work *work, struct ground *ret_ground, struct verdict *ret_verdict)
 {
     const char *pool = view_text(&kind_volume, work->object, "spec.pool");
@@ -53,6 +57,8 @@ static bool find_ground(struct work *work, struct ground *ret_ground, struct ver
     const char *source = view_text(&kind_volume, work->object, "spec.source.volume");
 
     ret_ground->pool = work_find(work, &kind_storage_pool, NULL, pool);
+    if (is_made(work) && ret_ground->pool)
+        return true;
     if (!is_ready(ret_ground->pool)) {
         *ret_verdict = waiting(work, "WaitingForPool", "waiting for storage pool", pool);
         return false;
@@ -228,6 +234,14 @@ static void keep_measured(struct work *work, const struct ground *ground)
     begin_read(work, ground);
 }
 
+/* One that succeeded and changed nothing is not tried again at once. */
+static bool growth_is_due(struct work *work)
+{
+    int64_t *grown_ms = work_result(work, "grown at");
+
+    return !grown_ms || control_wall_ms(work->control) >= *grown_ms + LOOK_AGAIN_MS;
+}
+
 static struct verdict settle(struct work *work, const struct ground *ground,
                              const struct volume_info *info)
 {
@@ -238,13 +252,16 @@ static struct verdict settle(struct work *work, const struct ground *ground,
     /* What was read before the growth ended is old. */
     if (work_op_succeeded(work, "grow")) {
         work_op_reset(work, "grow");
+        work_result_keep(work, "grown at", control_wall_ms(work->control));
         work_result_forget(work, "read");
         begin_read(work, ground);
         return VERDICT_SETTLED;
     }
     show_info(work, info);
-    if (wanted > info->size_bytes)
+    if (wanted > info->size_bytes && growth_is_due(work))
         return grow(work, ground, wanted);
+    if (wanted > info->size_bytes)
+        return VERDICT_AGAIN(LOOK_AGAIN_MS);
     work_phase(work, "Ready", NULL);
     work_condition(work, "Ready", true, "Created", "it can be attached");
     if (condition_get(work->object, "Resized"))
@@ -253,25 +270,44 @@ static struct verdict settle(struct work *work, const struct ground *ground,
     return VERDICT_AGAIN(MEASURE_MS);
 }
 
+/* What was in it is lost; an empty one in its place would hide that. Looks whether it comes back. */
+static struct verdict show_gone(struct work *work, const struct ground *ground)
+{
+    work_phase(work, "Failed", "its file is gone from the pool");
+    work_condition(work, "Ready", false, "FileGone", "its file is gone from the pool");
+    keep_measured(work, ground);
+    return VERDICT_AGAIN(MEASURE_MS);
+}
+
+static struct verdict find_out(struct work *work, const struct ground *ground)
+{
+    struct err err;
+
+    if (work_op(work, "read", &err) == OP_FAILED) {
+        work_phase(work, is_made(work) ? "Failed" : "Pending", err.text);
+        work_condition(work, "Ready", false, "NotReadable", "%s", err.text);
+    }
+    begin_read(work, ground);
+    return VERDICT_SETTLED;
+}
+
 static struct verdict reconcile(struct work *work)
 {
     auto_ground struct ground ground = { 0 };
     const struct volume_info *info = work_result(work, "read");
     struct verdict verdict;
 
-    /* A finished volume does not need its image any more to be described. */
-    if (!find_ground(work, &ground, &verdict) && !is_ready(work->object))
-        return verdict;
-    if (!ground.pool)
+    if (!find_ground(work, &ground, &verdict))
         return verdict;
     if (info && info->exists)
         return settle(work, &ground, info);
-    if (info && !info->exists && !work_op_succeeded(work, "create"))
+    if (info && is_made(work))
+        return show_gone(work, &ground);
+    if (info && !work_op_succeeded(work, "create"))
         return create(work, &ground);
     if (info)
         work_result_forget(work, "read");
-    begin_read(work, &ground);
-    return VERDICT_SETTLED;
+    return find_out(work, &ground);
 }
 
 /* Detached, or held by an instance that is gone. */
