@@ -156,6 +156,19 @@ static void refuse_if_used(struct control *control, const struct kind *user, con
     free(use.user);
 }
 
+/* What is to outlive the instance must not have it as its owner any more: deleted in the foreground
+ * it would take everything along before its controller could act. */
+static void admit_instance_deletion(struct control *control, const json_t *old, struct causes *causes)
+{
+    const char *name = view_text(&kind_instance, old, "status.rootVolume");
+    auto_json json_t *root = name ? control_find(control, &kind_volume, object_namespace(old), name) : NULL;
+
+    if (str_equal(view_text(&kind_instance, old, "spec.rootDisk.deletePolicy"), "Retain") &&
+        list_names(json_at(root, "metadata.ownerReferences"), "uid", object_uid(old)))
+        causes_add(causes, "InUse", "spec.rootDisk.deletePolicy",
+                   "volume \"%s\" is just being made to outlive it; try again", name);
+}
+
 static void admit_deletion(struct control *control, const struct kind *kind, const json_t *old,
                            struct causes *causes)
 {
@@ -172,6 +185,8 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
     } else if (kind == &kind_network) {
         refuse_if_used(control, &kind_instance, namespace_name,
                        TEXTS("spec.networks[].network", "status.networks[].network"), old, causes);
+    } else if (kind == &kind_instance) {
+        admit_instance_deletion(control, old, causes);
     } else if (kind == &kind_volume) {
         refuse_if_used(control, &kind_instance, namespace_name,
                        TEXTS("status.rootVolume", "spec.disks[].volume", "status.disks[].volume"), old, causes);

@@ -320,6 +320,7 @@ static struct verdict reconcile(struct work *work)
     auto_scene struct scene scene;
 
     scene_begin(&scene, work);
+    root_volume_tie(&scene);
     return reconcile_scene(&scene);
 }
 

@@ -68,6 +68,8 @@ char *root_volume_name(const struct scene *scene);
 bool volume_is_usable(const struct scene *scene, const char *name); /* claimed, and as it shall be */
 /* Gives up the claims on all volumes (or on those the spec no longer names); true when done. */
 bool volumes_unclaim(struct scene *scene, bool all);
+/* Has the root volume belong to the instance as rootDisk.deletePolicy says now. */
+void root_volume_tie(struct scene *scene);
 bool root_volume_dispose(struct scene *scene); /* as rootDisk.deletePolicy says; true when done */
 
 /* --- ports --- */

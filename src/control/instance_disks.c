@@ -22,7 +22,11 @@ static const char *holder_of(const json_t *volume)
     return uid && uid[0] ? uid : NULL;
 }
 
-static bool is_owned(const struct scene *scene, const json_t *volume)
+/* A root volume says in an annotation whose it is. It has its instance as an owner as well while it
+ * is to go with it: garbage collection deletes what has an owner, also before its owner. */
+static const char root_of[] = "virga.dev/root-of";
+
+static bool has_owner(const struct scene *scene, const json_t *volume)
 {
     const json_t *owners = json_at(volume, "metadata.ownerReferences");
 
@@ -30,6 +34,19 @@ static bool is_owned(const struct scene *scene, const json_t *volume)
         if (str_equal(json_text_at(json_array_get(owners, i), "uid", NULL), scene->uid))
             return true;
     return false;
+}
+
+static bool is_owned(const struct scene *scene, const json_t *volume)
+{
+    const json_t *annotations = json_at(volume, "metadata.annotations");
+
+    return has_owner(scene, volume) ||
+           str_equal(json_string_value(json_object_get(annotations, root_of)), scene->uid);
+}
+
+static bool is_retained(const struct scene *scene)
+{
+    return str_equal(scene_text(scene, "spec.rootDisk.deletePolicy"), "Retain");
 }
 
 static bool is_usable(const struct scene *scene, const json_t *volume)
@@ -69,6 +86,27 @@ bool volumes_hold(const struct scene *scene)
 
 /* --- the root volume --- */
 
+static void add_owner(struct scene *scene, json_t *volume)
+{
+    if (!json_is_array(json_at(volume, "metadata.ownerReferences")))
+        json_set_at(volume, "metadata.ownerReferences", json_array());
+    json_array_append_new(json_at(volume, "metadata.ownerReferences"),
+                          json_pack("{s:s,s:s,s:s,s:s,s:b}", "apiVersion", kind_api_version(&kind_instance),
+                                    "kind", kind_instance.name, "name", scene->name, "uid", scene->uid,
+                                    "controller", 1));
+}
+
+static void remove_owner(struct scene *scene, json_t *volume)
+{
+    json_t *owners = json_at(volume, "metadata.ownerReferences");
+
+    for (size_t i = json_array_size(owners); i-- > 0;)
+        if (str_equal(json_text_at(json_array_get(owners, i), "uid", NULL), scene->uid))
+            json_array_remove(owners, i);
+    if (json_array_size(owners) == 0)
+        json_remove_at(volume, "metadata.ownerReferences");
+}
+
 static void create_root(struct scene *scene, const char *name)
 {
     const json_t *size = json_at(scene->object, "spec.rootDisk.size");
@@ -78,11 +116,11 @@ static void create_root(struct scene *scene, const char *name)
     scene_waits_for_op(scene, "create root", "the root volume is being made");
     if (!work_op_begin(scene->work, "create root"))
         return;
-    volume = json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:b}]},s:{},s:{s:s,s:s}}", "metadata",
-                       "name", name, "namespace", scene->namespace_name, "ownerReferences",
-                       "apiVersion", kind_api_version(&kind_instance), "kind", kind_instance.name,
-                       "name", scene->name, "uid", scene->uid, "controller", 1, "spec", "status",
+    volume = json_pack("{s:{s:s,s:s,s:{s:s}},s:{},s:{s:s,s:s}}", "metadata", "name", name, "namespace",
+                       scene->namespace_name, "annotations", root_of, scene->uid, "spec", "status",
                        "attachedTo", scene->name, "attachedToUID", scene->uid);
+    if (!is_retained(scene))
+        add_owner(scene, volume);
     if (pool)
         json_set_at(volume, "spec.pool", json_string(pool));
     if (size)
@@ -242,16 +280,38 @@ bool volumes_unclaim(struct scene *scene, bool all)
     return held.count == 0;
 }
 
-static json_t *disowned(struct scene *scene, const json_t *volume)
+static json_t *retied(struct scene *scene, const json_t *volume)
 {
     json_t *copy = json_deep_copy(volume);
-    json_t *owners = json_at(copy, "metadata.ownerReferences");
 
-    for (size_t i = json_array_size(owners); i-- > 0;)
-        if (str_equal(json_text_at(json_array_get(owners, i), "uid", NULL), scene->uid))
-            json_array_remove(owners, i);
-    if (json_array_size(owners) == 0)
-        json_remove_at(copy, "metadata.ownerReferences");
+    if (!json_is_object(json_at(copy, "metadata.annotations")))
+        json_set_at(copy, "metadata.annotations", json_object());
+    json_object_set_new(json_at(copy, "metadata.annotations"), root_of, json_string(scene->uid));
+    if (is_retained(scene))
+        remove_owner(scene, copy);
+    else
+        add_owner(scene, copy);
+    return copy;
+}
+
+void root_volume_tie(struct scene *scene)
+{
+    auto_free char *name = root_volume_name(scene);
+    const json_t *root = json_object_get(scene->volumes, name);
+
+    if (root && is_owned(scene, root) && !object_is_deleting(root) &&
+        has_owner(scene, root) == is_retained(scene))
+        update(scene, "tie root", root, retied);
+}
+
+static json_t *disowned(struct scene *scene, const json_t *volume)
+{
+    json_t *copy = json_deep_copy(volume), *annotations = json_at(copy, "metadata.annotations");
+
+    remove_owner(scene, copy);
+    json_object_del(annotations, root_of);
+    if (annotations && json_object_size(annotations) == 0)
+        json_remove_at(copy, "metadata.annotations");
     return copy;
 }
 
@@ -264,9 +324,12 @@ bool root_volume_dispose(struct scene *scene)
     /* A creation on its way must not come after the end. */
     if (work_op(scene->work, "create root", NULL) == OP_RUNNING)
         return false;
+    /* Deleted so that dependents stay: garbage collection takes the owner from them first. */
+    if (object_has_finalizer(scene->object, "orphan"))
+        return false;
     if (!root || !is_owned(scene, root))
         return true;
-    if (str_equal(scene_text(scene, "spec.rootDisk.deletePolicy"), "Retain")) {
+    if (is_retained(scene) || !has_owner(scene, root)) {
         update(scene, "retain root", root, disowned);
         return false;
     }
