@@ -1,6 +1,7 @@
 /* control/control.c - putting the framework together, and what controllers call. */
 #include "control/control.h"
 #include "control/internal.h"
+#include "control/strangers.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/object.h"
@@ -71,7 +72,7 @@ struct control *control_new(const struct control_setup *setup, struct err *err)
         control_free(control);
         return NULL;
     }
-    sweep_run(control);
+    strangers_find(control);
     return control;
 }
 

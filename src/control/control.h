@@ -42,8 +42,8 @@ struct control_setup {
     int64_t usage_interval_ms;   /* how often status.usage is refreshed; 0: 10 s */
 };
 
-/* Makes the default objects (namespace default, pool default, network default, the Host), sweeps
- * what drivers have and the store does not, and starts all controllers. */
+/* Makes the default objects (namespace default, pool default, network default, the Host),
+ * starts all controllers, and notes for the Host what drivers have and no object knows. */
 struct control *control_new(const struct control_setup *setup, struct err *err);
 void control_free(struct control *control); /* machines and networks run on */
 DEFINE_AUTO(struct control, control_free)

@@ -3,6 +3,7 @@
 #include "control/host_use.h"
 #include "control/placement.h"
 #include "control/results.h"
+#include "control/strangers.h"
 #include "base/quantity.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
@@ -111,6 +112,7 @@ static struct verdict reconcile(struct work *work)
     show_versions(work, facts);
     show_store(work);
     show_backup(work);
+    strangers_show(work);
     show_resources(work->object, "capacity", capacity.cpus, capacity.memory_bytes);
     show_resources(work->object, "allocatable", allocatable.cpus, allocatable.memory_bytes);
     show_resources(work->object, "allocated", (double)promised.cpus, promised.memory_bytes);

@@ -88,9 +88,8 @@ void write_remove(struct control *control, const char *key, const json_t *object
 void write_cut_off(struct control *control);
 char *key_of(const struct kind *kind, const char *namespace_name, const char *name);
 
-/* --- defaults.c, sweep.c --- */
+/* --- defaults.c --- */
 void defaults_make(struct control *control);
-void sweep_run(struct control *control);
 
 /* What a controller keeps beside the store, by name; freed with the control. */
 void *control_extension(struct control *control, const char *name); /* NULL: not set */

@@ -84,5 +84,9 @@ void daemon_maybe_crashes(struct sim *sim)
     daemon_crashes(sim);
     if (sim_chance(sim, 30))
         host_restarts(sim);
+    if (sim->plan.restores && sim->backup && sim->wishes_made > sim->plan.wish_count / 2)
+        store_is_put_back(sim);
+    else if (sim->plan.restores && !sim->is_restored && !sim->backup)
+        store_is_copied(sim);
     daemon_opens(sim);
 }

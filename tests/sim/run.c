@@ -38,6 +38,7 @@ static void draw_plan(struct sim *sim)
         .misfortune_gap_ms = ONE_OF(sim, 0, 2000, 30000),
         .boot_ms = ONE_OF(sim, 0, 2000, 100000000),
         .is_emptied = sim_chance(sim, 4),
+        .restores = sim_chance(sim, 6),
     };
 }
 
@@ -91,6 +92,7 @@ static void end(struct sim *sim)
     loop_source_free(sim->wish_timer);
     loop_source_free(sim->misfortune_timer);
     watchdog_end(sim);
+    json_decref(sim->backup);
     compute_fake_world_free(sim->machines);
     network_fake_free(sim->networks);
     storage_fake_free(sim->disks);
@@ -197,6 +199,13 @@ void sim_run(struct sim *sim)
     sim_trace(sim, "from now on all is calm");
     sim->is_calm = true;
     misfortune_ends(sim);
+    if (sim->is_restored) {
+        settle(sim, settled_strangers);
+        strangers_shall_go(sim);
+        settle(sim, strangers_remain);
+        end(sim);
+        return;
+    }
     settle(sim, settled_problem);
     if (sim->seed % 16 == 0)
         stay_idle(sim);

@@ -423,3 +423,20 @@ char *settled_remains(struct sim *sim)
         return str_dup("a machine is left");
     return disks[0] || networks[0] ? str_printf("left: %s%s", networks, disks) : NULL;
 }
+
+/* What no object knows stays, and the Host names it. */
+char *settled_strangers(struct sim *sim)
+{
+    const struct thing *host = thing_named(sim, &kind_host, "", HOST_NAME);
+    const json_t *told = condition_get(host->object, "AllKnown");
+    const char *message = json_text_at(told, "message", ""), *uid;
+
+    watchdog_look(sim);
+    for (size_t at = 0; map_next(sim->machines->machines, &at, &uid, NULL);)
+        if (!thing_here(sim, uid) && !strstr(message, uid))
+            return str_printf("machine %s is unknown and not told of", uid);
+    for (size_t at = 0; map_next(sim->networks->networks, &at, &uid, NULL);)
+        if (!thing_here(sim, uid) && !strstr(message, uid))
+            return str_printf("network %s is unknown and not told of", uid);
+    return NULL;
+}

@@ -1,5 +1,6 @@
 /* tests/sim/sim.h - the whole control plane in a simulated world, each run told by one seed.
  *
+ *   restore.c      an older copy of the store is put back: nobody's machine may die of it
  *   wishes.c       what users ask for, at random but valid, written as the API writes it (desk.c)
  *   misfortune.c   what happens to guests, disks, networks and the host
  *   daemon.c       the daemon, which dies between any two events and comes back
@@ -86,6 +87,8 @@ struct sim {
     /* users and bad luck */
     struct loop_source *wish_timer, *misfortune_timer;
     unsigned wishes_made, crashes;
+    json_t *backup; /* of the store, or NULL */
+    bool is_restored;
     bool is_calm; /* neither wishes nor misfortune any more */
     struct ask *asks; /* on their way */
 
@@ -113,6 +116,12 @@ void daemon_opens(struct sim *sim);
 void daemon_crashes(struct sim *sim);
 void daemon_maybe_crashes(struct sim *sim);
 
+/* --- restore.c --- */
+void store_is_copied(struct sim *sim);
+void store_is_put_back(struct sim *sim); /* while no daemon runs */
+void strangers_shall_go(struct sim *sim); /* a user asks for it */
+char *strangers_remain(struct sim *sim);  /* those still there, or NULL; owned */
+
 /* --- desk.c: a user's requests, as the API carries them out --- */
 void desk_open(struct sim *sim);
 void desk_close(struct sim *sim);
@@ -136,8 +145,11 @@ struct storage_driver *spy_storage_new(struct sim *sim, const struct storage_set
 /* --- watchdog.c --- */
 void watchdog_begin(struct sim *sim); /* on a new or restored store */
 void watchdog_end(struct sim *sim);
+void watchdog_forgets(struct sim *sim); /* the store goes, and what was known of it */
 void watchdog_look(struct sim *sim);  /* after each step */
 void watchdog_crashed(struct sim *sim);
+/* Has a user asked that this, which no object knows, be removed? */
+bool stranger_may_go(struct sim *sim, const char *uid);
 /* The object with this uid when it is there; else NULL. */
 struct thing *thing_here(struct sim *sim, const char *uid);
 struct thing *thing_named(struct sim *sim, const struct kind *kind, const char *namespace_name,
@@ -150,4 +162,5 @@ bool machine_has_nic(struct sim *sim, const char *uid, const char *nic);
 /* --- settled.c --- */
 /* What is not as it shall be, or NULL. Owned. */
 char *settled_problem(struct sim *sim);
+char *settled_strangers(struct sim *sim); /* after a restore: what is unknown is told */
 char *settled_remains(struct sim *sim); /* after everything was deleted */

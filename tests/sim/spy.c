@@ -65,6 +65,7 @@ void spy_expects_unwanted(struct sim *sim, const char *call, const char *uid)
 {
     struct thing *thing = thing_here(sim, uid);
 
-    if (thing && !thing_is_deleting(thing))
-        sim_fail(sim, "%s for %s, which is wanted", call, thing->key);
+    if (thing ? !thing_is_deleting(thing) : !stranger_may_go(sim, uid))
+        sim_fail(sim, "%s for %s, which is %s", call, thing ? thing->key : uid,
+                 thing ? "wanted" : "a stranger");
 }

@@ -19,7 +19,8 @@ void spy_tell(struct sim *sim, const char *format, ...) __attribute__((format(pr
 
 /* Fails the run unless the object with 'uid' is there and is not being deleted. */
 struct thing *spy_expects_wanted(struct sim *sim, const char *call, const char *uid);
-/* Fails the run when the object with 'uid' is there and is wanted. */
+/* Fails the run when the object with 'uid' is there and is wanted, or when nobody knows it and no
+ * user asked for its removal. */
 void spy_expects_unwanted(struct sim *sim, const char *call, const char *uid);
 
 /* The machine that has it open made this file larger. */

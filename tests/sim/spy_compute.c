@@ -33,7 +33,9 @@ static bool may_end(struct sim *sim, const char *uid)
     const struct thing *thing = thing_here(sim, uid);
     const struct fake_machine *machine = fake_machine_find(sim->machines, uid);
 
-    return !thing || thing_is_deleting(thing) || !machine || !machine->has_process ||
+    if (!thing)
+        return stranger_may_go(sim, uid);
+    return thing_is_deleting(thing) || !machine || !machine->has_process ||
            machine->status.state == MACHINE_CRASHED ||
            str_equal(thing_text(thing, "spec.powerState"), "Stopped") ||
            differs(thing, "restartAt") || condition_holds(thing, "Restarting") ||
@@ -162,6 +164,8 @@ static void release(struct compute *compute, const char *uid, struct done done)
 {
     struct sim *sim = sim_of(compute);
 
+    if (!thing_here(sim, uid) && !stranger_may_go(sim, uid))
+        sim_fail(sim, "release of %s, a stranger", uid);
     inner_of(compute)->ops->release(inner_of(compute), uid,
                                     spy_answer(sim, done, true, "release %s", label(sim, uid)));
 }

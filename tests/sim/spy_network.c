@@ -91,7 +91,10 @@ static void port_remove(struct network_driver *driver, const char *network_uid, 
                         struct done done)
 {
     struct sim *sim = sim_of(driver);
+    auto_free char *uid = instance_of(id);
 
+    if (!thing_here(sim, uid) && !stranger_may_go(sim, id))
+        sim_fail(sim, "port_remove of %s, a stranger", id);
     expect_unused(sim, "port_remove", id);
     inner_of(driver)->ops->port_remove(inner_of(driver), network_uid, id,
                                        spy_answer(sim, done, false, "remove port %s", id));

@@ -70,7 +70,8 @@ static json_t *some_disks(struct sim *sim)
     for (int i = 0; i < VOLUMES; i++) {
         auto_free char *volume = str_printf("v%d", i);
         auto_free char *name = str_printf("d%d", i);
-        if (sim_chance(sim, 3) && thing_named(sim, &kind_volume, NAMESPACE, volume))
+        /* A stranger may have the volume open; there QEMU's lock on the file is what helps. */
+        if (!sim->plan.restores && sim_chance(sim, 3) && thing_named(sim, &kind_volume, NAMESPACE, volume))
             json_array_append_new(disks, json_pack("{s:s,s:s,s:b}", "name", name, "volume", volume,
                                                    "readOnly", sim_chance(sim, 4)));
     }

@@ -1,0 +1,9 @@
+/* control/strangers.h - what is on this host and belongs to no object. */
+#pragma once
+#include "control/control.h"
+
+/* Looks at everything once; to be called when all stored objects are known. Blocks for listings. */
+void strangers_find(struct control *control);
+/* Says on the Host in work what was found, and removes what its annotation
+ * virga.dev/remove-unknown names by uid. */
+void strangers_show(struct work *work);
