@@ -4,6 +4,7 @@
 #include "base/quantity.h"
 #include "base/str.h"
 #include "control/placement.h"
+#include "control/strangers.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
 #include <stdlib.h>
@@ -180,6 +181,9 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
                        TEXTS("spec.image", "spec.cdrom.image", "status.cdrom.image"), old, causes);
         if (!causes->count)
             refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.source.image"), old, causes);
+        if (strangers_have_volume(control))
+            causes_add(causes, "InUse", "metadata.name",
+                       "a volume that no object knows may stand on it: see condition AllKnown of the host");
     } else if (kind == &kind_storage_pool) {
         refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.pool"), old, causes);
     } else if (kind == &kind_network) {

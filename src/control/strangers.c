@@ -202,6 +202,16 @@ void strangers_find(struct control *control)
     compute_uids_free(images);
 }
 
+bool strangers_have_volume(struct control *control)
+{
+    const struct strangers *strangers = control_extension(control, NAME);
+
+    for (const struct stranger *at = strangers ? strangers->first : NULL; at; at = at->next)
+        if (at->sort == &volume)
+            return true;
+    return false;
+}
+
 /* --- what the Host says --- */
 
 static bool is_to_go(const struct work *work, const struct stranger *stranger)

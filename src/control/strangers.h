@@ -7,3 +7,5 @@ void strangers_find(struct control *control);
 /* Says on the Host in work what was found, and removes what its annotation
  * virga.dev/remove-unknown names by uid. */
 void strangers_show(struct work *work);
+/* Is any volume here unknown? It may stand on any image. */
+bool strangers_have_volume(struct control *control);
