@@ -321,6 +321,7 @@ static struct verdict reconcile(struct work *work)
 
     scene_begin(&scene, work);
     root_volume_tie(&scene);
+    addresses_settle(&scene);
     return reconcile_scene(&scene);
 }
 

@@ -59,6 +59,7 @@ void machine_climb(struct scene *scene);
 /* --- addresses --- */
 void addresses_adopt(struct control *control, const json_t *instance);
 void addresses_forget(struct control *control, const char *instance_uid);
+void addresses_settle(struct scene *scene); /* gives old ones back once new ones are stored */
 void address_forget(struct scene *scene, const char *nic);
 const json_t *address_of(const struct scene *scene, const char *nic); /* item of status.networks */
 bool card_is_wanted(const struct scene *scene, const json_t *card);   /* such an item, by the spec */

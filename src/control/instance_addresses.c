@@ -5,6 +5,7 @@
 #include "control/instance.h"
 #include "control/internal.h"
 #include "control/network_refs.h"
+#include "control/results.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 
 #define NAME "addresses"
+#define CHANGED "addresses changed" /* a result of the instance */
 
 enum { TRIES_MAX = 1 << 16 };
 
@@ -250,6 +252,23 @@ bool addresses_hold(const struct scene *scene)
     return json_array_size(cards) == json_array_size(scene_list(scene, "status.networks"));
 }
 
+/* Gives up what was taken and is not in the status. */
+static void reclaim(struct scene *scene)
+{
+    addresses_forget(scene->work->control, scene->uid);
+    addresses_adopt(scene->work->control, scene->object);
+}
+
+/* Old addresses are kept until the new ones are stored: up to then they are what a crash, or a wish
+ * taken back, returns to. */
+void addresses_settle(struct scene *scene)
+{
+    if (!work_result(scene->work, CHANGED) || !addresses_hold(scene))
+        return;
+    reclaim(scene);
+    work_result_forget(scene->work, CHANGED);
+}
+
 /* The address of one card: the old one, a new one, or NULL with the reason in the scene. */
 static json_t *assign(struct scene *scene, const json_t *card)
 {
@@ -265,9 +284,12 @@ static json_t *assign(struct scene *scene, const json_t *card)
     }
     auto_clean(network_config_free_auto) struct network_config *config = network_config_of(network);
     struct choice choice = { scene, card, object_uid(network), str_printf("%s/%s", scene->uid, name) };
-    forget_owner(scene->work->control, choice.owner);
     json_t *address = choose(&choice, config);
     free(choice.owner);
+    if (address)
+        work_result_keep(scene->work, CHANGED, 1);
+    else
+        reclaim(scene);
     return address;
 }
 
