@@ -89,8 +89,10 @@ static struct verdict reconcile(struct work *work)
         work_result_keep(work, "measured at", control_wall_ms(work->control) + MEASURE_MS);
         measure(work, &pool);
     }
-    if (work_op(work, "measure", &err) == OP_FAILED)
-        return not_ready(work, &err);
+    if (work_op(work, "measure", &err) == OP_FAILED) {
+        (void)not_ready(work, &err);
+        return VERDICT_AGAIN(MEASURE_MS);
+    }
     if (!usage)
         return not_ready(work, &err);
     show(work, usage);
