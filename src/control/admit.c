@@ -55,6 +55,19 @@ static void admit_volume_growth(const json_t *object, struct causes *causes)
                        "may grow but not shrink (now \"%s\")", json_text_at(object, "status.size", ""));
 }
 
+static void admit_source_pool(struct control *control, const json_t *object, struct causes *causes)
+{
+    const char *name = view_text(&kind_volume, object, "spec.source.volume");
+    auto_json json_t *source =
+        name ? control_find(control, &kind_volume, object_namespace(object), name) : NULL;
+
+    if (source && !str_equal(view_text(&kind_volume, source, "spec.pool"),
+                             view_text(&kind_volume, object, "spec.pool")))
+        causes_invalid(causes, "spec.source.volume", json_at(object, "spec.source.volume"),
+                       "lies in storage pool \"%s\"; a copy lies in the pool of its source",
+                       view_text(&kind_volume, source, "spec.pool"));
+}
+
 static void admit_volume(struct control *control, const json_t *object, const json_t *old,
                          struct causes *causes)
 {
@@ -70,6 +83,7 @@ static void admit_volume(struct control *control, const json_t *object, const js
     admit_exists(control, &kind_volume, object_namespace(object),
                  view_text(&kind_volume, object, "spec.source.volume"), "spec.source.volume", causes);
     admit_image_size(control, image, object, "spec.size", causes);
+    admit_source_pool(control, object, causes);
 }
 
 /* --- networks --- */

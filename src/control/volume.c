@@ -70,6 +70,10 @@ static bool find_ground(struct work *work, struct ground *ret_ground, struct ver
     }
     ret_ground->source =
         source ? work_find(work, &kind_volume, object_namespace(work->object), source) : NULL;
+    if (ret_ground->source && !str_equal(view_text(&kind_volume, ret_ground->source, "spec.pool"), pool)) {
+        *ret_verdict = waiting(work, "OtherPool", "its source lies in another storage pool: volume", source);
+        return false;
+    }
     if (source && (!is_ready(ret_ground->source) ||
                    view_text(&kind_volume, ret_ground->source, "status.attachedTo"))) {
         *ret_verdict = waiting(work, "WaitingForVolume", "waiting for a detached volume", source);
