@@ -299,7 +299,7 @@ static struct verdict reconcile(struct work *work)
 {
     auto_ground struct ground ground = { 0 };
     const struct volume_info *info = work_result(work, "read");
-    struct verdict verdict;
+    struct verdict verdict = VERDICT_SETTLED;
 
     if (!find_ground(work, &ground, &verdict))
         return verdict;
