@@ -250,7 +250,9 @@ static struct verdict come_up(struct scene *scene)
         work_condition(scene->work, "Stopping", false, "Running", "%s", "");
     show_machine(scene);
     reset_obey(scene);
-    power_keep(scene);
+    /* A reading of its usage is not stored now: the new phase would have to wait for it. */
+    if (power_keep(scene))
+        return VERDICT_SETTLED;
     devices_plug(scene);
     restart_show(scene);
     return VERDICT_AGAIN(usage_show(scene));

@@ -89,7 +89,8 @@ struct verdict instance_finalize(struct work *work, bool *ret_gone);
 bool host_is_shutting_down(struct control *control);
 
 /* --- power --- */
-void power_keep(struct scene *scene); /* paused or going, as powerState says */
+/* Has it paused or going, as powerState says; true while that is under way. */
+bool power_keep(struct scene *scene);
 void reset_obey(struct scene *scene);
 bool restart_obey(struct scene *scene); /* true while a restart is under way */
 bool is_asked_anew(const struct scene *scene, const char *name); /* "resetAt": spec's is not status' */

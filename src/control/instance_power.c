@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 
-void power_keep(struct scene *scene)
+bool power_keep(struct scene *scene)
 {
     struct compute *compute = control_setup(scene->work->control)->compute;
     bool pause = str_equal(scene_text(scene, "spec.powerState"), "Paused");
@@ -12,6 +12,8 @@ void power_keep(struct scene *scene)
         compute->ops->pause(compute, scene->uid, work_op_done(scene->work, "pause"));
     if (!pause && scene->machine.state == MACHINE_PAUSED && work_op_begin(scene->work, "resume"))
         compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
+    return work_op(scene->work, "pause", NULL) == OP_RUNNING ||
+           work_op(scene->work, "resume", NULL) == OP_RUNNING;
 }
 
 bool is_asked_anew(const struct scene *scene, const char *name)

@@ -17,6 +17,23 @@ TEST(a_start_is_decided_in_few_writes)
     end();
 }
 
+TEST(a_pause_is_one_write_beyond_the_request)
+{
+    int64_t before;
+
+    begin(1);
+    create_image();
+    create_instance("web", simple_spec());
+    wait_for("web", "Running");
+    loop_sim_advance(site.loop, 30 * STEP_MS);
+    before = site.store->ops->revision(site.store);
+    set_spec("web", "spec.powerState", "Paused");
+    for (unsigned i = 0; !is_phase("web", "Paused") && i < LIMIT_MS; i++)
+        loop_sim_advance(site.loop, 1);
+    CHECK_EQ(site.store->ops->revision(site.store) - before, 2);
+    end();
+}
+
 TEST(an_instance_runs_stops_and_goes_without_a_trace)
 {
     begin(1);
