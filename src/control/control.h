@@ -132,8 +132,6 @@ void work_op_reset(struct work *work, const char *op); /* forget failures and su
 /* Has it succeeded since this daemon began (or since the last work_op_reset)? An operation that must
  * be repeated when the spec changes carries the generation in its name: "ensure 3". */
 bool work_op_succeeded(struct work *work, const char *op);
-/* For driver calls that answer with values: finish by hand. */
-void control_op_end(struct control *control, const char *key, const char *op, const struct err *err);
 
 /* Writes of other objects than the one in work. Asynchronous; failures come back as 'done'. */
 void control_create(struct control *control, const struct kind *kind, json_t *take_object,

@@ -13,6 +13,7 @@ struct entry {
     bool is_writing;              /* its write-back is on the way to disk: wait for it */
     bool is_stale;                /* something happened while writing */
     bool gone;                    /* the object is gone; the entry goes when no operation runs */
+    uint64_t life;                /* number of the object; another one of that name has another */
     unsigned write_failures;
     struct loop_source *timer;    /* armed for the next look */
     int64_t due_ms;               /* loop time it is armed for, -1: not armed */
@@ -27,6 +28,7 @@ struct control {
     struct control_setup setup;
     char *host_name, *state_dir;
     struct map *entries;          /* key to struct entry, owned */
+    uint64_t lives;               /* of entries, so far */
     struct map *keys_by_uid;      /* uid to key text */
     struct map *dependents;       /* key looked at to a set (struct map) of keys looking */
     struct entry *queue_first, *queue_last;
@@ -60,6 +62,8 @@ void dependencies_wake(struct control *control, const char *key);
 
 /* --- ops.c --- */
 void ops_cut_off(struct control *control);
+/* Forgets all operations; those that run end unheard. */
+void ops_forget(struct entry *entry);
 
 /* --- results.c --- */
 void carriers_cut_off(struct control *control);

@@ -63,10 +63,11 @@ bool work_op_begin(struct work *work, const char *name)
 }
 
 /* What a driver call carries back. It names its object by key, because the object may be gone
- * when the call ends; 'control' is NULL once the control itself has gone. */
+ * when the call ends, or another of that name be there; 'control' is NULL once the control itself has gone. */
 struct ticket {
     struct control *control;
     char *key, *name;
+    uint64_t life; /* of the entry */
     struct ticket *previous, *next;
 };
 
@@ -80,39 +81,6 @@ static void ticket_unlink(struct ticket *ticket)
         ticket->next->previous = ticket->previous;
 }
 
-static void ticket_done(void *arg, const struct err *err)
-{
-    struct ticket *ticket = arg;
-
-    if (ticket->control) {
-        ticket_unlink(ticket);
-        control_op_end(ticket->control, ticket->key, ticket->name, err);
-    }
-    free(ticket->key);
-    free(ticket->name);
-    free(ticket);
-}
-
-struct done work_op_done(struct work *work, const char *name)
-{
-    struct control *control = work->control;
-    struct ticket *ticket = mem_new(struct ticket);
-
-    *ticket = (struct ticket){ control, str_dup(work->key), str_dup(name), NULL,
-                               control->ticket_first };
-    if (control->ticket_first)
-        control->ticket_first->previous = ticket;
-    control->ticket_first = ticket;
-    return (struct done){ ticket_done, ticket };
-}
-
-void ops_cut_off(struct control *control)
-{
-    for (struct ticket *ticket = control->ticket_first; ticket; ticket = ticket->next)
-        ticket->control = NULL;
-    control->ticket_first = NULL;
-}
-
 static int64_t backoff_ms(struct loop *loop, unsigned failures)
 {
     int64_t delay_ms = BACKOFF_FIRST_MS;
@@ -124,13 +92,13 @@ static int64_t backoff_ms(struct loop *loop, unsigned failures)
     return delay_ms + (int64_t)(loop_random(loop) % (uint64_t)(delay_ms / 4 + 1));
 }
 
-void control_op_end(struct control *control, const char *key, const char *name,
-                    const struct err *err)
+static void op_end(const struct ticket *ticket, const struct err *err)
 {
-    struct entry *entry = entry_get(control, key);
-    struct op *op = find_op(entry, name);
+    struct control *control = ticket->control;
+    struct entry *entry = entry_get(control, ticket->key);
+    struct op *op = find_op(entry, ticket->name);
 
-    if (!op || op->state != OP_RUNNING)
+    if (!op || op->state != OP_RUNNING || entry->life != ticket->life)
         return;
     entry->running_ops--;
     if (err) {
@@ -148,6 +116,45 @@ void control_op_end(struct control *control, const char *key, const char *name,
         entry_drop(entry);
     else
         entry_queue(entry);
+}
+
+static void ticket_done(void *arg, const struct err *err)
+{
+    struct ticket *ticket = arg;
+
+    if (ticket->control) {
+        ticket_unlink(ticket);
+        op_end(ticket, err);
+    }
+    free(ticket->key);
+    free(ticket->name);
+    free(ticket);
+}
+
+struct done work_op_done(struct work *work, const char *name)
+{
+    struct control *control = work->control;
+    struct ticket *ticket = mem_new(struct ticket);
+
+    *ticket = (struct ticket){ control, str_dup(work->key), str_dup(name), entry_of(work)->life, NULL,
+                               control->ticket_first };
+    if (control->ticket_first)
+        control->ticket_first->previous = ticket;
+    control->ticket_first = ticket;
+    return (struct done){ ticket_done, ticket };
+}
+
+void ops_forget(struct entry *entry)
+{
+    map_free(take_pointer(entry->ops));
+    entry->running_ops = 0;
+}
+
+void ops_cut_off(struct control *control)
+{
+    for (struct ticket *ticket = control->ticket_first; ticket; ticket = ticket->next)
+        ticket->control = NULL;
+    control->ticket_first = NULL;
 }
 
 void work_op_reset(struct work *work, const char *name)

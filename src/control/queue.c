@@ -9,13 +9,24 @@ struct entry *entry_get(struct control *control, const char *key)
     return map_get(control->entries, key);
 }
 
+/* Another object of that name, while calls for the old one were still on their way. What was done
+ * for that one is not done for this. */
+static void begin_anew(struct entry *entry)
+{
+    entry->gone = false;
+    entry->life = ++entry->control->lives;
+    ops_forget(entry);
+    results_forget(entry->control, entry->key);
+}
+
 struct entry *entry_ensure(struct control *control, const struct controller *controller,
                            const char *key)
 {
     struct entry *entry = entry_get(control, key);
 
     if (entry) {
-        entry->gone = false;
+        if (entry->gone)
+            begin_anew(entry);
         return entry;
     }
     entry = mem_new(struct entry);
@@ -23,6 +34,7 @@ struct entry *entry_ensure(struct control *control, const struct controller *con
                              .controller = controller,
                              .key = str_dup(key),
                              .uid = str_dup(""),
+                             .life = ++control->lives,
                              .due_ms = -1 };
     map_set(control->entries, key, entry);
     return entry;

@@ -38,6 +38,7 @@ struct carrier {
     struct done done;        /* of the operation; knows when the control has gone */
     struct carrier_link *link;
     char *key, *op;
+    uint64_t life;           /* of the object */
 };
 
 /* Shared by carrier and control, so that the control can cut it off. */
@@ -56,7 +57,8 @@ struct carrier *carrier_new(struct work *work, const char *op)
     if (control->carrier_first)
         control->carrier_first->previous = link;
     control->carrier_first = link;
-    *carrier = (struct carrier){ work_op_done(work, op), link, str_dup(work->key), str_dup(op) };
+    *carrier = (struct carrier){ work_op_done(work, op), link, str_dup(work->key), str_dup(op),
+                                  entry_get(control, work->key)->life };
     return carrier;
 }
 
@@ -72,7 +74,9 @@ static void keep(struct carrier *carrier, const char *name, const void *value, s
     struct control *control = carrier->link->control;
     auto_free char *id = result_id(carrier->key, name);
 
-    if (control && entry_get(control, carrier->key))
+    struct entry *entry = control ? entry_get(control, carrier->key) : NULL;
+
+    if (entry && entry->life == carrier->life)
         map_set(control->results, id, mem_copy(value, size));
 }
 
