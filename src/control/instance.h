@@ -78,6 +78,8 @@ bool port_is_there(const struct scene *scene, const char *network_uid, const cha
 bool port_is_ready(const struct scene *scene, const json_t *card); /* item of status.networks */
 bool port_remove(struct scene *scene, const json_t *card);         /* true when it is gone */
 bool ports_remove(struct scene *scene);                            /* true when none is left */
+/* Those that the status does not name: after an older store was put back. True when none is left. */
+bool ports_remove_rest(struct scene *scene);
 
 /* --- down --- */
 /* Has the machine stopped, gracefully within stopTimeout, then by force; true when it is absent. */

@@ -149,7 +149,7 @@ struct verdict instance_finalize(struct work *work, bool *ret_gone)
 
     scene_begin(&scene, work);
     work_phase(work, "Terminating", NULL);
-    if (!instance_take_down(&scene, &verdict) || !is_seed_removed(&scene) ||
+    if (!instance_take_down(&scene, &verdict) || !ports_remove_rest(&scene) || !is_seed_removed(&scene) ||
         !root_volume_dispose(&scene))
         return verdict;
     addresses_forget(work->control, scene.uid);

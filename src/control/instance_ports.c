@@ -132,3 +132,34 @@ bool ports_remove(struct scene *scene)
         all &= port_remove(scene, json_array_get(cards, i));
     return all;
 }
+
+static bool remove_rest(struct scene *scene, const char *network_uid)
+{
+    struct network_driver *network = control_setup(scene->work->control)->network;
+    auto_free char *prefix = str_printf("%s/", scene->uid);
+    char **ids = network->ops->list_ports(network, network_uid);
+    bool all = true;
+
+    for (char **id = ids; id && *id; id++) {
+        auto_free char *op = str_printf("unport %s %s", network_uid, *id);
+        if (!str_starts(*id, prefix))
+            continue;
+        all = false;
+        if (work_op_begin(scene->work, op))
+            network->ops->port_remove(network, network_uid, *id, work_op_done(scene->work, op));
+    }
+    network_names_free(ids);
+    return all;
+}
+
+bool ports_remove_rest(struct scene *scene)
+{
+    struct network_driver *network = control_setup(scene->work->control)->network;
+    char **uids = network->ops->list(network);
+    bool all = true;
+
+    for (char **uid = uids; uid && *uid; uid++)
+        all &= remove_rest(scene, *uid);
+    network_names_free(uids);
+    return all;
+}
