@@ -28,6 +28,17 @@ struct sum {
     int64_t cpus, memory;
 };
 
+/* A running machine keeps what it was started with, whatever its spec says now. */
+static void add_share(struct sim *sim, const struct thing *thing, struct sum *sum)
+{
+    const struct machine_config *config = compute_fake_config(sim->machines, thing->uid);
+    int64_t cpus = view_int(&kind_instance, thing->object, "spec.cpus");
+    int64_t memory = view_bytes(&kind_instance, thing->object, "spec.memory");
+
+    sum->cpus += config && config->cpus > cpus ? config->cpus : cpus;
+    sum->memory += config && config->memory_bytes > memory ? config->memory_bytes : memory;
+}
+
 static bool is_full(struct sim *sim, const struct thing *wanted)
 {
     const struct thing *host = thing_named(sim, &kind_host, "", HOST_NAME);
@@ -39,8 +50,7 @@ static bool is_full(struct sim *sim, const struct thing *wanted)
         const struct thing *thing = each;
         if (thing->kind != &kind_instance || thing == wanted || !thing_text(thing, "status.host"))
             continue;
-        sum.cpus += view_int(&kind_instance, thing->object, "spec.cpus");
-        sum.memory += view_bytes(&kind_instance, thing->object, "spec.memory");
+        add_share(sim, thing, &sum);
     }
     return sum.cpus > 16 || sum.memory > (7LL << 30) + (512LL << 20) ||
            view_bool(&kind_host, host->object, "spec.unschedulable");

@@ -118,7 +118,8 @@ static struct thing *thing_comes(struct sim *sim, const struct record *record, j
 
     *thing = (struct thing){ .kind = index_kind(record->key),
                              .key = str_dup(record->key),
-                             .uid = str_dup(object_uid(object)) };
+                             .uid = str_dup(object_uid(object)),
+                             .deletion_wished = object_is_deleting(object) /* in a restored store */ };
     if (map_has(sim->by_uid, thing->uid))
         sim_fail(sim, "%s has the uid of something before it", thing->key);
     map_set(sim->by_key, thing->key, thing);
