@@ -112,6 +112,11 @@ struct network_ops {
      * ERR_UNAVAILABLE: refused, or nobody is there. ERR_TIMEOUT: no answer at all. */
     void (*dial)(struct network_driver *driver, const char *network_uid, const struct ip_addr *to,
                  uint16_t port, int64_t timeout_ms, network_fd_fn *fn, void *arg);
+
+    /* The network's namespace as a descriptor, for what shall run in it. Guests reach listening
+     * sockets there that carry MARK_SERVED (drivers/marks.h). */
+    void (*namespace_open)(struct network_driver *driver, const char *network_uid, network_fd_fn *fn,
+                           void *arg);
 };
 void network_names_free(char **names);
 

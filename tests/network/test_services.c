@@ -1,5 +1,6 @@
 /* tests/network/test_services.c - what a guest gets from its network: addresses, names, routes. */
 #include "base/str.h"
+#include "drivers/marks.h"
 #include "lab.h"
 #include <netinet/in.h>
 #include <string.h>
@@ -597,5 +598,23 @@ TEST(a_guest_that_is_not_there_or_does_not_listen_yet_is_unavailable)
     rig.network->ops->dial(rig.network, one, &nobody, 22, 10000, wait_fd, &wait);
     rig_wait(&rig, &wait);
     CHECK_EQ(wait.err.code, ERR_UNAVAILABLE);
+    end();
+}
+
+TEST(the_gateway_shows_what_is_marked_as_served)
+{
+    static const int mark = MARK_SERVED;
+
+    begin(/*nat=*/false);
+    struct guest guest = guest_join(&rig, one, 2);
+    auto_close int listener = network_socket(&rig, one, SOCK_STREAM, "0.0.0.0", 8080);
+    CHECK(listener >= 0);
+    CHECK_EQ(setsockopt(listener, SOL_SOCKET, SO_MARK, &mark, sizeof mark), 0);
+    struct ends ends = ends_to_gateway(&guest, 4);
+    ends.to_port = 8080;
+    struct frame syn = tcp_syn(&ends);
+    guest_send(&guest, &syn);
+    (void)guest_receive(&guest, is_tcp, NULL);
+    guest_leave(&guest);
     end();
 }

@@ -301,6 +301,28 @@ TEST(a_dead_dhcp_server_comes_back_by_itself)
     rig_close(&rig);
 }
 
+TEST(the_namespace_of_a_network_is_handed_out)
+{
+    struct wait wait;
+
+    rig_open(&rig);
+    ensure(one);
+    (void)wait_done(&rig, &wait);
+    rig.network->ops->namespace_open(rig.network, one, wait_fd, &wait);
+    CHECK(!wait.called);
+    rig_wait(&rig, &wait);
+    CHECK_STR(wait.err.text, "");
+    CHECK(fcntl(wait.fd, F_GETFD) == FD_CLOEXEC);
+    close(wait.fd);
+
+    (void)wait_done(&rig, &wait);
+    rig.network->ops->namespace_open(rig.network, two, wait_fd, &wait);
+    rig_wait(&rig, &wait);
+    CHECK_EQ(wait.err.code, ERR_NOT_FOUND);
+    RIG_OK(&rig, network_remove, one);
+    rig_close(&rig);
+}
+
 TEST(a_connection_is_dialled_from_inside_the_network)
 {
     auto_clean(network_config_free_auto) struct network_config *config = rig_network(one);

@@ -1,7 +1,7 @@
 /* drivers/balancer/haproxy/listening.c - sockets that clients connect to. */
 #include "drivers/balancer/haproxy/listening.h"
 #include "base/auto.h"
-#include "drivers/balancer/haproxy/config_text.h"
+#include "drivers/marks.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -73,7 +73,7 @@ static int refused(const struct ip_addr *addr, uint16_t port, struct err *err)
 
 static int set_up(int fd, const struct ip_addr *addr, uint16_t port, struct err *err)
 {
-    static const int on = 1, mark = LISTENING_MARK;
+    static const int on = 1, mark = MARK_SERVED;
     struct sockaddr_storage address;
     socklen_t size = address_of(addr, port, &address);
 

@@ -3,10 +3,7 @@
 #pragma once
 #include "base/netaddr.h"
 
-/* What the firewall of networks lets guests reach: sockets that carry this mark (SO_MARK). */
-enum { LISTENING_MARK = 0x76670001 };
-
-/* Binds and listens. 'netns_fd': the network namespace, -1: ours. ERR_ALREADY_EXISTS: the port is
+/* Binds and listens, with MARK_SERVED, so that guests reach it too. 'netns_fd': the network namespace, -1: ours. ERR_ALREADY_EXISTS: the port is
  * taken; ERR_NOT_FOUND: there is no such address; ERR_FORBIDDEN and the like. */
 int listening_open(int netns_fd, const struct ip_addr *addr, uint16_t port, int *ret_fd,
                    struct err *err);

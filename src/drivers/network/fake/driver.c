@@ -121,6 +121,15 @@ static void fake_dial(struct network_driver *driver, const char *network_uid,
     op->arg = arg;
 }
 
+static void fake_namespace_open(struct network_driver *driver, const char *network_uid,
+                                network_fd_fn *fn, void *arg)
+{
+    struct fake_op *op = netfake_op_new(driver, CALL_NAMESPACE_OPEN, network_uid, NULL);
+
+    op->fd_fn = fn;
+    op->arg = arg;
+}
+
 const struct network_ops network_fake = {
     .name = "fake",
     .open = fake_open,
@@ -136,4 +145,5 @@ const struct network_ops network_fake = {
     .list = fake_list,
     .list_ports = fake_list_ports,
     .dial = fake_dial,
+    .namespace_open = fake_namespace_open,
 };

@@ -20,6 +20,7 @@ static const struct {
     [CALL_PORT_REMOVE] = { "port_remove", "network.port_remove" },
     [CALL_PORT_READ] = { "port_read", "network.port_read" },
     [CALL_DIAL] = { "dial", "network.dial" },
+    [CALL_NAMESPACE_OPEN] = { "namespace_open", "network.namespace_open" },
     [CALL_DHCP_BACK] = { "dhcp", NULL },
 };
 
@@ -66,6 +67,8 @@ static int op_apply(struct fake_op *op, bool whole, int *ret_fd, struct port_cou
         return whole ? netfake_port_open(world, op->uid, op->id, ret_fd, err) : 0;
     case CALL_DIAL:
         return whole ? netfake_dial(world, op->uid, &op->to, op->to_port, ret_fd, err) : 0;
+    case CALL_NAMESPACE_OPEN:
+        return whole ? netfake_namespace_open(world, op->uid, ret_fd, err) : 0;
     case CALL_PORT_READ:
         port = netfake_port(world, op->uid, op->id);
         if (!port)
@@ -94,7 +97,7 @@ static void op_cut(struct fake_op *op)
     uint64_t how_far = loop_random(op->driver->loop) % 3;
 
     if (how_far > 0 && op->refused.code == ERR_NONE && op->call != CALL_PORT_OPEN &&
-        op->call != CALL_DIAL && op->call != CALL_DHCP_BACK)
+        op->call != CALL_DIAL && op->call != CALL_NAMESPACE_OPEN && op->call != CALL_DHCP_BACK)
         (void)op_apply(op, /*whole=*/how_far == 2, &fd, &counters,
                        &err); /* nobody is left to ask */
     op_answer(op, &cancelled, -1, NULL);

@@ -12,6 +12,7 @@ enum fake_call {
     CALL_PORT_REMOVE,
     CALL_PORT_READ,
     CALL_DIAL,
+    CALL_NAMESPACE_OPEN,
     CALL_DHCP_BACK, /* nobody's call: the pretended dnsmasq comes back */
 };
 struct fake_op {

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include <fcntl.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -215,6 +216,14 @@ int netfake_port_open(struct network_fake *fake, const char *network_uid, const 
     port->peer = ends[0];
     *ret_fd = ends[1];
     return 0;
+}
+
+int netfake_namespace_open(struct network_fake *fake, const char *uid, int *ret_fd, struct err *err)
+{
+    if (!netfake_network(fake, uid))
+        return err_set(err, ERR_NOT_FOUND, "network %s is not there", uid);
+    *ret_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return *ret_fd < 0 ? err_errno(err, "open /dev/null") : 0;
 }
 
 int netfake_dial(struct network_fake *fake, const char *network_uid, const struct ip_addr *to,

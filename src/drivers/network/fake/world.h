@@ -42,6 +42,9 @@ int netfake_port_open(struct network_fake *fake, const char *network_uid, const 
 int netfake_dial(struct network_fake *fake, const char *network_uid, const struct ip_addr *to,
                  uint16_t port, int *ret_fd, struct err *err);
 
+/* A descriptor that stands for the namespace. */
+int netfake_namespace_open(struct network_fake *fake, const char *uid, int *ret_fd, struct err *err);
+
 struct fake_network *netfake_network(const struct network_fake *fake, const char *uid);
 struct fake_port *netfake_port(const struct network_fake *fake, const char *network_uid,
                                const char *id);

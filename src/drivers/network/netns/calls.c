@@ -186,6 +186,23 @@ void netns_port_open(struct network_driver *driver, const char *network_uid, con
     task_start(task);
 }
 
+static int namespace_open_work(struct task *task, struct err *err)
+{
+    return segment_open(task->segment, &task->fd, err);
+}
+
+void netns_namespace_open(struct network_driver *driver, const char *network_uid, network_fd_fn *fn,
+                          void *arg)
+{
+    struct task *task = task_new(netns_of(driver), network_uid, NULL);
+
+    task->work = namespace_open_work;
+    task->end = task_answer;
+    task->fd_fn = fn;
+    task->arg = arg;
+    task_start(task);
+}
+
 static int port_read_work(struct task *task, struct err *err)
 {
     return port_read_job(task->segment, task->id, &task->counters, err);

@@ -210,4 +210,5 @@ const struct network_ops network_netns = {
     .list = netns_list,
     .list_ports = netns_list_ports,
     .dial = netns_dial,
+    .namespace_open = netns_namespace_open,
 };

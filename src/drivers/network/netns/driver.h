@@ -154,5 +154,7 @@ void netns_port_remove(struct network_driver *driver, const char *network_uid, c
                        struct done done);
 void netns_port_read(struct network_driver *driver, const char *network_uid, const char *id,
                      port_counters_fn *fn, void *arg);
+void netns_namespace_open(struct network_driver *driver, const char *network_uid, network_fd_fn *fn,
+                          void *arg);
 void netns_dial(struct network_driver *driver, const char *network_uid, const struct ip_addr *to,
                 uint16_t port, int64_t timeout_ms, network_fd_fn *fn, void *arg);

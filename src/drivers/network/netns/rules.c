@@ -1,5 +1,6 @@
 /* drivers/network/netns/rules.c - writing the firewall as nft text. */
 #include "drivers/network/netns/rules.h"
+#include "drivers/marks.h"
 
 #include <string.h>
 
@@ -140,7 +141,8 @@ static const char namespace_chains[] =
     "flush chain inet virga v_forward\n"
     "flush chain inet virga v_postrouting\n";
 
-/* What guests may ask the gateway: names, addresses, and whether it is there. */
+/* What guests may ask the gateway: names, addresses, whether it is there, and what is served to
+ * them on purpose. */
 static void add_input(const struct network_config *config, struct buf *to)
 {
     buf_add_text(to, "add rule inet virga v_input iifname \"lo\" accept\n"
@@ -150,6 +152,7 @@ static void add_input(const struct network_config *config, struct buf *to)
                      "{ nd-neighbor-solicit, nd-neighbor-advert } accept\n"
                      "add rule inet virga v_from_guests meta l4proto { tcp, udp } "
                      "th dport 53 accept\n"
+                     "add rule inet virga v_from_guests socket mark " MARK_SERVED_TEXT " accept\n"
                      "add rule inet virga v_from_guests icmp type echo-request accept\n");
     if (config->dhcp4 && config->ipv4.addr.family)
         buf_add_text(to, "add rule inet virga v_from_guests udp dport 67 accept\n");
@@ -252,12 +255,14 @@ static const char host_sets[] =
     "flush chain inet virga_%1$s v_postrouting\n"
     "flush chain inet virga_%1$s v_from_uplinks\n";
 
-/* Guests use the host as a router and as a resolver of names, not as a machine. Networks do not
+/* Guests use the host as a router and as a resolver of names, and connect to what is served to them
+ * on purpose; it is no machine to them otherwise. Networks do not
  * reach each other through it, and nothing reaches them that they did not ask for. */
 static const char host_rules[] =
     "add rule inet virga_%1$s v_input iifname @v_uplinks goto v_from_uplinks\n"
     "add rule inet virga_%1$s v_from_uplinks ct state established,related accept\n"
     "add rule inet virga_%1$s v_from_uplinks meta l4proto { tcp, udp } th dport 53 accept\n"
+    "add rule inet virga_%1$s v_from_uplinks socket mark " MARK_SERVED_TEXT " accept\n"
     "add rule inet virga_%1$s v_from_uplinks icmp type echo-request accept\n"
     "add rule inet virga_%1$s v_from_uplinks icmpv6 type "
     "{ echo-request, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
