@@ -203,6 +203,7 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
     } else if (kind == &kind_network) {
         refuse_if_used(control, &kind_instance, namespace_name,
                        TEXTS("spec.networks[].network", "status.networks[].network"), old, causes);
+        refuse_if_used(control, &kind_load_balancer, namespace_name, TEXTS("spec.network"), old, causes);
     } else if (kind == &kind_instance) {
         admit_instance_deletion(control, old, causes);
     } else if (kind == &kind_volume) {
@@ -226,4 +227,6 @@ void control_admit(void *pointer, const struct kind *kind, json_t *object, const
         admit_volume(control, object, old, causes);
     else if (kind == &kind_network)
         admit_network(control, object, causes);
+    else if (kind == &kind_load_balancer)
+        admit_balancer(control, object, old, causes);
 }

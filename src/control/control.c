@@ -10,7 +10,7 @@
 
 const struct controller *const all_controllers[] = {
     &controller_host,   &controller_pool,   &controller_image, &controller_network,
-    &controller_volume, &controller_instance, NULL,
+    &controller_volume, &controller_instance, &controller_balancer, NULL,
 };
 
 /* --- extensions --- */
@@ -116,6 +116,8 @@ void control_network_changed(struct control *control, const char *network_uid)
     wake_uid(control, network_uid);
 }
 
+void control_balancer_changed(struct control *control, const char *uid) { wake_uid(control, uid); }
+
 /* --- reads --- */
 
 const struct control_setup *control_setup(const struct control *control) { return &control->setup; }
@@ -202,6 +204,15 @@ const char *control_finalizer(const struct kind *kind)
     const struct controller *controller = controller_of_kind(kind);
 
     return controller ? controller->finalizer : NULL;
+}
+
+void work_each(struct work *work, const struct kind *kind, const char *namespace_name,
+               void (*fn)(void *arg, const json_t *object), void *arg)
+{
+    auto_free char *folder = key_of(kind, namespace_name, NULL);
+
+    dependencies_add(entry_get(work->control, work->key), folder);
+    control_each(work->control, kind, namespace_name, fn, arg);
 }
 
 void control_wake_key(struct control *control, const char *key)

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/worker.h"
+#include "drivers/balancer.h"
 #include "drivers/compute.h"
 #include "drivers/network.h"
 #include "drivers/storage.h"
@@ -37,6 +38,7 @@ struct control_setup {
     struct compute *compute;
     struct network_driver *network;
     struct storage_driver *storage;
+    struct balancer_driver *balancer; /* NULL: load balancers wait */
     int64_t host_cpus;           /* 0: as found */
     int64_t host_memory_bytes;   /* 0: as found */
     int64_t usage_interval_ms;   /* how often status.usage is refreshed; 0: 10 s */
@@ -51,6 +53,7 @@ DEFINE_AUTO(struct control, control_free)
 /* For the daemon: pass what drivers report ('changed' hooks). */
 void control_machine_changed(struct control *control, const char *uid);
 void control_network_changed(struct control *control, const char *network_uid);
+void control_balancer_changed(struct control *control, const char *uid);
 /* All bytes of an uploaded image have come. The image controller goes on with the import; after a
  * crash the client finds by GET .../content what is there and sends the rest. */
 void control_image_uploaded(struct control *control, const char *image_name);
@@ -91,7 +94,8 @@ struct controller {
     int (*start)(struct control *control, struct err *err);
 };
 extern const struct controller controller_instance, controller_image, controller_pool,
-    controller_volume, controller_network, controller_host;
+    controller_volume, controller_network, controller_host,
+    controller_balancer;
 
 const struct control_setup *control_setup(const struct control *control);
 int64_t control_wall_ms(const struct control *control);
@@ -106,7 +110,10 @@ json_t *control_find(struct control *control, const struct kind *kind, const cha
 bool control_has(struct control *control, const struct kind *kind, const char *namespace_name,
                  const char *name, bool *ret_is_deleting);
 json_t *control_find_uid(struct control *control, const struct kind *kind, const char *uid);
-/* Calls 'fn' for every object of a kind in a namespace (NULL: all), decoded, in key order. */
+/* Calls 'fn' for every object of a kind in a namespace (NULL: all), decoded, in key order.
+ * work_each() also has this work called again whenever one of them changes, appears or goes. */
+void work_each(struct work *work, const struct kind *kind, const char *namespace_name,
+               void (*fn)(void *arg, const json_t *object), void *arg);
 void control_each(struct control *control, const struct kind *kind, const char *namespace_name,
                   void (*fn)(void *arg, const json_t *object), void *arg);
 /* The same, but only those in whose text 'mention' (a uid, a name) stands somewhere: the others are

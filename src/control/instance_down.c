@@ -1,5 +1,6 @@
 /* control/instance_down.c - stopping, giving everything back, deleting. */
 #include "control/instance.h"
+#include "control/balancers.h"
 #include "control/internal.h"
 #include "control/placement.h"
 #include "control/results.h"
@@ -12,7 +13,7 @@
 
 /* --- stopping --- */
 
-enum { PRESS_AGAIN_MS = 3000 };
+enum { PRESS_AGAIN_MS = 3000, DRAIN_LOOK_MS = 1000 };
 
 static int64_t until_forced_ms(const struct scene *scene)
 {
@@ -67,9 +68,33 @@ void machine_release(struct scene *scene)
     compute->ops->release(compute, scene->uid, work_op_done(scene->work, "release"));
 }
 
+/* Load balancers let it finish what it has begun, unless it is to be forced at once. True: done. */
+static bool is_drained(struct scene *scene)
+{
+    struct control *control = scene->work->control;
+    bool is_forced = view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout") == 0;
+
+    if (condition_is_true(scene->object, "Stopping"))
+        return true; /* it hears no more requests anyway */
+    if (is_forced || host_is_shutting_down(control) || scene->machine.state == MACHINE_CRASHED ||
+        scene->machine.state == MACHINE_PAUSED || balancers_let_go(control, scene->object)) {
+        if (condition_get(scene->object, CONDITION_DRAINING))
+            work_condition(scene->work, CONDITION_DRAINING, false, "Drained", "%s", "");
+        return true;
+    }
+    work_condition(scene->work, CONDITION_DRAINING, true, "Asked", "load balancers finish its requests");
+    return false;
+}
+
 static struct verdict stop_process(struct scene *scene)
 {
     int64_t left_ms, press_ms;
+
+    if (!is_drained(scene)) {
+        work_phase(scene->work, object_is_deleting(scene->object) ? "Terminating" : "Stopping",
+                   "load balancers finish its requests");
+        return VERDICT_AGAIN(DRAIN_LOOK_MS);
+    }
 
     work_phase(scene->work, object_is_deleting(scene->object) ? "Terminating" : "Stopping", NULL);
     work_condition(scene->work, "Ready", false, "Stopping", "%s", "");

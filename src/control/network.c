@@ -102,13 +102,22 @@ static void look_for_use(void *arg, const json_t *instance)
             str_equal(json_text_at(json_array_get(cards, i), "network", NULL), search->network);
 }
 
+static void look_for_balancer(void *arg, const json_t *balancer)
+{
+    struct search *search = arg;
+
+    search->found |= str_equal(view_text(&kind_load_balancer, balancer, "spec.network"), search->network);
+}
+
 static struct verdict finalize(struct work *work, bool *ret_gone)
 {
     struct network_driver *network = control_setup(work->control)->network;
     struct search search = { object_name(work->object), false };
 
     control_each(work->control, &kind_instance, object_namespace(work->object), look_for_use, &search);
-    work_phase(work, "Terminating", search.found ? "instances are connected to it" : NULL);
+    control_each(work->control, &kind_load_balancer, object_namespace(work->object),
+                 look_for_balancer, &search);
+    work_phase(work, "Terminating", search.found ? "instances or load balancers are connected to it" : NULL);
     if (search.found)
         return VERDICT_AGAIN(RETRY_LOOK_MS);
     *ret_gone = work_op_succeeded(work, "remove");

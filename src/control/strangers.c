@@ -134,11 +134,24 @@ static bool remove_image(struct work *work, const struct stranger *stranger)
     return call_once(work, stranger, "remove", call_image);
 }
 
+static void call_balancer(struct work *work, const struct stranger *stranger, struct done done)
+{
+    struct balancer_driver *driver = control_setup(work->control)->balancer;
+
+    driver->ops->remove(driver, stranger->uid, done);
+}
+
+static bool remove_balancer(struct work *work, const struct stranger *stranger)
+{
+    return call_once(work, stranger, "remove", call_balancer);
+}
+
 static const struct sort {
     const char *name;
     bool (*remove)(struct work *work, const struct stranger *stranger); /* true when it is gone */
 } machine = { "machine", remove_machine }, network_sort = { "network", remove_network },
-  port = { "port", remove_port }, volume = { "volume", remove_volume }, image = { "image", remove_image };
+  port = { "port", remove_port }, volume = { "volume", remove_volume }, image = { "image", remove_image },
+  load_balancer = { "load balancer", remove_balancer };
 
 /* --- finding --- */
 
@@ -187,6 +200,15 @@ static void look_at_pool(void *arg, const json_t *pool)
     compute_uids_free(uids);
 }
 
+static void look_at_balancers(struct control *control)
+{
+    struct balancer_driver *driver = control->setup.balancer;
+    char **uids = driver ? driver->ops->list(driver) : NULL;
+
+    meet_unknown(control, &load_balancer, uids, "");
+    balancer_uids_free(uids);
+}
+
 void strangers_find(struct control *control)
 {
     struct compute *compute = control->setup.compute;
@@ -196,6 +218,7 @@ void strangers_find(struct control *control)
     control_set_extension(control, NAME, mem_new(struct strangers), strangers_free);
     meet_unknown(control, &machine, machines, "");
     look_at_networks(control);
+    look_at_balancers(control);
     control_each(control, &kind_storage_pool, NULL, look_at_pool, control);
     meet_unknown(control, &image, images, "");
     compute_uids_free(machines);

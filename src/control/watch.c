@@ -64,6 +64,16 @@ static void object_went(struct control *control, const char *key)
     entry_drop(entry);
 }
 
+/* Those who look at all objects of the kind, in the namespace. */
+static void wake_lookers_at_all(struct control *control, const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    auto_free char *folder = slash ? str_dup_part(key, (size_t)(slash - key) + 1) : NULL;
+
+    if (folder)
+        dependencies_wake(control, folder);
+}
+
 static void on_event(void *arg, const struct store_event *event)
 {
     struct control *control = arg;
@@ -74,6 +84,7 @@ static void on_event(void *arg, const struct store_event *event)
     else if (controller)
         object_seen(control, controller, event->record);
     dependencies_wake(control, event->record->key);
+    wake_lookers_at_all(control, event->record->key);
 }
 
 static void list_kind(struct control *control, const struct controller *controller)

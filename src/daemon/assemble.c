@@ -13,6 +13,8 @@
 enum { WORKER_THREADS = 4 };
 /* Children that read foreign bytes (qemu-img, curl): the last user id of the range. */
 enum { CONVERT_UID_OFFSET = 65535 };
+/* The proxies of load balancers come after the machines. */
+enum { BALANCER_UID_OFFSET = 65536 };
 
 static void machine_changed(void *arg, const char *uid)
 {
@@ -28,6 +30,14 @@ static void network_changed(void *arg, const char *uid)
 
     if (daemon->control)
         control_network_changed(daemon->control, uid);
+}
+
+static void balancer_changed(void *arg, const char *uid)
+{
+    struct daemon *daemon = arg;
+
+    if (daemon->control)
+        control_balancer_changed(daemon->control, uid);
 }
 
 static void admit(void *arg, const struct kind *kind, json_t *object, const json_t *old,
@@ -119,6 +129,19 @@ static int open_network(struct daemon *daemon, struct err *err)
     return daemon->network ? 0 : err_wrap(err, "networks");
 }
 
+static int open_balancer(struct daemon *daemon, struct err *err)
+{
+    auto_free char *run = str_printf("%s/balancers", daemon->config.run_dir);
+    struct balancer_setup setup = { .loop = daemon->loop,
+                                    .run_dir = run,
+                                    .uid_base = (uid_t)(daemon->config.uid_base + BALANCER_UID_OFFSET),
+                                    .changed = balancer_changed,
+                                    .arg = daemon };
+
+    daemon->balancer = balancer_haproxy.open(&setup, err);
+    return daemon->balancer ? 0 : err_wrap(err, "load balancers");
+}
+
 static int open_storage(struct daemon *daemon, struct err *err)
 {
     auto_free char *images = str_printf("%s/images", daemon->config.state_dir);
@@ -169,6 +192,7 @@ static int open_control(struct daemon *daemon, struct err *err)
                                    .compute = daemon->compute,
                                    .network = daemon->network,
                                    .storage = daemon->storage,
+                                   .balancer = daemon->balancer,
                                    .host_cpus = daemon->config.cpus,
                                    .host_memory_bytes = daemon->config.memory_bytes,
                                    .usage_interval_ms = daemon->config.usage_interval_ms };
@@ -204,7 +228,7 @@ int daemon_open_drivers(struct daemon *daemon, struct err *err)
 {
     if (open_loop(daemon, err) < 0 || open_compute(daemon, err) < 0)
         return -1;
-    return open_network(daemon, err);
+    return open_network(daemon, err) < 0 ? -1 : open_balancer(daemon, err);
 }
 
 int daemon_open(struct daemon *daemon, struct err *err)
@@ -215,7 +239,8 @@ int daemon_open(struct daemon *daemon, struct err *err)
     if (!daemon->audit)
         return -1;
     if (open_store(daemon, err) < 0 || open_compute(daemon, err) < 0 ||
-        open_network(daemon, err) < 0 || open_storage(daemon, err) < 0)
+        open_network(daemon, err) < 0 || open_balancer(daemon, err) < 0 ||
+        open_storage(daemon, err) < 0)
         return -1;
     /* The API sets the store's index hook, which has to be there before the controllers write. */
     if (open_api(daemon, err) < 0)
@@ -230,10 +255,13 @@ void daemon_close_drivers(struct daemon *daemon)
         daemon->storage->ops->close(daemon->storage);
     if (daemon->network)
         daemon->network->ops->close(daemon->network);
+    if (daemon->balancer)
+        daemon->balancer->ops->close(daemon->balancer);
     if (daemon->compute)
         daemon->compute->ops->close(daemon->compute);
     daemon->storage = NULL;
     daemon->network = NULL;
+    daemon->balancer = NULL;
     daemon->compute = NULL;
 }
 

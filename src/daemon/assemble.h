@@ -12,6 +12,7 @@ struct daemon {
     struct compute *compute;
     struct network_driver *network;
     struct storage_driver *storage;
+    struct balancer_driver *balancer;
     struct control *control;
     struct api *api;
     struct audit *audit;

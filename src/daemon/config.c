@@ -27,7 +27,7 @@ struct setting {
     int64_t min, max; /* of numbers and durations (ms); both 0: any that is not negative */
 };
 
-/* Machines run as 65536 users from here on: never as root or a user of the system's, and below
+/* Machines run as 65536 users from here on, and load balancers as the 4096 after them: never as root or a user of the system's, and below
  * the last id, which stands for none. */
 enum { UID_COUNT = 65536 };
 #define UID_BASE_MAX (UINT32_MAX - 2 * (int64_t)UID_COUNT)
@@ -49,7 +49,7 @@ static const struct setting settings[] = {
     { "memory", VALUE_BYTES, offsetof(struct config, memory_bytes), "0",
       "memory to offer, for example 48Gi (0: all)" },
     { "uid-base", VALUE_COUNT, offsetof(struct config, uid_base), "1879048192",
-      "first of the 65536 user ids that machines run as", UID_COUNT, UID_BASE_MAX },
+      "first of the user ids that machines (65536) and load balancers (4096) run as", UID_COUNT, UID_BASE_MAX },
     { "usage-interval", VALUE_DURATION, offsetof(struct config, usage_interval_ms), "10s",
       "how often usage is read", 100, 24LL * 3600 * 1000 },
     { "network-prefix", VALUE_PREFIX, offsetof(struct config, network_prefix), "vg",

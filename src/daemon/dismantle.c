@@ -1,4 +1,4 @@
-/* daemon/dismantle.c - machines first, for they hold the networks' taps; then the networks. */
+/* daemon/dismantle.c - machines and load balancers first, for they are in the networks; then these. */
 #include "daemon/dismantle.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -10,6 +10,7 @@ enum { TIME_MAX_MS = 60 * 1000 };
 struct dismantling {
     struct compute *compute;
     struct network_driver *network;
+    struct balancer_driver *balancer;
     unsigned pending; /* calls whose end is awaited, and one for the loop that starts them */
     bool failed;
     struct err first;
@@ -108,12 +109,38 @@ static void machine_killed(void *arg, const struct err *err)
         compute->ops->release(compute, leaving->uid, (struct done){ machine_released, leaving });
 }
 
-void dismantle(struct compute *compute, struct network_driver *network, struct done done)
+/* --- load balancers --- */
+
+static void balancer_gone(void *arg, const struct err *err)
+{
+    struct leaving *leaving = arg;
+    struct dismantling *all = leaving->all;
+
+    note(all, "load balancer", leaving->uid, err);
+    leaving_free(leaving);
+    if (--all->pending == 0)
+        remove_networks(all);
+}
+
+static void remove_balancers(struct dismantling *all)
+{
+    char **uids = all->balancer ? all->balancer->ops->list(all->balancer) : NULL;
+
+    for (char **uid = uids; uid && *uid; uid++)
+        all->balancer->ops->remove(all->balancer, *uid,
+                                   (struct done){ balancer_gone, leaving_new(all, *uid) });
+    balancer_uids_free(uids);
+}
+
+void dismantle(struct compute *compute, struct network_driver *network, struct balancer_driver *balancer,
+               struct done done)
 {
     struct dismantling *all = mem_new(struct dismantling);
     char **uids = compute->ops->list(compute);
 
-    *all = (struct dismantling){ .compute = compute, .network = network, .pending = 1, .done = done };
+    *all = (struct dismantling){ .compute = compute, .network = network, .balancer = balancer,
+                                 .pending = 1, .done = done };
+    remove_balancers(all);
     for (char **uid = uids; uid && *uid; uid++)
         compute->ops->kill(compute, *uid, (struct done){ machine_killed, leaving_new(all, *uid) });
     compute_uids_free(uids);
@@ -161,7 +188,7 @@ int dismantle_run(struct daemon *daemon, struct err *err)
     outcome.loop = daemon->loop;
     auto_clean(loop_source_free_auto) struct loop_source *limit =
         loop_timer(daemon->loop, TIME_MAX_MS, too_late, &outcome);
-    dismantle(daemon->compute, daemon->network, (struct done){ ended, &outcome });
+    dismantle(daemon->compute, daemon->network, daemon->balancer, (struct done){ ended, &outcome });
     if (loop_run(daemon->loop, err) < 0)
         outcome.result = -1;
     /* Calls still under way end here, while what they report to is there. */

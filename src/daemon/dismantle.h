@@ -4,9 +4,11 @@
 #include "base/done.h"
 #include "daemon/assemble.h"
 
-/* Kills every machine 'compute' has and removes its traces, then removes every network. Goes on
+/* Kills every machine 'compute' has and removes its traces, and every load balancer ('balancer' may be
+ * NULL), then removes every network. Goes on
  * after a failure; 'done' gets the first one. Both drivers must stay open until then. */
-void dismantle(struct compute *compute, struct network_driver *network, struct done done);
+void dismantle(struct compute *compute, struct network_driver *network, struct balancer_driver *balancer,
+               struct done done);
 
 /* The whole of the option: takes the lock of the state directory, opens the drivers and dismantles.
  * ERR_CONFLICT: a daemon runs. ERR_TIMEOUT: something did not go within a minute. */

@@ -26,7 +26,7 @@
 #include <sys/types.h>
 
 enum {
-    BALANCER_NAME_SIZE = 64,
+    BALANCER_NAME_SIZE = 80,
     BALANCER_LISTENERS_MAX = 32,
     BALANCER_BACKENDS_MAX = 32,
     BALANCER_MEMBERS_MAX = 1024,    /* of one backend */
@@ -78,7 +78,7 @@ struct balancer_listener {
     struct ip_addr addr;   /* of the host or, with is_inside, of the network */
     bool is_inside;        /* listens in the members' network */
     uint16_t port;
-    char *certificate;     /* PEM: chain and key; a secret. NULL: none */
+    char *certificate;     /* PEM: chain and key; a secret. NULL: none; "": the one in force */
     char backend[BALANCER_NAME_SIZE];
     struct balancer_route *routes;
     size_t route_count;
@@ -126,7 +126,7 @@ struct balancer_backend_status {
     unsigned queue;           /* waiting for any member */
     uint64_t requests, errors;
     double request_rate, error_rate;
-    int64_t p50_ms, p90_ms, p99_ms; /* request to end of answer, over ten seconds; -1: unknown */
+    int64_t p50_ms, p90_ms, p95_ms, p99_ms; /* request to end of answer, over ten seconds; -1: unknown */
     struct balancer_member_status *members;
     size_t member_count;
 };

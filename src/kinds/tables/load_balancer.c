@@ -275,6 +275,7 @@ static const struct field listener_status_fields[] = {
 static const struct field latency_fields[] = {
     { .name = "p50", .type = FIELD_DURATION, .doc = "Half of the requests were faster." },
     { .name = "p90", .type = FIELD_DURATION, .doc = "Nine in ten were faster." },
+    { .name = "p95", .type = FIELD_DURATION, .doc = "All but one in twenty were faster." },
     { .name = "p99", .type = FIELD_DURATION, .doc = "All but one in a hundred were faster." },
     { 0 },
 };
@@ -545,9 +546,14 @@ static void check_backend(const struct place *place, const json_t *backend)
     const json_t *path = json_at(backend, "healthCheck.path");
     auto_free char *members_field = str_printf("%s.members", place->path);
     auto_free char *cookie_field = str_printf("%s.stickyCookie", place->path);
+    auto_free char *port_field = str_printf("%s.healthCheck.port", place->path);
     auto_free char *path_field = str_printf("%s.healthCheck.path", place->path);
     bool http = false, tcp = false;
 
+    if (str_equal(json_text_at(backend, "healthCheck.type", NULL), "Agent") &&
+        !json_at(backend, "healthCheck.port"))
+        causes_add(place->causes, "FieldValueRequired", port_field,
+                   "Required value: the agent listens on a port of its own");
     if (json_is_object(members) && json_object_size(members) != 1)
         causes_add(place->causes, "FieldValueInvalid", members_field,
                    "Invalid value: must have exactly one of instanceGroup, selector, instances "

@@ -104,14 +104,14 @@ TEST(dismantling_leaves_no_machine_and_no_network)
     scene_open(&scene);
     CHECK_EQ(compute_fake_process_count(scene.world), 2);
     CHECK_EQ(network_fake_network_count(scene.kernel), 2);
-    dismantle(scene.compute, scene.network, begin(&scene));
+    dismantle(scene.compute, scene.network, NULL, begin(&scene));
     finish(&scene);
     CHECK_OK(scene.err.code ? -1 : 0, &scene.err);
     CHECK_EQ(compute_fake_process_count(scene.world), 0);
     CHECK_EQ(compute_fake_trace_count(scene.world), 0);
     CHECK_EQ(network_fake_network_count(scene.kernel), 0);
     /* Where nothing is, it succeeds too. */
-    dismantle(scene.compute, scene.network, begin(&scene));
+    dismantle(scene.compute, scene.network, NULL, begin(&scene));
     finish(&scene);
     CHECK_OK(scene.err.code ? -1 : 0, &scene.err);
     scene_close(&scene);
@@ -123,7 +123,7 @@ TEST(a_failure_is_reported_and_stops_nothing_else)
 
     scene_open(&scene);
     network_fake_fail_next(scene.kernel, "network_remove", ERR_IO);
-    dismantle(scene.compute, scene.network, begin(&scene));
+    dismantle(scene.compute, scene.network, NULL, begin(&scene));
     finish(&scene);
     CHECK_EQ(scene.err.code, ERR_IO);
     CHECK_CONTAINS(scene.err.text, "network network-");
@@ -138,7 +138,7 @@ TEST(machines_that_cannot_be_ended_do_not_keep_networks)
 
     scene_open(&scene);
     compute_fake_set_failures(scene.world, 1000, 0);
-    dismantle(scene.compute, scene.network, begin(&scene));
+    dismantle(scene.compute, scene.network, NULL, begin(&scene));
     finish(&scene);
     CHECK_EQ(scene.err.code, ERR_UNAVAILABLE);
     CHECK_CONTAINS(scene.err.text, "machine machine-");

@@ -44,7 +44,7 @@ void balancer_fake_take_port(struct balancer_fake *fake, uint16_t port, bool is_
 struct balancer_fake_load {
     unsigned connections, queue;
     double request_rate, error_rate; /* per member and second */
-    int64_t p50_ms, p90_ms, p99_ms;
+    int64_t p50_ms, p90_ms, p95_ms, p99_ms;
 };
 void balancer_fake_set_load(struct balancer_fake *fake, const char *uid, const char *backend,
                             const struct balancer_fake_load *load);

@@ -85,7 +85,7 @@ static struct balancer_backend_status backend_status(const struct balancer_fake 
                                                      const struct fake_balancer *balancer,
                                                      const struct balancer_backend *backend)
 {
-    static const struct balancer_fake_load none = { .p50_ms = -1, .p90_ms = -1, .p99_ms = -1 };
+    static const struct balancer_fake_load none = { .p50_ms = -1, .p90_ms = -1, .p95_ms = -1, .p99_ms = -1 };
     const struct balancer_backend_status *before =
         balancer_status_backend(&balancer->status, backend->name);
     const struct balancer_fake_load *load = map_get(balancer->loads, backend->name);
@@ -95,6 +95,7 @@ static struct balancer_backend_status backend_status(const struct balancer_fake 
     (void)snprintf(status.name, sizeof status.name, "%s", backend->name);
     status.p50_ms = load->p50_ms;
     status.p90_ms = load->p90_ms;
+    status.p95_ms = load->p95_ms;
     status.p99_ms = load->p99_ms;
     status.members = mem_zero(backend->member_count * sizeof *status.members);
     for (size_t i = 0; i < backend->member_count; i++) {

@@ -113,7 +113,7 @@ static const struct balancer_listener *stale_certificate(struct balancer *balanc
 {
     for (size_t i = 0; i < balancer->config->listener_count; i++) {
         const struct balancer_listener *listener = &balancer->config->listeners[i];
-        if (!listener->certificate || balancer->problems[i][0])
+        if (str_is_empty(listener->certificate) || balancer->problems[i][0])
             continue;
         auto_free char *name = str_printf("%s.pem", listener->name);
         char *now = haproxy_trace_read(balancer, name);
@@ -142,7 +142,7 @@ static void keep_certificate(struct balancer *balancer, const char *listener_nam
     const struct balancer_listener *listener = listener_named(balancer, listener_name);
     auto_free char *name = str_printf("%s.pem", listener_name);
 
-    if (listener && listener->certificate &&
+    if (listener && !str_is_empty(listener->certificate) &&
         haproxy_trace_write_private(balancer, name, listener->certificate, &balancer->refused) < 0)
         balancer_answer(balancer, &balancer->refused);
 }

@@ -149,7 +149,7 @@ static struct balancer_backend_status *backend_of(struct reading *reading, const
     status->backends =
         mem_resize(status->backends, (status->backend_count + 1) * sizeof *status->backends);
     backend = &status->backends[status->backend_count++];
-    *backend = (struct balancer_backend_status){ .p50_ms = -1, .p90_ms = -1, .p99_ms = -1 };
+    *backend = (struct balancer_backend_status){ .p50_ms = -1, .p90_ms = -1, .p95_ms = -1, .p99_ms = -1 };
     (void)snprintf(backend->name, sizeof backend->name, "%s", name);
     return backend;
 }
@@ -170,6 +170,7 @@ static void take_backend(struct reading *reading, const struct stat_row *row,
         return;
     backend->p50_ms = latency_percentile(latency, reading->now_ms, 0.5);
     backend->p90_ms = latency_percentile(latency, reading->now_ms, 0.9);
+    backend->p95_ms = latency_percentile(latency, reading->now_ms, 0.95);
     backend->p99_ms = latency_percentile(latency, reading->now_ms, 0.99);
 }
 

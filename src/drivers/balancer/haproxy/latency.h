@@ -19,6 +19,6 @@ int64_t latency_percentile(const struct latency *latency, int64_t now_ms, double
 
 /* A log line "BACKEND MILLISECONDS STATUS" as the configuration's log-format writes it. False: it
  * is another. 'ret_backend' is NUL-terminated. */
-enum { LATENCY_NAME_SIZE = 80 };
+enum { LATENCY_NAME_SIZE = 96 };
 bool latency_read_line(const char *text, size_t size, char ret_backend[LATENCY_NAME_SIZE],
                        int64_t *ret_ms);

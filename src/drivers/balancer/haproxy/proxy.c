@@ -305,7 +305,7 @@ static int write_certificates(const struct balancer *balancer, struct err *err)
     for (size_t i = 0; i < balancer->config->listener_count; i++) {
         const struct balancer_listener *listener = &balancer->config->listeners[i];
         auto_free char *name = str_printf("%s.pem", listener->name);
-        if (listener->certificate &&
+        if (!str_is_empty(listener->certificate) &&
             haproxy_trace_write_private(balancer, name, listener->certificate, err) < 0)
             return -1;
     }

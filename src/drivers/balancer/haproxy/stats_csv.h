@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STAT_NAME_SIZE = 80, STAT_TEXT_SIZE = 96 };
+enum { STAT_NAME_SIZE = 96, STAT_TEXT_SIZE = 96 };
 
 struct stat_row {
     char proxy[STAT_NAME_SIZE];  /* of the frontend or backend */

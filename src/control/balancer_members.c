@@ -1,0 +1,275 @@
+/* control/balancer_members.c - members of a backend: a projection of Instances, never a copy.
+ *
+ * An instance that shall not serve any more and is still at the proxy is drained: it stays a member
+ * without new traffic until it is idle there or its time is over. */
+#include "control/balancer.h"
+#include "control/balancers.h"
+#include "control/results.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdio.h>
+#include <string.h>
+
+struct selection {
+    struct balancer_scene *scene;
+    const json_t *spec, *members; /* of the backend */
+    struct balancer_backend *backend;
+    const struct balancer_backend_status *now; /* at the proxy; NULL: nothing */
+    int64_t drain_ms;
+    uint16_t port;
+    size_t capacity;
+};
+
+void balancer_member_id(const json_t *instance, char to[BALANCER_NAME_SIZE])
+{
+    (void)snprintf(to, BALANCER_NAME_SIZE, "%.63s.%.8s", object_name(instance),
+                   object_uid(instance));
+}
+
+/* --- who is selected --- */
+
+static const json_t *labels_of(const json_t *object) { return json_at(object, "metadata.labels"); }
+
+static bool is_of_group(const json_t *instance, const char *group)
+{
+    const json_t *owners = json_at(instance, "metadata.ownerReferences");
+    const char *label = json_string_value(json_object_get(labels_of(instance), LABEL_GROUP));
+
+    if (!str_equal(label, group))
+        return false;
+    for (size_t i = 0; i < json_array_size(owners); i++) {
+        const json_t *owner = json_array_get(owners, i);
+        if (str_equal(json_text_at(owner, "kind", NULL), "InstanceGroup") &&
+            str_equal(json_text_at(owner, "name", NULL), group))
+            return true;
+    }
+    return false;
+}
+
+static bool has_labels(const json_t *instance, const json_t *wanted)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)wanted, name, value)
+        if (!str_equal(json_string_value(json_object_get(labels_of(instance), name)),
+                       json_string_value(value)))
+            return false;
+    return json_object_size(wanted) > 0;
+}
+
+static bool is_named(const json_t *instance, const json_t *names)
+{
+    size_t i;
+    json_t *name;
+
+    json_array_foreach ((json_t *)names, i, name)
+        if (str_equal(json_string_value(name), object_name(instance)))
+            return true;
+    return false;
+}
+
+static bool is_selected(const struct selection *selection, const json_t *instance)
+{
+    const char *group = json_text_at(selection->members, "instanceGroup", NULL);
+
+    if (group)
+        return is_of_group(instance, group);
+    return has_labels(instance, json_at(selection->members, "selector.matchLabels")) ||
+           is_named(instance, json_object_get(selection->members, "instances"));
+}
+
+static bool find_address(const struct selection *selection, const json_t *instance,
+                         struct ip_addr *ret_addr)
+{
+    const char *network = json_text_at(selection->scene->object, "spec.network", NULL);
+    const json_t *cards = json_at(instance, "status.networks");
+    struct err err;
+
+    for (size_t i = 0; i < json_array_size(cards); i++) {
+        const json_t *card = json_array_get(cards, i);
+        const char *text =
+            json_text_at(card, "ipv4Address", json_text_at(card, "ipv6Address", NULL));
+        if (str_equal(json_text_at(card, "network", NULL), network) && text)
+            return ip_parse(text, ret_addr, &err) == 0;
+    }
+    return false;
+}
+
+/* --- who serves --- */
+
+static bool is_false(const json_t *instance, const char *condition)
+{
+    return str_equal(json_text_at(condition_get(instance, condition), "status", NULL), "False");
+}
+
+static const char *drain_annotation(const json_t *instance)
+{
+    return json_string_value(
+        json_object_get(json_at(instance, "metadata.annotations"), ANNOTATION_DRAIN));
+}
+
+static bool shall_leave(const json_t *instance)
+{
+    return object_is_deleting(instance) || condition_is_true(instance, CONDITION_DRAINING) ||
+           drain_annotation(instance) || is_false(instance, CONDITION_SERVING);
+}
+
+/* --- draining --- */
+
+static const struct balancer_member_status *at_proxy(const struct selection *selection,
+                                                     const char *id)
+{
+    return selection->now ? balancer_status_member(selection->now, id) : NULL;
+}
+
+/* Not its phase: one that is to be stopped is in another, and runs on while it is drained. One that
+ * has been a member stays one while its process lives: after a restart of the daemon it takes a
+ * moment until machines are known to run, and they served all the time. */
+static bool is_running(const struct selection *selection, const json_t *instance, const char *id)
+{
+    struct compute *compute = control_setup(selection->scene->work->control)->compute;
+    struct machine_status machine;
+
+    if (condition_is_true(instance, "Ready") || !at_proxy(selection, id))
+        return condition_is_true(instance, "Ready");
+    compute->ops->observe(compute, object_uid(instance), &machine);
+    return machine.state != MACHINE_ABSENT && machine.state != MACHINE_ENDED;
+}
+
+/* When it began: as it is stored, so that a restart does not begin anew; else when first seen. */
+static int64_t drain_begin_ms(const struct selection *selection, const json_t *instance,
+                              const char *id)
+{
+    struct work *work = selection->scene->work;
+    auto_free char *result = str_printf("drain %s/%s", selection->backend->name, id);
+    const json_t *draining = condition_get(instance, CONDITION_DRAINING);
+    const char *texts[] = { drain_annotation(instance),
+                            condition_is_true(instance, CONDITION_DRAINING)
+                                ? json_text_at(draining, "lastTransitionTime", NULL)
+                                : NULL,
+                            json_text_at(instance, "metadata.deletionTimestamp", NULL) };
+    const int64_t *seen_ms = work_result(work, result);
+    int64_t begin_ms;
+    struct err err;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i] && time_parse(texts[i], &begin_ms, &err) == 0)
+            return begin_ms;
+    if (seen_ms)
+        return *seen_ms;
+    begin_ms = control_wall_ms(work->control);
+    work_result_keep(work, result, begin_ms);
+    return begin_ms;
+}
+
+static void forget_drain(const struct selection *selection, const char *id)
+{
+    auto_free char *result = str_printf("drain %s/%s", selection->backend->name, id);
+
+    work_result_forget(selection->scene->work, result);
+}
+
+/* Whether one that leaves is still waited for. */
+static bool is_draining(const struct selection *selection, const json_t *instance, const char *id)
+{
+    struct balancer_scene *scene = selection->scene;
+    const struct balancer_member_status *member = at_proxy(selection, id);
+    int64_t left_ms;
+
+    if (!member || !is_running(selection, instance, id) || member->state == BALANCER_MEMBER_LEAVING)
+        return false;
+    if (member->state == BALANCER_MEMBER_DRAINING && !member->connections && !member->queue)
+        return false;
+    left_ms = drain_begin_ms(selection, instance, id) + selection->drain_ms -
+              control_wall_ms(scene->work->control);
+    if (left_ms <= 0)
+        return false;
+    if (scene->again_ms < 0 || left_ms < scene->again_ms)
+        scene->again_ms = left_ms;
+    return true;
+}
+
+/* --- the list --- */
+
+static struct balancer_member *add(struct selection *selection, const char *id,
+                                   const struct ip_addr *addr)
+{
+    struct balancer_backend *backend = selection->backend;
+    struct balancer_member *member;
+
+    if (backend->member_count == BALANCER_MEMBERS_MAX)
+        return NULL;
+    if (backend->member_count == selection->capacity) {
+        selection->capacity = selection->capacity ? 2 * selection->capacity : 8;
+        backend->members =
+            mem_resize(backend->members, selection->capacity * sizeof *backend->members);
+    }
+    member = &backend->members[backend->member_count++];
+    *member = (struct balancer_member){ .addr = *addr, .port = selection->port };
+    (void)snprintf(member->id, sizeof member->id, "%s", id);
+    return member;
+}
+
+static void look_at(void *arg, const json_t *instance)
+{
+    struct selection *selection = arg;
+    struct balancer_member *member;
+    char id[BALANCER_NAME_SIZE];
+    struct ip_addr addr;
+    bool leaves = !is_selected(selection, instance) || shall_leave(instance);
+
+    selection->scene->instance_count++;
+    if (!find_address(selection, instance, &addr))
+        return;
+    balancer_member_id(instance, id);
+    if (leaves ? !is_draining(selection, instance, id) : !is_running(selection, instance, id))
+        return;
+    member = add(selection, id, &addr);
+    if (!member)
+        return;
+    member->is_draining = leaves;
+    member->is_proven = condition_is_true(instance, CONDITION_SERVING);
+    if (!leaves)
+        forget_drain(selection, id);
+}
+
+static void add_addresses(struct selection *selection)
+{
+    const json_t *addresses = json_object_get(selection->members, "addresses");
+    size_t i;
+    json_t *item;
+
+    json_array_foreach ((json_t *)addresses, i, item) {
+        struct ip_addr addr;
+        struct err err;
+        char id[IP_TEXT_SIZE];
+        if (ip_parse(json_string_value(item), &addr, &err) < 0)
+            continue;
+        ip_format(&addr, id);
+        (void)add(selection, id, &addr);
+    }
+}
+
+void balancer_members_add(struct balancer_scene *scene, const json_t *spec,
+                          struct balancer_backend *backend)
+{
+    struct selection selection = { .scene = scene,
+                                   .spec = spec,
+                                   .backend = backend,
+                                   .members = json_object_get(spec, "members"),
+                                   .now = balancer_status_backend(scene->status, backend->name),
+                                   .port = (uint16_t)json_int_at(spec, "port", 0) };
+    struct err err;
+
+    if (duration_parse(json_text_at(spec, "drainTimeout", "30s"), &selection.drain_ms, &err) < 0)
+        selection.drain_ms = 0;
+    if (json_object_get(selection.members, "addresses"))
+        add_addresses(&selection);
+    else
+        work_each(scene->work, &kind_instance, object_namespace(scene->object), look_at,
+                  &selection);
+}

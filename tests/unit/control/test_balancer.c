@@ -1,0 +1,489 @@
+#include "check.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "control/balancers.h"
+#include "control/control.h"
+#include "drivers/balancer/fake/fake.h"
+#include "drivers/compute/fake/fake.h"
+#include "drivers/network/fake/fake.h"
+#include "drivers/storage/fake/fake.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEP_MS = 100, LIMIT_MS = 120 * 1000 };
+
+/* A host whose machines, networks and proxies outlive the daemon. */
+static struct site {
+    struct loop *loop;
+    struct store *store;
+    struct compute_fake_world *world;
+    struct network_fake *net;
+    struct storage_fake *disks;
+    struct balancer_fake *proxies;
+    struct control_setup setup;
+    struct control *control;
+} site;
+
+static void machine_changed(void *arg, const char *uid)
+{
+    if (site.control)
+        control_machine_changed(site.control, uid);
+}
+static void network_changed(void *arg, const char *uid)
+{
+    if (site.control)
+        control_network_changed(site.control, uid);
+}
+static void balancer_changed(void *arg, const char *uid)
+{
+    if (site.control)
+        control_balancer_changed(site.control, uid);
+}
+static bool is_open(void *arg, const char *path) { return false; }
+
+static void daemon_starts(void)
+{
+    struct compute_setup compute = { .loop = site.loop, .changed = machine_changed };
+    struct network_setup network = { .loop = site.loop, .changed = network_changed };
+    struct storage_setup storage = { .loop = site.loop, .image_dir = "/images" };
+    struct balancer_setup balancer = { .loop = site.loop, .changed = balancer_changed };
+    struct err err;
+
+    site.setup = (struct control_setup){ .loop = site.loop,
+                                         .store = site.store,
+                                         .host_name = "node1",
+                                         .state_dir = "/state",
+                                         .compute = compute_fake_open(site.world, &compute),
+                                         .network = network_fake_open(site.net, &network),
+                                         .storage = storage_fake_open(site.disks, &storage),
+                                         .balancer = balancer_fake_open(site.proxies, &balancer),
+                                         .host_cpus = 16,
+                                         .host_memory_bytes = 32LL << 30 };
+    site.control = control_new(&site.setup, &err);
+    CHECK(site.control);
+}
+
+static void daemon_dies(void)
+{
+    control_free(site.control);
+    site.control = NULL;
+    site.setup.compute->ops->close(site.setup.compute);
+    site.setup.network->ops->close(site.setup.network);
+    site.setup.storage->ops->close(site.setup.storage);
+    site.setup.balancer->ops->close(site.setup.balancer);
+}
+
+static void ignore(void *arg, const struct err *err) {}
+static const struct done nobody = { ignore, NULL };
+
+static void begin(uint64_t seed)
+{
+    const struct compute_fake_options options = {
+        .seed = seed, .delay_max_ms = 20, .guest_boot_ms = 500, .guest_shutdown_ms = 500
+    };
+
+    site = (struct site){ .loop = loop_sim_new(seed) };
+    site.store = store_memory_new(site.loop);
+    site.world = compute_fake_world_new(site.loop, &options);
+    site.net = network_fake_new();
+    site.disks = storage_fake_new();
+    site.proxies = balancer_fake_new();
+    storage_fake_watch_use(site.disks, is_open, NULL);
+    daemon_starts();
+    control_create(site.control, &kind_image,
+                   json_pack("{s:{s:s},s:{s:{s:s}}}", "metadata", "name", "debian", "spec",
+                             "source", "url", "http://example.com/debian.qcow2"),
+                   nobody);
+}
+
+static void end(void)
+{
+    daemon_dies();
+    compute_fake_world_free(site.world);
+    network_fake_free(site.net);
+    storage_fake_free(site.disks);
+    balancer_fake_free(site.proxies);
+    store_free(site.store);
+    loop_free(site.loop);
+}
+
+static json_t *find(const struct kind *kind, const char *name)
+{
+    return control_find(site.control, kind, "default", name);
+}
+
+static void create_instance(const char *name, const char *app)
+{
+    control_create(site.control, &kind_instance,
+                   json_pack("{s:{s:s,s:s,s:{s:s}},s:{s:s}}", "metadata", "name", name, "namespace",
+                             "default", "labels", "app", app, "spec", "image", "debian"),
+                   nobody);
+}
+
+static json_t *parse(const char *text)
+{
+    struct err err;
+    json_t *value = json_parse(text, strlen(text), &err);
+
+    if (!value)
+        check_fail(CHECK_HERE, "%s", err.text);
+    return value;
+}
+
+static json_t *balancer_named(const char *name, const char *listeners, const char *members)
+{
+    auto_free char *text =
+        str_printf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\"},\"spec\":{"
+                   "\"listeners\":%s,\"backends\":[{\"name\":\"web\",\"port\":80,"
+                   "\"drainTimeout\":\"10s\",\"members\":%s}]}}",
+                   name, listeners, members);
+
+    return parse(text);
+}
+
+#define HTTP "[{\"name\":\"http\",\"port\":8080}]"
+#define BY_LABEL "{\"selector\":{\"matchLabels\":{\"app\":\"web\"}}}"
+
+static void create_balancer(const char *listeners, const char *members)
+{
+    control_create(site.control, &kind_load_balancer, balancer_named("front", listeners, members),
+                   nobody);
+}
+
+/* Passes time until status has 'text' at 'path'. */
+static void wait_for(const struct kind *kind, const char *name, const char *path, const char *text)
+{
+    for (int64_t ms = 0; ms < LIMIT_MS; ms += STEP_MS) {
+        auto_json json_t *object = find(kind, name);
+        const json_t *value = json_at(object, path);
+        auto_free char *now = value ? json_text(value) : NULL;
+        if (str_equal(now, text))
+            return;
+        loop_sim_advance(site.loop, STEP_MS);
+    }
+    auto_json json_t *object = find(kind, name);
+    auto_free char *shown = json_text(json_object_get(object, "status"));
+    check_fail(CHECK_HERE, "%s never has %s at %s: %s", name, text, path, shown);
+}
+
+static void wait_gone(const struct kind *kind, const char *name)
+{
+    for (int64_t ms = 0; ms < LIMIT_MS; ms += STEP_MS) {
+        auto_json json_t *object = find(kind, name);
+        if (!object)
+            return;
+        loop_sim_advance(site.loop, STEP_MS);
+    }
+    check_fail(CHECK_HERE, "%s never goes", name);
+}
+
+static char *uid_of(const struct kind *kind, const char *name)
+{
+    auto_json json_t *object = find(kind, name);
+
+    return str_dup(object_uid(object));
+}
+
+static const struct balancer_config *config(void)
+{
+    auto_free char *uid = uid_of(&kind_load_balancer, "front");
+
+    return balancer_fake_config(site.proxies, uid);
+}
+
+static const struct balancer_member *member(const char *instance)
+{
+    const struct balancer_config *now = config();
+    auto_free char *start = str_printf("%s.", instance);
+
+    for (size_t i = 0; now && i < now->backends[0].member_count; i++)
+        if (str_starts(now->backends[0].members[i].id, start))
+            return &now->backends[0].members[i];
+    return NULL;
+}
+
+static void set_load(unsigned connections)
+{
+    const struct balancer_fake_load load = { .connections = connections,
+                                             .request_rate = 40,
+                                             .p50_ms = 1,
+                                             .p90_ms = 2,
+                                             .p95_ms = 3,
+                                             .p99_ms = 4 };
+    auto_free char *uid = uid_of(&kind_load_balancer, "front");
+
+    balancer_fake_set_load(site.proxies, uid, "web", &load);
+}
+
+/* Two instances behind a balancer, all up. */
+static void begin_with_two(uint64_t seed)
+{
+    begin(seed);
+    create_instance("a", "web");
+    create_instance("b", "web");
+    create_balancer(HTTP, BY_LABEL);
+    wait_for(&kind_load_balancer, "front", "status.healthy", "2");
+    wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+}
+
+TEST(members_are_the_instances_that_run_and_have_the_labels)
+{
+    begin_with_two(1);
+    create_instance("c", "other");
+    wait_for(&kind_instance, "c", "status.phase", "\"Running\"");
+    loop_sim_advance(site.loop, 2000);
+    CHECK_EQ(config()->backends[0].member_count, 2);
+    CHECK(member("a") && member("b") && !member("c"));
+    CHECK_EQ(member("a")->port, 80);
+    auto_json json_t *front = find(&kind_load_balancer, "front");
+    CHECK_STR(json_text_at(front, "status.backends[0].memberStatus[0].name", NULL), "a");
+    CHECK_STR(json_text_at(front, "status.addresses[0]", NULL)
+                  ? json_text_at(front, "status.listeners[0].address", NULL)
+                  : "",
+              "0.0.0.0:8080");
+    end();
+}
+
+TEST(an_instance_that_gets_the_label_joins)
+{
+    begin_with_two(2);
+    create_instance("c", "other");
+    wait_for(&kind_instance, "c", "status.phase", "\"Running\"");
+    json_t *c = find(&kind_instance, "c");
+    json_set_at(c, "metadata.labels.app", json_string("web"));
+    control_update(site.control, &kind_instance, c, nobody);
+    wait_for(&kind_load_balancer, "front", "status.healthy", "3");
+    end();
+}
+
+TEST(a_deleted_instance_is_stopped_when_its_requests_are_done)
+{
+    begin_with_two(3);
+    set_load(5);
+    control_delete(site.control, &kind_instance, "default", "a", nobody);
+    loop_sim_advance(site.loop, 3000);
+    CHECK(member("a") && member("a")->is_draining);
+    auto_json json_t *a = find(&kind_instance, "a");
+    CHECK(condition_is_true(a, CONDITION_DRAINING));
+    CHECK(condition_is_true(a, "Ready"));
+    CHECK(!balancers_let_go(site.control, a));
+    set_load(0);
+    wait_gone(&kind_instance, "a");
+    CHECK(!member("a"));
+    CHECK(member("b") && !member("b")->is_draining);
+    end();
+}
+
+TEST(draining_ends_with_its_time_also_over_a_restart)
+{
+    begin_with_two(4);
+    set_load(5);
+    control_delete(site.control, &kind_instance, "default", "a", nobody);
+    loop_sim_advance(site.loop, 6000);
+    daemon_dies();
+    daemon_starts();
+    auto_json json_t *before = find(&kind_instance, "a");
+    CHECK(before != NULL);
+    CHECK(!balancers_let_go(site.control, before));
+    loop_sim_advance(site.loop, 2000);
+    CHECK(member("a") && member("a")->is_draining);
+    loop_sim_advance(site.loop, 10000);
+    CHECK(!member("a"));
+    wait_gone(&kind_instance, "a");
+    end();
+}
+
+TEST(an_annotation_drains_and_whoever_set_it_is_told_when_it_is_done)
+{
+    begin_with_two(5);
+    set_load(1);
+    json_t *a = find(&kind_instance, "a");
+    json_set_at(a, "metadata.annotations",
+                json_pack("{s:s}", ANNOTATION_DRAIN, "2030-01-01T00:00:00Z"));
+    control_update(site.control, &kind_instance, a, nobody);
+    loop_sim_advance(site.loop, 3000);
+    CHECK(member("a") && member("a")->is_draining);
+    set_load(0);
+    loop_sim_advance(site.loop, 3000);
+    auto_json json_t *now = find(&kind_instance, "a");
+    CHECK(balancers_let_go(site.control, now));
+    CHECK_STR(json_text_at(now, "status.phase", NULL), "Running");
+    end();
+}
+
+TEST(deleting_the_balancer_lets_its_instances_go_and_removes_the_proxy)
+{
+    begin_with_two(6);
+    set_load(5);
+    control_delete(site.control, &kind_load_balancer, "default", "front", nobody);
+    wait_gone(&kind_load_balancer, "front");
+    CHECK_EQ(balancer_fake_count(site.proxies), 0);
+    auto_json json_t *a = find(&kind_instance, "a");
+    CHECK(balancers_let_go(site.control, a));
+    end();
+}
+
+TEST(a_taken_port_is_a_condition_and_tried_again)
+{
+    begin(7);
+    balancer_fake_take_port(site.proxies, 8080, true);
+    create_instance("a", "web");
+    create_balancer(HTTP, BY_LABEL);
+    wait_for(&kind_load_balancer, "front", "status.phase", "\"Degraded\"");
+    auto_json json_t *front = find(&kind_load_balancer, "front");
+    CHECK_STR(json_text_at(condition_get(front, "ListenersOpen"), "reason", NULL), "PortInUse");
+    CHECK_CONTAINS(json_text_at(front, "status.message", ""), "in use");
+    balancer_fake_take_port(site.proxies, 8080, false);
+    wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+    end();
+}
+
+TEST(a_crash_is_shown_and_mended)
+{
+    begin_with_two(8);
+    auto_free char *uid = uid_of(&kind_load_balancer, "front");
+    balancer_fake_crash(site.proxies, uid, 500);
+    wait_for(&kind_load_balancer, "front", "status.restartCount", "1");
+    wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+    end();
+}
+
+TEST(without_healthy_members_it_is_degraded_and_says_so)
+{
+    begin(9);
+    create_balancer(HTTP, BY_LABEL);
+    wait_for(&kind_load_balancer, "front", "status.phase", "\"Degraded\"");
+    auto_json json_t *front = find(&kind_load_balancer, "front");
+    CHECK_STR(json_text_at(front, "status.message", NULL), "backend web has no healthy member");
+    end();
+}
+
+TEST(load_is_told_of_groups_and_members)
+{
+    struct balancer_load load;
+
+    begin(10);
+    create_balancer(HTTP, "{\"instanceGroup\":\"web\"}");
+    control_create(site.control, &kind_instance,
+                   parse("{\"metadata\":{\"name\":\"a\",\"namespace\":\"default\",\"labels\":{"
+                         "\"virga.dev/group\":"
+                         "\"web\"},\"ownerReferences\":[{\"apiVersion\":\"virga.dev/"
+                         "v1\",\"kind\":\"InstanceGroup\","
+                         "\"name\":\"web\",\"uid\":\"g\",\"controller\":true}]},\"spec\":{"
+                         "\"image\":\"debian\"}}"),
+                   nobody);
+    control_create(site.control, &kind_instance,
+                   parse("{\"metadata\":{\"name\":\"liar\",\"namespace\":\"default\",\"labels\":{"
+                         "\"virga.dev/group\":\"web\"}},\"spec\":{\"image\":\"debian\"}}"),
+                   nobody);
+    balancer_load_of_group(site.control, "default", "web", &load);
+    CHECK(!load.is_known);
+    wait_for(&kind_load_balancer, "front", "status.healthy", "1");
+    wait_for(&kind_instance, "liar", "status.phase", "\"Running\"");
+    set_load(3);
+    loop_sim_advance(site.loop, 2000);
+    balancer_load_of_group(site.control, "default", "web", &load);
+    CHECK(load.is_known);
+    CHECK_EQ(load.members, 1); /* the one without the owner is none */
+    CHECK_EQ(load.connections, 3);
+    CHECK_EQ((int)load.request_rate, 40);
+    CHECK_EQ(load.latency_p95_ms, 3);
+    auto_json json_t *a = find(&kind_instance, "a");
+    balancer_load_of_instance(site.control, a, &load);
+    CHECK_EQ((int)load.request_rate, 40);
+    end();
+}
+
+static size_t admit(json_t *take_object, const char *field, const char *message)
+{
+    auto_json json_t *object = take_object;
+    auto_causes struct causes causes = { 0 };
+
+    kind_default(&kind_load_balancer, object);
+    control_admit(site.control, &kind_load_balancer, object, NULL, &causes);
+    if (causes.count) {
+        CHECK_STR(causes.items[0].field, field);
+        CHECK_CONTAINS(causes.items[0].message, message);
+    }
+    return causes.count;
+}
+
+TEST(admission_refuses_ports_of_others_and_secrets_that_are_not_there)
+{
+    begin_with_two(11);
+    CHECK_EQ(
+        admit(balancer_named("other", HTTP, BY_LABEL), "spec.listeners[0].port", "default/front"),
+        1);
+    CHECK_EQ(
+        admit(balancer_named("other", "[{\"name\":\"a\",\"port\":8080,\"address\":\"127.0.0.1\"}]",
+                             BY_LABEL),
+              "spec.listeners[0].port", "default/front"),
+        1);
+    CHECK_EQ(admit(balancer_named("other", "[{\"name\":\"a\",\"port\":8081}]", BY_LABEL), "", ""),
+             0);
+    CHECK_EQ(admit(balancer_named("front", HTTP, BY_LABEL), "", ""), 0); /* itself */
+    CHECK_EQ(
+        admit(
+            balancer_named(
+                "other",
+                "[{\"name\":\"a\",\"port\":443,\"protocol\":\"HTTPS\",\"tls\":{\"secret\":\"x\"}}]",
+                BY_LABEL),
+            "spec.listeners[0].tls.secret", "there is no secret \"x\""),
+        1);
+    control_create(site.control, &kind_secret,
+                   parse("{\"metadata\":{\"name\":\"empty\",\"namespace\":\"default\"},\"data\":{"
+                         "\"tls.crt\":\"eA==\"}}"),
+                   nobody);
+    loop_sim_advance(site.loop, 100);
+    CHECK_EQ(admit(balancer_named("other",
+                                  "[{\"name\":\"a\",\"port\":443,\"protocol\":\"HTTPS\",\"tls\":{"
+                                  "\"secret\":\"empty\"}}]",
+                                  BY_LABEL),
+                   "spec.listeners[0].tls.secret", "has no tls.key"),
+             1);
+    end();
+}
+
+TEST(failing_calls_and_crashes_anywhere_still_converge)
+{
+    for (uint64_t seed = 20; seed < 26; seed++) {
+        begin(seed);
+        balancer_fake_set(site.proxies, &(struct balancer_fake_settings){ 0, 200, 3 });
+        create_instance("a", "web");
+        create_instance("b", "web");
+        create_balancer(HTTP, BY_LABEL);
+        for (int i = 0; i < 10; i++) {
+            loop_sim_advance(site.loop, (int64_t)(loop_random(site.loop) % 800));
+            daemon_dies();
+            daemon_starts();
+        }
+        wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+        wait_for(&kind_load_balancer, "front", "status.healthy", "2");
+        control_delete(site.control, &kind_instance, "default", "a", nobody);
+        for (int i = 0; i < 5; i++) {
+            loop_sim_advance(site.loop, (int64_t)(loop_random(site.loop) % 800));
+            daemon_dies();
+            daemon_starts();
+        }
+        wait_gone(&kind_instance, "a");
+        control_delete(site.control, &kind_load_balancer, "default", "front", nobody);
+        wait_gone(&kind_load_balancer, "front");
+        CHECK_EQ(balancer_fake_count(site.proxies), 0);
+        end();
+    }
+}
+
+TEST(a_restart_of_the_daemon_takes_no_member_away)
+{
+    begin_with_two(12);
+    daemon_dies();
+    daemon_starts();
+    for (int ms = 0; ms < 3000; ms += 5) {
+        loop_sim_advance(site.loop, 5);
+        CHECK_EQ(config()->backends[0].member_count, 2);
+        CHECK(!member("a")->is_draining);
+    }
+    end();
+}
