@@ -55,6 +55,9 @@ class Docs(CloudTest):
     def test_instances(self):
         self.run_page("instances.md")
 
+    def test_load_balancing(self):
+        self.assertIn("web-2", self.run_page("load-balancing.md"))
+
     def test_networks(self):
         self.assertIn("0% packet loss", self.run_page("networks.md"))
 

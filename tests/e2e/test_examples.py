@@ -141,6 +141,14 @@ class Examples(CloudTest):
             server.wait()
             server.stdout.close()
 
+    def test_load_balancer(self):
+        self.apply("load-balancer.yaml")
+        self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.healthy") == 2, "two healthy members")
+        answers = {run("nsenter", f"--net=/run/netns/{self.cloud.netns}", "curl", "-sf",
+                       "http://127.0.0.1:8080/").strip() for _ in range(10)}
+        self.assertEqual(answers, {"web-1", "web-2"})
+        self.cloud.virga("delete", "loadbalancer", "web")
+
     def test_zz_none_was_forgotten(self):
         self.assertEqual(set(os.listdir(EXAMPLES)) - self.tried, set())
 
