@@ -167,6 +167,17 @@ static bool is_seed_removed(struct scene *scene)
     return false;
 }
 
+static bool are_logs_removed(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+
+    if (work_op_succeeded(scene->work, "remove logs"))
+        return true;
+    if (work_op_begin(scene->work, "remove logs"))
+        compute->ops->logs_remove(compute, scene->uid, work_op_done(scene->work, "remove logs"));
+    return false;
+}
+
 struct verdict instance_finalize(struct work *work, bool *ret_gone)
 {
     auto_scene struct scene scene;
@@ -175,7 +186,7 @@ struct verdict instance_finalize(struct work *work, bool *ret_gone)
     scene_begin(&scene, work);
     work_phase(work, "Terminating", NULL);
     if (!instance_take_down(&scene, &verdict) || !ports_remove_rest(&scene) || !is_seed_removed(&scene) ||
-        !root_volume_dispose(&scene))
+        !are_logs_removed(&scene) || !root_volume_dispose(&scene))
         return verdict;
     addresses_forget(work->control, scene.uid);
     *ret_gone = true;

@@ -76,10 +76,22 @@ static void release_machine(struct work *work, const struct stranger *stranger, 
     compute->ops->release(compute, stranger->uid, done);
 }
 
+static void call_logs(struct work *work, const struct stranger *stranger, struct done done)
+{
+    struct compute *compute = control_setup(work->control)->compute;
+
+    compute->ops->logs_remove(compute, stranger->uid, done);
+}
+
+static bool remove_logs(struct work *work, const struct stranger *stranger)
+{
+    return call_once(work, stranger, "remove logs", call_logs);
+}
+
 static bool remove_machine(struct work *work, const struct stranger *stranger)
 {
     return call_once(work, stranger, "kill", kill_machine) &&
-           call_once(work, stranger, "release", release_machine);
+           call_once(work, stranger, "release", release_machine) && remove_logs(work, stranger);
 }
 
 static void call_network(struct work *work, const struct stranger *stranger, struct done done)
@@ -149,9 +161,9 @@ static bool remove_balancer(struct work *work, const struct stranger *stranger)
 static const struct sort {
     const char *name;
     bool (*remove)(struct work *work, const struct stranger *stranger); /* true when it is gone */
-} machine = { "machine", remove_machine }, network_sort = { "network", remove_network },
-  port = { "port", remove_port }, volume = { "volume", remove_volume }, image = { "image", remove_image },
-  load_balancer = { "load balancer", remove_balancer };
+} machine = { "machine", remove_machine }, logs = { "log", remove_logs }, port = { "port", remove_port },
+  network_sort = { "network", remove_network }, volume = { "volume", remove_volume },
+  image = { "image", remove_image }, load_balancer = { "load balancer", remove_balancer };
 
 /* --- finding --- */
 
@@ -173,6 +185,21 @@ static void meet_unknown(struct control *control, const struct sort *sort, char 
         if (!is_known(control, owner))
             meet(control_extension(control, NAME), sort, *uid, where);
     }
+}
+
+/* Of machines that do not run any more; the others' go with their machine. */
+static void look_at_logs(struct control *control)
+{
+    struct compute *compute = control->setup.compute;
+    char **uids = compute->ops->logs_list(compute);
+    struct machine_status status;
+
+    for (char **uid = uids; uid && *uid; uid++) {
+        compute->ops->observe(compute, *uid, &status);
+        if (status.state == MACHINE_ABSENT && !is_known(control, *uid))
+            meet(control_extension(control, NAME), &logs, *uid, "");
+    }
+    compute_uids_free(uids);
 }
 
 static void look_at_networks(struct control *control)
@@ -217,6 +244,7 @@ void strangers_find(struct control *control)
 
     control_set_extension(control, NAME, mem_new(struct strangers), strangers_free);
     meet_unknown(control, &machine, machines, "");
+    look_at_logs(control);
     look_at_networks(control);
     look_at_balancers(control);
     control_each(control, &kind_storage_pool, NULL, look_at_pool, control);

@@ -6,7 +6,8 @@
  *     observe() would answer differently. Callers re-read; events carry no data.
  *  3. After a daemon restart open() finds every process again before it returns
  *     its first observation; a machine is never launched twice for one uid.
- *  4. release() removes every trace of a machine whose process has ended.
+ *  4. release() removes every trace of a machine whose process has ended, but for its logs:
+ *     they can be read until logs_remove(), or until the next start() begins new ones.
  * The driver knows nothing of the store. All functions belong to the loop thread and
  * return at once; 'done' comes later. Machines are named by uid (the object's UUID). */
 #pragma once
@@ -173,6 +174,10 @@ struct compute_ops {
     void (*resume)(struct compute *compute, const char *uid, struct done done);
     /* Forgets an ended machine: folder, sockets, cgroup. Idempotent. ERR_CONFLICT: it runs. */
     void (*release)(struct compute *compute, const char *uid, struct done done);
+    /* Removes the logs of a machine that is absent. Idempotent. ERR_CONFLICT: it is not. */
+    void (*logs_remove)(struct compute *compute, const char *uid, struct done done);
+    /* Uids of all machines that left logs, present or absent; as list(). Reads a folder. */
+    char **(*logs_list)(struct compute *compute);
 
     void (*disk_attach)(struct compute *compute, const char *uid, const struct machine_disk *disk,
                         struct done done);
@@ -194,7 +199,8 @@ struct compute_ops {
      * vnc_open() and screenshot(): the machine was started without a display. */
     void (*console_open)(struct compute *compute, const char *uid, compute_fd_fn *fn, void *arg);
     void (*vnc_open)(struct compute *compute, const char *uid, compute_fd_fn *fn, void *arg);
-    /* Read end of a log file: the serial log (also of an ended machine) or QEMU's own. */
+    /* Read end of a log file of the last run, also of an absent machine: the serial log or QEMU's
+     * own. ERR_NOT_FOUND: it has not been started since its logs were removed. */
     void (*log_open)(struct compute *compute, const char *uid, bool qemu_log, compute_fd_fn *fn,
                      void *arg);
     void (*screenshot)(struct compute *compute, const char *uid, compute_bytes_fn *fn, void *arg); /* PNG */

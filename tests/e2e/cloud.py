@@ -270,7 +270,7 @@ class Cloud:
 
     def console_tail(self, instance):
         """The last words of its guest."""
-        path = f"{self.state}/machines/{at(instance, 'metadata.uid')}/serial.log"
+        path = f"{self.state}/machines/logs/{at(instance, 'metadata.uid')}/serial.log"
         if not os.path.exists(path):
             return ""
         with open(path, errors="replace") as log:
@@ -524,7 +524,7 @@ class CloudTest(unittest.TestCase):
 def empty_folders(cloud):
     """Folders that stand for themselves once everything is deleted."""
     return {f"{cloud.state}/{name}" for name in ("networks", "images", "images/.staging", "images/.work",
-                                                 "images/.seeds", "machines", "tls", "pools")} | \
+                                                 "images/.seeds", "machines", "machines/logs", "tls", "pools")} | \
            {f"{cloud.run_dir}/{name}" for name in ("networks", "machines", "storage")}
 
 

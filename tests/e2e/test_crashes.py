@@ -29,7 +29,7 @@ POINTS = """
     compute.launch.up compute.launch.ready
     compute.plug.begun compute.plug.opened
     compute.end.expected compute.end.begun compute.end.noted compute.end.agreed compute.end.ungrouped
-    compute.release.begun compute.release.ungrouped
+    compute.release.begun compute.release.ungrouped compute.logs.removing
     network.port.remove.rules network.port.remove.files
     storage.before_remove storage.after_remove_rename
     network.remove.server network.remove.uplink network.remove.namespace network.remove.rules

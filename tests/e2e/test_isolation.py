@@ -45,7 +45,8 @@ class Isolation(CloudTest):
         allowed = ("socket:", "pipe:", "anon_inode:", "/memfd:", "/dev/null", "/dev/net/tun", "/dev/kvm", "/dev/urandom",
                    "/dev/pts", "/dev/ptmx")
         own = (f"{self.cloud.state}/pools/default/{root}/", f"{self.cloud.state}/images/{image}/",
-               f"{self.cloud.state}/machines/{uid}/", f"{self.cloud.run_dir}/machines/{uid}/",
+               f"{self.cloud.state}/machines/{uid}/", f"{self.cloud.state}/machines/logs/{uid}/",
+               f"{self.cloud.run_dir}/machines/{uid}/",
                f"{self.cloud.state}/images/.seeds/{uid}")
         pid = self.cloud.pid("web")
         for fd in os.listdir(f"/proc/{pid}/fd"):
@@ -91,7 +92,7 @@ class Isolation(CloudTest):
             self.assertEqual(readable, [])
             with open(self.cloud.log) as log:
                 self.assertNotIn(SECRET, log.read())
-            for name in ("audit/audit.log", f"machines/{self.cloud.uids_by_name['web']}/qemu.log"):
+            for name in ("audit/audit.log", f"machines/logs/{self.cloud.uids_by_name['web']}/qemu.log"):
                 with open(f"{self.cloud.state}/{name}", errors="replace") as log:
                     self.assertNotIn(SECRET, log.read(), name)
             self.assertNotIn(SECRET, str(self.cloud.get("instance", "web")))

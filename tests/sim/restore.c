@@ -51,7 +51,7 @@ static void add_stranger(struct sim *sim, struct buf *list, const char *uid)
         buf_printf(list, "%s%s", list->size ? "," : "", uid);
 }
 
-/* Machines, networks and ports. */
+/* Machines, logs, networks and ports. */
 static char *list_strangers(struct sim *sim)
 {
     struct buf list = { 0 };
@@ -60,6 +60,9 @@ static char *list_strangers(struct sim *sim)
 
     for (size_t at = 0; map_next(sim->machines->machines, &at, &uid, NULL);)
         add_stranger(sim, &list, uid);
+    for (size_t at = 0; map_next(sim->machines->logs, &at, &uid, NULL);)
+        if (!map_has(sim->machines->machines, uid))
+            add_stranger(sim, &list, uid);
     for (size_t at = 0; map_next(sim->networks->networks, &at, &uid, &network);) {
         add_stranger(sim, &list, uid);
         for (size_t in = 0; map_next(((struct fake_network *)network)->ports, &in, &id, NULL);)

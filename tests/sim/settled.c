@@ -431,6 +431,8 @@ char *settled_remains(struct sim *sim)
 
     if (compute_fake_trace_count(sim->machines))
         return str_dup("a machine is left");
+    if (compute_fake_log_count(sim->machines))
+        return str_dup("a log is left");
     return disks[0] || networks[0] ? str_printf("left: %s%s", networks, disks) : NULL;
 }
 

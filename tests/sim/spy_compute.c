@@ -170,6 +170,22 @@ static void release(struct compute *compute, const char *uid, struct done done)
                                     spy_answer(sim, done, true, "release %s", label(sim, uid)));
 }
 
+static void logs_remove(struct compute *compute, const char *uid, struct done done)
+{
+    struct sim *sim = sim_of(compute);
+    const struct thing *thing = thing_here(sim, uid);
+
+    if (thing ? !thing_is_deleting(thing) : !stranger_may_go(sim, uid))
+        sim_fail(sim, "the logs of %s go before it does", uid);
+    inner_of(compute)->ops->logs_remove(inner_of(compute), uid,
+                                        spy_answer(sim, done, true, "remove logs %s", label(sim, uid)));
+}
+
+static char **logs_list(struct compute *compute)
+{
+    return inner_of(compute)->ops->logs_list(inner_of(compute));
+}
+
 static void sample(struct compute *compute, struct done done)
 {
     inner_of(compute)->ops->sample(inner_of(compute), done);
@@ -317,6 +333,8 @@ static const struct compute_ops spy_ops = {
     .pause = pause_machine,
     .resume = resume,
     .release = release,
+    .logs_remove = logs_remove,
+    .logs_list = logs_list,
     .disk_attach = disk_attach,
     .disk_detach = disk_detach,
     .disk_resize = disk_resize,

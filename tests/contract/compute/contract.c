@@ -348,26 +348,48 @@ TEST(several_consoles_are_open_at_once)
     end();
 }
 
-TEST(the_logs_of_an_ended_machine_can_be_read_until_it_is_released)
+static enum err_code open_log(const char *uid, bool qemu_log)
 {
     struct wait wait;
 
-    begin();
-    start(one);
-    RIG_OK(&rig, kill, one);
-    for (int qemu_log = 0; qemu_log < 2; qemu_log++) {
-        (void)wait_done(&rig, &wait);
-        rig.compute->ops->log_open(rig.compute, one, qemu_log, wait_fd, &wait);
-        rig_wait(&rig, &wait);
-        CHECK_STR(wait.err.text, "");
-        CHECK(wait.fd >= 0);
-        close(wait.fd);
-    }
-    RIG_OK(&rig, release, one);
     (void)wait_done(&rig, &wait);
-    rig.compute->ops->log_open(rig.compute, one, false, wait_fd, &wait);
+    wait.fd = -1;
+    rig.compute->ops->log_open(rig.compute, uid, qemu_log, wait_fd, &wait);
     rig_wait(&rig, &wait);
-    CHECK_EQ(wait.err.code, ERR_NOT_FOUND);
+    CHECK_EQ(wait.fd >= 0, wait.err.code == ERR_NONE);
+    if (wait.fd >= 0)
+        close(wait.fd);
+    return wait.err.code;
+}
+
+static unsigned logs_count(void)
+{
+    auto_clean(compute_uids_free_auto) char **uids = rig.compute->ops->logs_list(rig.compute);
+    unsigned count = 0;
+
+    while (uids[count])
+        count++;
+    return count;
+}
+
+TEST(the_logs_of_a_machine_can_be_read_until_they_are_removed)
+{
+    begin();
+    CHECK_EQ(open_log(one, false), ERR_NOT_FOUND);
+    start(one);
+    RIG_FAILS(&rig, ERR_CONFLICT, logs_remove, one);
+    kill_and_release(one);
+    CHECK_EQ(open_log(one, false), ERR_NONE);
+    CHECK_EQ(open_log(one, true), ERR_NONE);
+    rig_reopen(&rig);
+    CHECK_EQ(rig_state(&rig, one), MACHINE_ABSENT);
+    CHECK_EQ(open_log(one, true), ERR_NONE);
+    CHECK_EQ(logs_count(), 1);
+    RIG_OK(&rig, logs_remove, one);
+    RIG_OK(&rig, logs_remove, one);
+    CHECK_EQ(open_log(one, false), ERR_NOT_FOUND);
+    CHECK_EQ(open_log(one, true), ERR_NOT_FOUND);
+    CHECK_EQ(logs_count(), 0);
     end();
 }
 

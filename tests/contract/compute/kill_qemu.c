@@ -52,14 +52,15 @@ static unsigned entry_count(const char *folder, const char *name)
 
     CHECK(entries);
     for (struct dirent *entry; (entry = readdir(entries));)
-        count += entry->d_name[0] != '.' && strcmp(entry->d_name, "qemu.json") != 0;
+        count += entry->d_name[0] != '.' && strcmp(entry->d_name, "qemu.json") != 0 &&
+                 strcmp(entry->d_name, "logs") != 0;
     closedir(entries);
     return count;
 }
 
 /* --- the daemon that dies --- */
 
-/* One whole life: start, a disk in, the end, release. */
+/* One whole life: start, a disk in, the end, release, and the logs too. */
 static void live(const char *folder)
 {
     struct machine_config *config;
@@ -73,6 +74,7 @@ static void live(const char *folder)
     RIG_OK(&rig, disk_attach, uid, &disk);
     RIG_OK(&rig, kill, uid);
     RIG_OK(&rig, release, uid);
+    RIG_OK(&rig, logs_remove, uid);
 }
 
 /* Runs the daemon with VIRGA_FAULT 'setting', or kills it after 'delay_ms' (-1: not). Returns
@@ -144,9 +146,11 @@ static void follow(const char *folder, const char *at)
     CHECK_EQ(rig_state(&rig, uid), MACHINE_RUNNING);
     RIG_OK(&rig, kill, uid);
     RIG_OK(&rig, release, uid);
+    RIG_OK(&rig, logs_remove, uid);
     machine_config_free(config);
     rig_leave(&rig);
-    if (process_count() || entry_count(folder, "state") || entry_count(folder, "run"))
+    if (process_count() || entry_count(folder, "state") || entry_count(folder, "state/logs") ||
+        entry_count(folder, "run"))
         check_fail(CHECK_HERE, "%s: something is left behind", at);
 }
 
@@ -184,7 +188,7 @@ TEST(a_daemon_killed_at_any_named_point_is_followed_by_one_that_finds_everything
         "compute.launch.up",         "compute.plug.begun",     "compute.plug.opened",
         "compute.end.expected",      "compute.end.agreed",     "compute.end.begun",
         "compute.end.noted",         "compute.end.ungrouped",  "compute.release.begun",
-        "compute.release.ungrouped",
+        "compute.release.ungrouped", "compute.logs.removing",
     };
 
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {

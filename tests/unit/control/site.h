@@ -210,6 +210,7 @@ static void check_nothing_left(void)
     loop_sim_advance(site.loop, 5000);
     check_nothing_wrong();
     CHECK_EQ(compute_fake_trace_count(site.world), 0);
+    CHECK_EQ(compute_fake_log_count(site.world), 0);
     CHECK_EQ(network_fake_port_count(site.net), 0);
     CHECK_EQ(network_fake_fds_open(site.net), 0);
     CHECK(!strstr(disks, "volume "));

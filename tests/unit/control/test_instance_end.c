@@ -1,4 +1,5 @@
 #include "site.h"
+#include <unistd.h>
 
 static json_t *policy(const char *text)
 {
@@ -89,6 +90,77 @@ TEST(never_leaves_a_crashed_instance_failed_until_it_is_started_by_hand)
     wait_for("web", "Stopped");
     set_spec("web", "spec.powerState", "Running");
     wait_for("web", "Running");
+    end();
+}
+
+static void note_log(void *arg, const struct err *err, int take_fd)
+{
+    *(enum err_code *)arg = err ? err->code : ERR_NONE;
+    if (take_fd >= 0)
+        close(take_fd);
+}
+
+static enum err_code log_of(const char *uid)
+{
+    struct compute *compute = site.setup.compute;
+    enum err_code code = ERR_INTERNAL;
+
+    compute->ops->log_open(compute, uid, false, note_log, &code);
+    loop_sim_advance(site.loop, STEP_MS);
+    return code;
+}
+
+TEST(the_log_stays_after_a_crash_and_a_stop_and_goes_with_the_instance)
+{
+    begin(3);
+    create_image();
+    create_instance("web", policy("Never"));
+    auto_free char *uid = uid_of("web");
+    CHECK_EQ(log_of(uid), ERR_NOT_FOUND);
+    wait_for("web", "Running");
+    compute_fake_guest_panics(site.world, uid);
+    wait_for("web", "Failed");
+    CHECK_EQ(log_of(uid), ERR_NONE);
+    set_spec("web", "spec.powerState", "Stopped");
+    wait_for("web", "Stopped");
+    daemon_dies();
+    daemon_starts();
+    CHECK_EQ(log_of(uid), ERR_NONE);
+    delete_instance("web");
+    CHECK_EQ(log_of(uid), ERR_NOT_FOUND);
+    check_nothing_left();
+    end();
+}
+
+/* As after a store was restored from a backup older than they. */
+TEST(the_logs_of_machines_that_nobody_knows_go_when_the_host_is_told_so)
+{
+    static char released[] = "0b5e5c2a-6b0f-4b6e-9d0a-2f6d6f0a1b01";
+    static char running[] = "0b5e5c2a-6b0f-4b6e-9d0a-2f6d6f0a1b02";
+    struct machine_config config = { .uid = released, .cpus = 1, .memory_bytes = 1 << 28 };
+
+    begin(4);
+    struct compute *compute = site.setup.compute;
+    compute->ops->start(compute, &config, NULL, nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+    compute->ops->kill(compute, released, nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+    compute->ops->release(compute, released, nobody);
+    config.uid = running;
+    compute->ops->start(compute, &config, NULL, nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+    daemon_dies();
+    daemon_starts();
+    loop_sim_advance(site.loop, 1000);
+    CHECK_EQ(compute_fake_log_count(site.world), 2);
+    auto_json json_t *host = control_find(site.control, &kind_host, NULL, "node1");
+    const char *told = json_text_at(condition_get(host, "AllKnown"), "message", "");
+    CHECK(strstr(told, released) && strstr(told, running));
+    auto_free char *both = str_printf("%s, %s", released, running);
+    json_set_at(host, "metadata.annotations", json_pack("{s:s}", "virga.dev/remove-unknown", both));
+    control_update(site.control, &kind_host, json_incref(host), nobody);
+    loop_sim_advance(site.loop, 5000);
+    check_nothing_left();
     end();
 }
 

@@ -58,6 +58,8 @@ void fake_start(struct compute *compute, const struct machine_config *config, co
                 struct done done);
 void fake_kill(struct compute *compute, const char *uid, struct done done);
 void fake_release(struct compute *compute, const char *uid, struct done done);
+void fake_logs_remove(struct compute *compute, const char *uid, struct done done);
+char **fake_logs_list(struct compute *compute);
 void fake_press_power(struct compute *compute, const char *uid, struct done done);
 void fake_reset(struct compute *compute, const char *uid, struct done done);
 void fake_pause(struct compute *compute, const char *uid, struct done done);

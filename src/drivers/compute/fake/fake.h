@@ -74,6 +74,7 @@ unsigned compute_fake_presses(const struct compute_fake_world *world, const char
 unsigned compute_fake_resets(const struct compute_fake_world *world, const char *uid);
 unsigned compute_fake_process_count(const struct compute_fake_world *world); /* running now */
 unsigned compute_fake_trace_count(const struct compute_fake_world *world);   /* not yet released */
+unsigned compute_fake_log_count(const struct compute_fake_world *world);     /* not yet removed */
 bool compute_fake_has_process(const struct compute_fake_world *world, const char *uid);
 /* As launched, hot-plugged devices included; borrowed; NULL when absent. */
 const struct machine_config *compute_fake_config(const struct compute_fake_world *world,

@@ -1,4 +1,5 @@
 /* drivers/compute/fake/touch.c - consoles, logs, screenshots, the agent, usage. */
+#include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute/fake/call.h"
 #include <stdlib.h>
@@ -49,11 +50,12 @@ void fake_vnc_call(struct compute *compute, const char *uid, compute_fd_fn *fn, 
 
 static int do_log(struct fake_call *call, struct fake_machine *machine, struct err *err)
 {
+    const char *name = map_get(call->driver->world->logs, call->uid);
     auto_free char *text = NULL;
 
-    if (!machine)
-        return err_set(err, ERR_NOT_FOUND, "no such machine");
-    text = str_printf("fake log of %s\n", machine->config->name ? machine->config->name : "?");
+    if (!name)
+        return err_set(err, ERR_NOT_FOUND, "there is no log: the machine has not been started yet");
+    text = str_printf("fake log of %s\n", name);
     call->result_fd = memfd_create("fake-log", MFD_CLOEXEC);
     if (call->result_fd < 0 || write(call->result_fd, text, strlen(text)) < 0)
         return err_errno(err, "memfd");
@@ -65,6 +67,30 @@ void fake_log_call(struct compute *compute, const char *uid, bool qemu_log, comp
                    void *arg)
 {
     fake_call_fd(compute, uid, fn, arg, do_log);
+}
+
+static int do_logs_remove(struct fake_call *call, struct fake_machine *machine, struct err *err)
+{
+    if (machine)
+        return err_set(err, ERR_CONFLICT, "the machine is not released yet");
+    (void)map_remove(call->driver->world->logs, call->uid); /* absent is fine */
+    return 0;
+}
+
+void fake_logs_remove(struct compute *compute, const char *uid, struct done done)
+{
+    fake_call_done(compute, uid, done, do_logs_remove);
+}
+
+char **fake_logs_list(struct compute *compute)
+{
+    struct map *logs = fake_driver_of(compute)->world->logs;
+    char **uids = mem_array(map_count(logs) + 1, sizeof *uids), **next = uids;
+    const char *uid;
+
+    for (size_t at = 0; map_next(logs, &at, &uid, NULL);)
+        *next++ = str_dup(uid);
+    return uids;
 }
 
 /* --- screenshots --- */

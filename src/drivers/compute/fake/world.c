@@ -30,6 +30,7 @@ struct compute_fake_world *compute_fake_world_new(struct loop *loop,
     world->launches = map_new(free);
     world->presses = map_new(free);
     world->resets = map_new(free);
+    world->logs = map_new(free);
     world->ignores_power = map_new(NULL);
     world->next_pid = 1000;
     return world;
@@ -44,6 +45,7 @@ void compute_fake_world_free(struct compute_fake_world *world)
     map_free(world->launches);
     map_free(world->presses);
     map_free(world->resets);
+    map_free(world->logs);
     map_free(world->ignores_power);
     free(world);
 }
@@ -97,6 +99,7 @@ struct fake_machine *fake_machine_new(struct compute_fake_world *world,
     snprintf(machine->status.machine_type, sizeof machine->status.machine_type, "%s",
              config->machine_type ? config->machine_type : "fake-1.0");
     map_set(world->machines, config->uid, machine);
+    map_set(world->logs, config->uid, str_dup(config->name ? config->name : "?"));
     fake_machine_changed(machine);
     return machine;
 }
@@ -232,6 +235,11 @@ unsigned compute_fake_process_count(const struct compute_fake_world *world)
 unsigned compute_fake_trace_count(const struct compute_fake_world *world)
 {
     return (unsigned)map_count(world->machines);
+}
+
+unsigned compute_fake_log_count(const struct compute_fake_world *world)
+{
+    return (unsigned)map_count(world->logs);
 }
 
 bool compute_fake_has_process(const struct compute_fake_world *world, const char *uid)

@@ -29,6 +29,7 @@ struct compute_fake_world {
     struct random_seeded random;
     struct map *machines;      /* uid: struct fake_machine */
     struct map *launches, *presses, *resets; /* uid: unsigned *, kept over release() */
+    struct map *logs;          /* uid: char *, the name it was launched by; kept over release() */
     struct map *ignores_power; /* set of uids */
     pid_t next_pid;
     unsigned spare_slots;

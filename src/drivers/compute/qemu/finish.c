@@ -68,7 +68,7 @@ static void ending_free(struct ending *ending)
 /* The last line that QEMU wrote, without its time stamp and name; "" when there is none. */
 static void read_last_words(const struct trace_paths *paths, char *to, size_t size)
 {
-    auto_free char *path = str_printf("%s/qemu.log", paths->state);
+    auto_free char *path = str_printf("%s/qemu.log", paths->logs);
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     static const char name[] = "qemu-system-x86_64: ";
     char bytes[LAST_WORDS_MAX + 1];

@@ -69,7 +69,7 @@ static void add_fd(struct launch *launch, int take_from, int to)
 
 static int open_log(const struct launch *launch, const char *name, int *ret_fd, struct err *err)
 {
-    auto_free char *path = str_printf("%s/%s", launch->paths.state, name);
+    auto_free char *path = str_printf("%s/%s", launch->paths.logs, name);
 
     *ret_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     return *ret_fd < 0 ? err_errno(err, "create %s", path) : 0;
@@ -156,6 +156,9 @@ static int open_descriptors(struct launch *launch, struct err *err)
 {
     int log;
 
+    /* What the last run said is not to be taken for what this one says. */
+    if (trace_begin_logs(&launch->paths, err) < 0)
+        return -1;
     for (unsigned i = 0; i < launch->line.descriptor_count; i++) {
         const struct descriptor *wanted = &launch->line.descriptors[i];
         int fd;

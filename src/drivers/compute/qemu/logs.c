@@ -1,11 +1,15 @@
-/* drivers/compute/qemu/logs.c - the files QEMU writes: read by people, cut to a bound.
+/* drivers/compute/qemu/logs.c - the files QEMU writes: read by people, cut to a bound, kept when
+ * the machine is released, and removed at last.
  *
  * QEMU holds them open for appending, so they are never replaced: a log that is too large
  * loses its head in place. */
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute/qemu/parts.h"
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -70,8 +74,8 @@ void qemu_logs_trim(struct qemu_machine *machine)
 {
     struct cut *cut = mem_new(struct cut);
 
-    cut->serial_path = str_printf("%s/serial.log", machine->paths.state);
-    cut->qemu_path = str_printf("%s/qemu.log", machine->paths.state);
+    cut->serial_path = str_printf("%s/serial.log", machine->paths.logs);
+    cut->qemu_path = str_printf("%s/qemu.log", machine->paths.logs);
     qemu_job_run(machine->driver->jobs, machine->uid, (struct qemu_job){ work_cut, was_cut, cut });
 }
 
@@ -103,6 +107,8 @@ static int work_open(void *arg, struct err *err)
     struct reading *reading = arg;
 
     reading->fd = open(reading->path, O_RDONLY | O_CLOEXEC);
+    if (reading->fd < 0 && errno == ENOENT)
+        return err_set(err, ERR_NOT_FOUND, "there is no log: the machine has not been started yet");
     return reading->fd < 0 ? err_errno(err, "open %s", reading->path) : 0;
 }
 
@@ -124,19 +130,75 @@ void qemu_log_open(struct compute *compute, const char *uid, bool qemu_log, comp
                    void *arg)
 {
     struct qemu_driver *driver = qemu_driver_of(compute);
-    struct qemu_machine *machine = qemu_machine_find(driver, uid);
-    struct qemu_call *call = qemu_call_fd(driver, fn, arg);
-    struct reading *reading;
+    struct reading *reading = mem_new(struct reading);
+    struct trace_paths paths;
+
+    trace_paths_init(&paths, driver->state_dir, driver->run_dir, uid);
+    reading->fd = -1;
+    reading->call = qemu_call_fd(driver, fn, arg);
+    reading->path = str_printf("%s/%s", paths.logs, qemu_log ? "qemu.log" : "serial.log");
+    trace_paths_done(&paths);
+    qemu_job_run(driver->jobs, uid, (struct qemu_job){ work_open, opened, reading });
+}
+
+/* --- removing --- */
+
+struct log_removal {
+    struct trace_paths paths;
+    struct qemu_call *call;
+};
+
+static int work_remove(void *arg, struct err *err)
+{
+    const struct log_removal *removal = arg;
+
+    fault_point("compute.logs.removing");
+    return trace_remove_logs(&removal->paths, err);
+}
+
+static void removed(void *arg, bool is_closed, const struct err *err)
+{
+    struct log_removal *removal = arg;
+
+    if (!is_closed)
+        qemu_call_end(removal->call, err);
+    trace_paths_done(&removal->paths);
+    free(removal);
+}
+
+void qemu_logs_remove(struct compute *compute, const char *uid, struct done done)
+{
+    struct qemu_driver *driver = qemu_driver_of(compute);
+    struct qemu_call *call = qemu_call_done(driver, done);
+    struct log_removal *removal;
     struct err err;
 
-    if (!machine) {
-        (void)err_set(&err, ERR_NOT_FOUND, "no such machine");
+    if (qemu_machine_find(driver, uid)) {
+        (void)err_set(&err, ERR_CONFLICT, "the machine is not released yet");
         qemu_call_end_later(call, &err);
         return;
     }
-    reading = mem_new(struct reading);
-    reading->fd = -1;
-    reading->call = call;
-    reading->path = str_printf("%s/%s", machine->paths.state, qemu_log ? "qemu.log" : "serial.log");
-    qemu_job_run(driver->jobs, uid, (struct qemu_job){ work_open, opened, reading });
+    removal = mem_new(struct log_removal);
+    removal->call = call;
+    trace_paths_init(&removal->paths, driver->state_dir, driver->run_dir, uid);
+    qemu_job_run(driver->jobs, uid, (struct qemu_job){ work_remove, removed, removal });
+}
+
+char **qemu_logs_list(struct compute *compute)
+{
+    auto_free char *path = trace_logs_dir(qemu_driver_of(compute)->state_dir);
+    DIR *folder = opendir(path);
+    char **uids = mem_array(1, sizeof *uids);
+    size_t count = 0;
+
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        if (!machine_uid_is_valid(entry->d_name))
+            continue;
+        uids = mem_resize(uids, (count + 2) * sizeof *uids);
+        uids[count++] = str_dup(entry->d_name);
+        uids[count] = NULL;
+    }
+    if (folder)
+        closedir(folder);
+    return uids;
 }

@@ -65,6 +65,8 @@ void qemu_console_open(struct compute *compute, const char *uid, compute_fd_fn *
 /* logs.c */
 void qemu_log_open(struct compute *compute, const char *uid, bool qemu_log, compute_fd_fn *fn,
                    void *arg);
+void qemu_logs_remove(struct compute *compute, const char *uid, struct done done);
+char **qemu_logs_list(struct compute *compute);
 /* Cuts the logs to their bound, in a job. */
 void qemu_logs_trim(struct qemu_machine *machine);
 /* The same for one machine after the other, one with each sample. */

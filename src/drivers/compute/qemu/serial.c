@@ -275,7 +275,7 @@ static void connect_serial(struct qemu_serial *serial)
 /* What was said before this daemon came. */
 static void read_log(struct qemu_serial *serial)
 {
-    auto_free char *path = str_printf("%s/serial.log", serial->machine->paths.state);
+    auto_free char *path = str_printf("%s/serial.log", serial->machine->paths.logs);
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     char bytes[SCROLLBACK_MAX];
     struct stat status;

@@ -27,14 +27,18 @@ void trace_done(struct trace *trace)
 void trace_paths_init(struct trace_paths *paths, const char *state_dir, const char *run_dir,
                       const char *uid)
 {
+    auto_free char *logs = trace_logs_dir(state_dir);
+
     *paths = (struct trace_paths){ .state = str_printf("%s/%s", state_dir, uid),
-                                   .run = str_printf("%s/%s", run_dir, uid) };
+                                   .run = str_printf("%s/%s", run_dir, uid),
+                                   .logs = str_printf("%s/%s", logs, uid) };
 }
 
 void trace_paths_done(struct trace_paths *paths)
 {
     free(paths->state);
     free(paths->run);
+    free(paths->logs);
     *paths = (struct trace_paths){ 0 };
 }
 
@@ -289,4 +293,20 @@ int trace_remove(const struct trace_paths *paths, struct err *err)
     if (dir_remove(paths->run, err) < 0)
         return -1;
     return dir_remove(paths->state, err);
+}
+
+/* --- logs --- */
+
+char *trace_logs_dir(const char *state_dir) { return str_printf("%s/logs", state_dir); }
+
+int trace_begin_logs(const struct trace_paths *paths, struct err *err)
+{
+    if (dir_remove(paths->logs, err) < 0)
+        return -1;
+    return dir_make(paths->logs, 0700, err);
+}
+
+int trace_remove_logs(const struct trace_paths *paths, struct err *err)
+{
+    return dir_remove(paths->logs, err);
 }

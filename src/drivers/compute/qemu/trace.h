@@ -6,7 +6,8 @@
  *                           while nobody has written down its pid yet
  *   STATE/UID/record.json   the intent, before anything is started
  *   STATE/UID/end.json      how it ended; before that, how it is about to end
- *   STATE/UID/serial.log, qemu.log, vars.fd
+ *   STATE/UID/vars.fd
+ *   STATE/logs/UID/serial.log, qemu.log   of the last run; stay when all else goes
  *   RUN/UID/process.json    pid and start time
  *   RUN/UID/started         the guest has run
  *   RUN/UID/monitor, serial, agent      sockets
@@ -36,15 +37,15 @@ struct trace_end {
     char message[256];
 };
 
-/* STATE/UID and RUN/UID; the caller frees them. */
+/* STATE/UID, RUN/UID and STATE/logs/UID; the caller frees them. */
 struct trace_paths {
-    char *state, *run;
+    char *state, *run, *logs;
 };
 void trace_paths_init(struct trace_paths *paths, const char *state_dir, const char *run_dir,
                       const char *uid);
 void trace_paths_done(struct trace_paths *paths);
 
-/* Makes both folders and takes the lock. '*ret_fd' is the lock: closing the last copy of it
+/* Makes STATE/UID and RUN/UID and takes the lock. '*ret_fd' is the lock: closing the last copy of it
  * frees it. ERR_CONFLICT: somebody holds it, so a process lives. */
 int trace_lock(const struct trace_paths *paths, int *ret_fd, struct err *err);
 /* Whether somebody holds the lock. */
@@ -61,8 +62,14 @@ int trace_read_end(const struct trace_paths *paths, struct trace_end *ret_end, s
 void trace_forget_end(const struct trace_paths *paths);
 int trace_write_started(const struct trace_paths *paths, struct err *err);
 bool trace_was_started(const struct trace_paths *paths);
-/* Removes both folders, the record first: what is left without one is rubbish. */
+/* Removes all but the logs, the record first: what is left without one is rubbish. */
 int trace_remove(const struct trace_paths *paths, struct err *err);
+
+/* Makes STATE/logs/UID anew, empty. */
+int trace_begin_logs(const struct trace_paths *paths, struct err *err);
+int trace_remove_logs(const struct trace_paths *paths, struct err *err);
+/* The folder of all logs; the caller frees it. */
+char *trace_logs_dir(const char *state_dir);
 
 /* Finds the live process of user 'number' that was called with "-uuid UID". ERR_NOT_FOUND. */
 int trace_find_process(const char *uid, uid_t number, struct trace_process *ret_process,
