@@ -294,6 +294,16 @@ static bool is_on_its_way_down(const struct scene *scene)
            condition_is_true(scene->object, "Stopping");
 }
 
+/* A machine that is found running has not ended, whatever an older store that was put back says. */
+static bool has_ended_by_itself(struct scene *scene)
+{
+    enum machine_state state = scene->machine.state;
+
+    if (state == MACHINE_RUNNING || state == MACHINE_PAUSED || state == MACHINE_IO_PAUSED)
+        json_remove_at(scene->object, "status.endedByItself");
+    return view_bool(&kind_instance, scene->object, "status.endedByItself");
+}
+
 static struct verdict reconcile_scene(struct scene *scene)
 {
     struct verdict verdict = VERDICT_SETTLED;
@@ -308,8 +318,10 @@ static struct verdict reconcile_scene(struct scene *scene)
             work_phase(scene->work, "Stopped", NULL);
         return verdict;
     }
-    if (is_stopped || view_bool(&kind_instance, scene->object, "status.endedByItself"))
+    if (is_stopped)
         return stay_down(scene);
+    if (has_ended_by_itself(scene)) /* while it is not heard of, that is not known */
+        return scene->machine.state == MACHINE_LAUNCHING ? VERDICT_SETTLED : stay_down(scene);
     if (scene->machine.state == MACHINE_ENDED || (scene->machine.state == MACHINE_CRASHED &&
                                                   !condition_is_true(scene->object, "Resetting") &&
                                                   !is_asked_anew(scene, "resetAt")))
