@@ -7,5 +7,7 @@ void admit_exists(struct control *control, const struct kind *kind, const char *
                   const char *name, const char *field, struct causes *causes);
 void admit_balancer(struct control *control, const json_t *object, const json_t *old,
                     struct causes *causes);
+void admit_instance_group(struct control *control, const json_t *object, struct causes *causes);
+void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes);
 void admit_instance(struct control *control, const json_t *object, const json_t *old,
                     struct causes *causes);

@@ -64,6 +64,12 @@ void control_shutdown_host(struct control *control, struct done done);
 /* What the kind's controller holds new objects by; NULL: it has none. For api_options.finalizer. */
 const char *control_finalizer(const struct kind *kind);
 
+/* A value of a custom metric, as an application pushes it: of one member, or ('member' NULL) of the
+ * whole group. It counts for 30 s. ERR_CONFLICT: no Autoscaler scales the group; ERR_INVALID: it knows
+ * no such metric, or the value is no amount. */
+int control_push_metric(struct control *control, const char *namespace_name, const char *group, const char *member,
+                        const char *metric, double value, struct err *err);
+
 /* The admission rules that need other objects; for api_options.admit. Pure reads of the store. */
 void control_admit(void *control, const struct kind *kind, json_t *object, const json_t *old,
                    struct causes *causes);
@@ -95,7 +101,7 @@ struct controller {
 };
 extern const struct controller controller_instance, controller_image, controller_pool,
     controller_volume, controller_network, controller_host,
-    controller_balancer;
+    controller_balancer, controller_instance_group, controller_autoscaler;
 
 const struct control_setup *control_setup(const struct control *control);
 int64_t control_wall_ms(const struct control *control);

@@ -28,7 +28,8 @@ MIB = 1 << 20
 UIDS = 65536
 
 PLURALS = {"instance": "instances", "image": "images", "volume": "volumes", "network": "networks",
-           "pool": "storagepools", "host": "hosts"}
+           "pool": "storagepools", "host": "hosts", "instancegroup": "instancegroups", "autoscaler": "autoscalers",
+           "loadbalancer": "loadbalancers"}
 CLUSTER_WIDE = {"image", "pool", "host"}
 
 
@@ -270,7 +271,7 @@ class Cloud:
 
     def console_tail(self, instance):
         """The last words of its guest."""
-        path = f"{self.state}/machines/logs/{at(instance, 'metadata.uid')}/serial.log"
+        path = f"{self.state}/machines/{at(instance, 'metadata.uid')}/serial.log"
         if not os.path.exists(path):
             return ""
         with open(path, errors="replace") as log:
@@ -524,8 +525,8 @@ class CloudTest(unittest.TestCase):
 def empty_folders(cloud):
     """Folders that stand for themselves once everything is deleted."""
     return {f"{cloud.state}/{name}" for name in ("networks", "images", "images/.staging", "images/.work",
-                                                 "images/.seeds", "machines", "machines/logs", "tls", "pools")} | \
-           {f"{cloud.run_dir}/{name}" for name in ("networks", "machines", "storage")}
+                                                 "images/.seeds", "machines", "tls", "pools")} | \
+           {f"{cloud.run_dir}/{name}" for name in ("networks", "machines", "storage", "balancers")}
 
 
 def main():

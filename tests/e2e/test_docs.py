@@ -49,6 +49,9 @@ class Docs(CloudTest):
     def test_consoles(self):
         self.run_page("consoles.md")
 
+    def test_groups(self):
+        self.assertIn("schedule \"always\" asks for at least 2", self.run_page("groups.md"))
+
     def test_images(self):
         self.run_page("images.md")
 

@@ -149,6 +149,14 @@ class Examples(CloudTest):
         self.assertEqual(answers, {"web-1", "web-2"})
         self.cloud.virga("delete", "loadbalancer", "web")
 
+    def test_elastic_web(self):
+        self.apply("elastic-web.yaml")
+        self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.healthy") == 1, "a healthy member")
+        answer = run("nsenter", f"--net=/run/netns/{self.cloud.netns}", "curl", "-sf", "http://127.0.0.1:8081/")
+        self.assertTrue(answer.startswith("web-"))
+        self.cloud.wait("autoscaler", "web", lambda one: at(one, "status.phase") == "Active", "a decision")
+        self.cloud.virga("delete", "-f", f"{EXAMPLES}/elastic-web.yaml")
+
     def test_zz_none_was_forgotten(self):
         self.assertEqual(set(os.listdir(EXAMPLES)) - self.tried, set())
 

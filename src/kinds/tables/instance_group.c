@@ -296,6 +296,24 @@ static const struct field circuit_fields[] = {
     { 0 },
 };
 
+static const struct field identity_network_fields[] = {
+    { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Network card." },
+    { .name = "network", .type = FIELD_TEXT, .doc = "Network." },
+    { .name = "macAddress", .type = FIELD_MAC, .doc = "MAC address." },
+    { .name = "ipv4Address", .type = FIELD_IPV4, .doc = "IPv4 address." },
+    { .name = "ipv6Address", .type = FIELD_IPV6, .doc = "IPv6 address." },
+    { 0 },
+};
+static const struct field identity_fields[] = {
+    { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Name of the member." },
+    { .name = "networks",
+      .type = FIELD_LIST,
+      .key = "name",
+      .item = OBJECT_ITEM(identity_network_fields),
+      .doc = "Its addresses." },
+    { 0 },
+};
+
 static const struct field status_fields[] = {
     STATUS_COMMON,
     { .name = "phase",
@@ -318,6 +336,11 @@ static const struct field status_fields[] = {
       .key = "revision",
       .item = OBJECT_ITEM(revision_fields),
       .doc = "Templates, newest last." },
+    { .name = "identities",
+      .type = FIELD_LIST,
+      .key = "name",
+      .item = OBJECT_ITEM(identity_fields),
+      .doc = "Addresses of members with stable names, for those that replace them." },
     { .name = "seed", .type = FIELD_OBJECT, .fields = seed_fields, .doc = "What members are forked from." },
     { .name = "circuit",
       .type = FIELD_OBJECT,

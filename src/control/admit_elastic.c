@@ -1,0 +1,69 @@
+/* control/admit_elastic.c - rules of InstanceGroup and Autoscaler that need other objects, or the clock. */
+#include "control/admit.h"
+#include "base/str.h"
+#include "elastic/policy.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <string.h>
+
+enum { GROUP_NAME_MAX = 57 }; /* members add "-" and five characters, and are labels too */
+
+void admit_instance_group(struct control *control, const json_t *object, struct causes *causes)
+{
+    const json_t *spec = json_at(object, "spec.template.spec"), *cards = json_object_get(spec, "networks");
+    const char *namespace_name = object_namespace(object);
+
+    if (strlen(object_name(object)) > GROUP_NAME_MAX)
+        causes_add(causes, "FieldValueTooLong", "metadata.name",
+                   "Too long: may not be longer than %d characters: members are called by it", GROUP_NAME_MAX);
+    admit_exists(control, &kind_image, NULL, json_text_at(spec, "image", NULL), "spec.template.spec.image", causes);
+    admit_exists(control, &kind_storage_pool, NULL, json_text_at(spec, "rootDisk.pool", NULL),
+                 "spec.template.spec.rootDisk.pool", causes);
+    for (size_t i = 0; i < json_array_size(cards); i++) {
+        auto_free char *field = str_printf("spec.template.spec.networks[%zu].network", i);
+
+        admit_exists(control, &kind_network, namespace_name,
+                     json_text_at(json_array_get(cards, i), "network", NULL), field, causes);
+    }
+}
+
+struct rival {
+    const json_t *object;
+    char name[256]; /* of another Autoscaler with the same target */
+};
+
+static void look_for_rival(void *arg, const json_t *other)
+{
+    struct rival *rival = arg;
+
+    if (!str_equal(object_name(other), object_name(rival->object)) && !object_is_deleting(other) &&
+        str_equal(json_text_at(other, "spec.scaleTargetRef.name", ""),
+                  json_text_at(rival->object, "spec.scaleTargetRef.name", NULL)))
+        (void)snprintf(rival->name, sizeof rival->name, "%s", object_name(other));
+}
+
+/* "spec.schedules[0].timeZone: unknown ..." to a cause at that field. */
+static void add_policy_cause(const struct err *err, struct causes *causes)
+{
+    const char *colon = strstr(err->text, ": ");
+    auto_free char *field = str_dup_part(err->text, colon ? (size_t)(colon - err->text) : strlen(err->text));
+
+    causes_add(causes, "FieldValueInvalid", field, "Invalid value: %s", colon ? colon + 2 : err->text);
+}
+
+void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes)
+{
+    struct metric_names names = { 0 };
+    struct err err;
+    auto_clean(policy_free_auto) struct policy *policy =
+        policy_new(json_object_get(object, "spec"), 0, GROUP_SIZE_MAX, &names, &err);
+    struct rival rival = { .object = object };
+
+    if (!policy)
+        add_policy_cause(&err, causes);
+    control_each(control, &kind_autoscaler, object_namespace(object), look_for_rival, &rival);
+    if (rival.name[0])
+        causes_add(causes, "FieldValueInvalid", "spec.scaleTargetRef.name",
+                   "Invalid value: \"%s\": Autoscaler \"%s\" scales it already",
+                   json_text_at(object, "spec.scaleTargetRef.name", ""), rival.name);
+}

@@ -1,0 +1,97 @@
+/* control/autoscaler.c - Autoscaler: the object and what it shows. */
+#include "control/autoscaler.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+
+static void show_metrics(struct work *work, const struct autoscale_decision *decision)
+{
+    json_t *metrics = json_array();
+
+    for (unsigned i = 0; i < decision->proposal_count; i++) {
+        const struct autoscale_proposal *proposal = &decision->proposals[i];
+        json_t *item;
+
+        if (proposal->source != FROM_TARGET)
+            continue;
+        item = json_pack("{s:s,s:f}", "name", proposal->name, "target", proposal->target);
+        if (proposal->is_known) {
+            json_object_set_new(item, "value", json_real(proposal->value));
+            json_object_set_new(item, "wanted", json_integer(proposal->wanted));
+        }
+        json_array_append_new(metrics, item);
+    }
+    json_set_at(work->object, "status.currentMetrics", metrics);
+}
+
+static void show_conditions(struct work *work, const struct scaler *scaler)
+{
+    const struct autoscale_decision *decision = &scaler->decision;
+    bool is_blind = decision->reason == AUTOSCALE_NO_METRICS;
+    char message[AUTOSCALE_TEXT_SIZE];
+
+    autoscale_words(decision, message, sizeof message);
+    json_set_at(work->object, "status.message", json_string(message));
+    work_condition(work, "AbleToScale", decision->reason != AUTOSCALE_CIRCUIT_OPEN, autoscale_reason_name(decision->reason),
+                   "%s", message);
+    work_condition(work, "ScalingActive", !is_blind, is_blind ? "NoMetrics" : "ValidMetrics", "%s",
+                   is_blind ? message : "");
+    work_condition(work, "ScalingLimited", decision->is_limited, decision->is_limited ? "Limited" : "DesiredWithinRange",
+                   "%s", decision->is_limited ? message : "");
+    work_phase(work, is_blind ? "Waiting" : scaler->policy->only_observes ? "Observing" : "Active", message);
+}
+
+static void show_decision(struct work *work, const struct scaler *scaler)
+{
+    const struct sample *sample = &scaler->samples[scaler->sample_count - 1];
+    char time[TIME_TEXT_SIZE];
+
+    json_set_at(work->object, "status.desiredReplicas", json_integer(scaler->decision.desired));
+    json_set_at(work->object, "status.currentReplicas", json_integer(sample->members));
+    json_set_at(work->object, "status.decisions", json_deep_copy(scaler->decisions));
+    if (scaler->changed_ms) {
+        time_format(scaler->changed_ms, time, sizeof time);
+        json_set_at(work->object, "status.lastScaleTime", json_string(time));
+    }
+    show_metrics(work, &scaler->decision);
+    show_conditions(work, scaler);
+}
+
+static void show_waiting(struct work *work, const char *reason, const char *message)
+{
+    work_phase(work, "Pending", message);
+    work_condition(work, "ScalingActive", false, reason, "%s", message);
+}
+
+static void announce(struct work *work, const struct scaler *scaler)
+{
+    const struct autoscale_decision *decision = &scaler->decision;
+    char message[AUTOSCALE_TEXT_SIZE];
+
+    if (decision->desired == decision->from)
+        return;
+    autoscale_words(decision, message, sizeof message);
+    work_event(work, "Normal", autoscale_reason_name(decision->reason), "%s", message);
+}
+
+static struct verdict reconcile(struct work *work)
+{
+    struct scaler *scaler = scaler_ensure(work->control, work->object);
+
+    if (!scaler->group_found)
+        show_waiting(work, "TargetNotFound", "there is no such InstanceGroup");
+    else if (scaler->err.code)
+        show_waiting(work, "InvalidPolicy", scaler->err.text);
+    else if (scaler->has_decision && scaler->is_dirty) {
+        show_decision(work, scaler);
+        announce(work, scaler);
+    }
+    scaler->is_dirty = false;
+    return VERDICT_SETTLED;
+}
+
+const struct controller controller_autoscaler = {
+    .kind = &kind_autoscaler,
+    .reconcile = reconcile,
+};

@@ -1,0 +1,55 @@
+/* control/autoscaler.h - what the files of the Autoscaler controller share.
+ *
+ *   autoscaler.c          the object: registered, shown
+ *   autoscaler_tick.c     once a second: sampled, decided, carried out
+ *   autoscaler_sample.c   the group as it is: members, what they use, what the balancer says
+ *   autoscaler_custom.c   metrics that applications push
+ *
+ * Samples and decisions are kept in memory; the decision itself is elastic/autoscale.h. */
+#pragma once
+#include "base/map.h"
+#include "control/control.h"
+#include "elastic/policy.h"
+
+enum { SCALER_SAMPLES_MAX = 3600, SCALER_DECISIONS_MAX = 20 };
+
+/* What a member had used when it was looked at last. */
+struct member_use {
+    uint64_t cpu_ns;
+    int64_t wall_ms, net_bytes, net_wall_ms;
+    double net_rate; /* bytes per second between the last two readings; -1: unknown */
+};
+
+struct scaler {
+    struct control *control;
+    char *namespace_name, *name;
+    struct policy *policy;        /* NULL: read anew at the next second */
+    int64_t policy_generation;    /* of the Autoscaler it was read from */
+    int policy_min, policy_max;   /* of the group, likewise */
+    struct metric_names names;
+    struct sample *samples;       /* newest last */
+    size_t sample_count;
+    struct map *uses;             /* uid of a member: struct member_use */
+    struct map *custom;           /* "METRIC\nMEMBER": struct custom_value */
+    struct autoscale_memory memory;
+    int64_t traffic_ms;           /* when traffic was last seen; 0: nothing known */
+    uint64_t requests;            /* of the balancer, at the last look */
+    struct autoscale_decision decision;
+    bool has_decision, group_found;
+    json_t *decisions;            /* as in status.decisions */
+    char *shown;                  /* reason and desired of the last one told */
+    int64_t changed_ms;           /* when the number was last changed; 0: never */
+    struct err err;               /* why there is no policy */
+    bool is_dirty;                /* status is behind */
+};
+
+struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler);
+/* Autoscalers of a group: the first by name; NULL: none. */
+struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group);
+
+/* Fills '*ret_sample' and '*ret_group'. */
+void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *ret_sample,
+                   struct autoscale_group *ret_group);
+
+/* Adds what was pushed lately to the sample. */
+void scaler_custom_add(struct scaler *scaler, unsigned ready, struct sample *sample);

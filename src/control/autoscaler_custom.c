@@ -1,0 +1,52 @@
+/* control/autoscaler_custom.c - metrics that applications push, of the whole group or by member. */
+#include "control/autoscaler.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include <math.h>
+#include <string.h>
+
+enum { FRESH_MS = 30 * 1000, VALUES_MAX = 4096 };
+
+struct custom_value {
+    double value;
+    int64_t wall_ms;
+};
+
+int control_push_metric(struct control *control, const char *namespace_name, const char *group, const char *member,
+                        const char *metric, double value, struct err *err)
+{
+    struct scaler *scaler = scaler_of_group(control, namespace_name, group);
+    auto_free char *id = str_printf("%s\n%s", metric, member ? member : "");
+    struct custom_value pushed = { value, control_wall_ms(control) };
+
+    if (!scaler)
+        return err_set(err, ERR_CONFLICT, "no Autoscaler scales the group %s", group);
+    if (!isfinite(value) || value < 0)
+        return err_set(err, ERR_INVALID, "%s: must be a number of at least 0", metric);
+    if (metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false) < 0)
+        return err_set(err, ERR_INVALID, "%s: the Autoscaler %s has no such custom metric", metric, scaler->name);
+    if (map_count(scaler->custom) >= VALUES_MAX && !map_get(scaler->custom, id))
+        return err_set(err, ERR_TOO_MANY, "more than %d values are held", VALUES_MAX);
+    map_set(scaler->custom, id, mem_copy(&pushed, sizeof pushed));
+    return 0;
+}
+
+void scaler_custom_add(struct scaler *scaler, unsigned ready, struct sample *sample)
+{
+    const char *id;
+    void *found;
+
+    for (size_t at = 0; map_next(scaler->custom, &at, &id, &found);) {
+        const struct custom_value *value = found;
+        auto_free char *metric = str_dup_part(id, strcspn(id, "\n"));
+        bool is_whole = id[strlen(metric) + 1] == '\0';
+        int slot = metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false);
+        struct metric_value *to = slot < 0 ? NULL : &sample->values[slot];
+
+        if (!to || sample->wall_ms - value->wall_ms > FRESH_MS)
+            continue;
+        to->is_known = true;
+        to->sum += value->value;
+        to->reporting = is_whole ? ready : to->reporting + 1;
+    }
+}

@@ -1,0 +1,168 @@
+/* control/autoscaler_sample.c - a group and what its members use, as found now. */
+#include "control/autoscaler.h"
+#include "control/balancers.h"
+#include "control/group.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+
+struct sampling {
+    struct scaler *scaler;
+    struct sample *sample;
+    struct autoscale_group *group;
+};
+
+static struct member_use *use_of(struct scaler *scaler, const char *uid)
+{
+    struct member_use *use = map_get(scaler->uses, uid);
+
+    if (!use) {
+        use = mem_new(struct member_use);
+        use->net_rate = -1;
+        map_set(scaler->uses, uid, use);
+    }
+    return use;
+}
+
+static void add_to(struct sample *sample, enum metric_type type, double value)
+{
+    struct metric_value *to = &sample->values[type];
+
+    to->is_known = true;
+    to->sum += value;
+    to->reporting++;
+}
+
+static void add_cpu(struct sample *sample, const json_t *instance, const struct machine_usage *usage,
+                    struct member_use *use)
+{
+    int64_t cpus = view_int(&kind_instance, instance, "spec.cpus");
+    int64_t elapsed_ms = usage->wall_ms - use->wall_ms;
+
+    if (use->wall_ms && elapsed_ms > 0 && usage->cpu_ns >= use->cpu_ns && cpus > 0)
+        add_to(sample, METRIC_CPU,
+               (double)(usage->cpu_ns - use->cpu_ns) / 1e6 / (double)elapsed_ms * 100 / (double)cpus);
+    use->cpu_ns = usage->cpu_ns;
+    use->wall_ms = usage->wall_ms;
+}
+
+static void add_memory(struct sample *sample, const json_t *instance, const struct machine_usage *usage)
+{
+    int64_t used = usage->guest_memory_bytes ? usage->guest_memory_bytes : usage->memory_bytes;
+    int64_t has = view_bytes(&kind_instance, instance, "spec.memory");
+
+    if (has > 0 && used > 0)
+        add_to(sample, METRIC_MEMORY, (double)used * 100 / (double)has);
+}
+
+/* Counters of the cards are read with the instance's usage, every few seconds. */
+static void add_network(struct sample *sample, const json_t *instance, struct member_use *use)
+{
+    int64_t bytes = json_int_at(instance, "status.usage.networkReceiveBytes", 0) +
+                    json_int_at(instance, "status.usage.networkTransmitBytes", 0);
+    int64_t wall_ms = view_time_ms(&kind_instance, instance, "status.usage.time");
+
+    if (wall_ms > use->net_wall_ms) {
+        if (use->net_wall_ms && bytes >= use->net_bytes)
+            use->net_rate = (double)(bytes - use->net_bytes) * 1000 / (double)(wall_ms - use->net_wall_ms);
+        use->net_bytes = bytes;
+        use->net_wall_ms = wall_ms;
+    }
+    if (use->net_rate >= 0)
+        add_to(sample, METRIC_NETWORK, use->net_rate);
+}
+
+static void add_member(struct sampling *sampling, const json_t *instance)
+{
+    const struct control_setup *setup = control_setup(sampling->scaler->control);
+    struct member_use *use = use_of(sampling->scaler, object_uid(instance));
+    struct machine_status machine;
+
+    setup->compute->ops->observe(setup->compute, object_uid(instance), &machine);
+    if (machine.state != MACHINE_RUNNING || !machine.usage.wall_ms)
+        return;
+    add_cpu(sampling->sample, instance, &machine.usage, use);
+    add_memory(sampling->sample, instance, &machine.usage);
+    add_network(sampling->sample, instance, use);
+}
+
+static void look_at(struct sampling *sampling, const json_t *instance)
+{
+    struct sample *sample = sampling->sample;
+    const char *phase = view_text(&kind_instance, instance, "status.phase");
+
+    sample->members++;
+    if (object_is_deleting(instance) ||
+        json_object_get(json_at(instance, "metadata.annotations"), ANNOTATION_DRAIN)) {
+        sample->leaving++;
+    } else if (condition_is_true(instance, CONDITION_SERVING)) {
+        sample->ready++;
+        add_member(sampling, instance);
+    } else if (str_equal(phase, "Failed") || member_has_served(instance)) {
+        sample->failed++;
+    } else {
+        sample->starting++;
+    }
+}
+
+static void look_at_members(struct sampling *sampling, const json_t *group)
+{
+    struct control *control = sampling->scaler->control;
+    struct group_book *book = group_book_of(control, group);
+    const char *name;
+
+    for (size_t at = 0; map_next(book->members, &at, &name, NULL);) {
+        auto_json json_t *instance = control_find(control, &kind_instance, book->namespace_name, name);
+
+        if (instance)
+            look_at(sampling, instance);
+        else
+            sampling->sample->members++, sampling->sample->starting++; /* asked for */
+    }
+}
+
+static void set_shared(struct sample *sample, enum metric_type type, double sum)
+{
+    sample->values[type] = (struct metric_value){ true, sum, sample->ready };
+}
+
+static void add_balancer(struct sampling *sampling, const json_t *group)
+{
+    struct scaler *scaler = sampling->scaler;
+    struct sample *sample = sampling->sample;
+    struct balancer_load load = { 0 };
+
+    balancer_load_of_group(scaler->control, object_namespace(group), object_name(group), &load);
+    if (!load.is_known)
+        return;
+    set_shared(sample, METRIC_REQUESTS, load.request_rate);
+    set_shared(sample, METRIC_QUEUE, load.queue);
+    if (load.latency_p95_ms >= 0)
+        set_shared(sample, METRIC_LATENCY, (double)load.latency_p95_ms);
+    if (!scaler->traffic_ms || load.requests != scaler->requests || load.connections || load.queue)
+        scaler->traffic_ms = sample->wall_ms;
+    scaler->requests = load.requests;
+    sampling->group->idle_ms = sample->wall_ms - scaler->traffic_ms;
+    sampling->group->wake = load.queue > 0;
+}
+
+void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *ret_sample,
+                   struct autoscale_group *ret_group)
+{
+    struct sampling sampling = { scaler, ret_sample, ret_group };
+
+    *ret_sample = (struct sample){ .wall_ms = control_wall_ms(scaler->control) };
+    *ret_group = (struct autoscale_group){ .idle_ms = -1 };
+    look_at_members(&sampling, group);
+    add_balancer(&sampling, group);
+    scaler_custom_add(scaler, ret_sample->ready, ret_sample);
+    ret_group->desired = (int)view_int(&kind_instance_group, group, "spec.replicas");
+    ret_group->members = ret_sample->members;
+    ret_group->ready = ret_sample->ready;
+    ret_group->starting = ret_sample->starting;
+    ret_group->failed = ret_sample->failed;
+    ret_group->leaving = ret_sample->leaving;
+    ret_group->circuit_open = str_equal(json_text_at(group, "status.circuit.state", ""), "Open");
+}

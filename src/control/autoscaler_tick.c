@@ -1,0 +1,260 @@
+/* control/autoscaler_tick.c - once a second: sample all groups that are scaled, decide, carry out.
+ *
+ *   timer -> driver reads the machines -> per Autoscaler: sample -> decide -> group's spec.replicas */
+#include "control/autoscaler.h"
+#include "control/internal.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_MS = 1000 };
+
+struct scalers {
+    struct control *control;
+    struct map *by_key;          /* "NAMESPACE/NAME": struct scaler */
+    struct loop_source *timer;
+    struct reading *reading;     /* under way */
+};
+/* The driver may answer when the control is gone. */
+struct reading {
+    struct scalers *scalers;
+};
+
+static void scaler_free(void *value)
+{
+    struct scaler *scaler = value;
+
+    policy_free(scaler->policy);
+    free(scaler->samples);
+    map_free(scaler->uses);
+    map_free(scaler->custom);
+    json_decref(scaler->decisions);
+    free(scaler->shown);
+    free(scaler->namespace_name);
+    free(scaler->name);
+    free(scaler);
+}
+
+static void scalers_free(void *state)
+{
+    struct scalers *scalers = state;
+
+    if (scalers->reading)
+        scalers->reading->scalers = NULL;
+    loop_source_free(scalers->timer);
+    map_free(scalers->by_key);
+    free(scalers);
+}
+
+static void on_timer(void *arg);
+
+static struct scalers *scalers_of(struct control *control)
+{
+    struct scalers *scalers = control_extension(control, "autoscalers");
+
+    if (!scalers) {
+        scalers = mem_new(struct scalers);
+        scalers->control = control;
+        scalers->by_key = map_new(scaler_free);
+        control_set_extension(control, "autoscalers", scalers, scalers_free);
+    }
+    return scalers;
+}
+
+/* A host without Autoscalers is not woken every second. */
+static void tick_on(struct scalers *scalers)
+{
+    if (map_count(scalers->by_key) == 0)
+        return;
+    if (scalers->timer)
+        loop_timer_again(scalers->timer, TICK_MS);
+    else
+        scalers->timer = loop_timer(scalers->control->setup.loop, TICK_MS, on_timer, scalers);
+}
+
+struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler)
+{
+    struct scalers *scalers = scalers_of(control);
+    auto_free char *key = str_printf("%s/%s", object_namespace(autoscaler), object_name(autoscaler));
+    struct scaler *scaler = map_get(scalers->by_key, key);
+    json_t *told = json_at(autoscaler, "status.decisions");
+
+    if (scaler)
+        return scaler;
+    scaler = mem_new(struct scaler);
+    scaler->control = control;
+    scaler->namespace_name = str_dup(object_namespace(autoscaler));
+    scaler->name = str_dup(object_name(autoscaler));
+    scaler->uses = map_new(free);
+    scaler->custom = map_new(free);
+    scaler->decisions = told ? json_deep_copy(told) : json_array();
+    map_set(scalers->by_key, key, scaler);
+    tick_on(scalers);
+    return scaler;
+}
+
+struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group)
+{
+    void *found;
+
+    for (size_t at = 0; map_next(scalers_of(control)->by_key, &at, NULL, &found);) {
+        struct scaler *scaler = found;
+        auto_json json_t *object = control_find(control, &kind_autoscaler, scaler->namespace_name, scaler->name);
+
+        if (str_equal(scaler->namespace_name, namespace_name) &&
+            str_equal(json_text_at(object, "spec.scaleTargetRef.name", NULL), group))
+            return scaler;
+    }
+    return NULL;
+}
+
+/* --- one second of one group --- */
+
+static void keep_sample(struct scaler *scaler, const struct sample *sample)
+{
+    if (!scaler->samples)
+        scaler->samples = mem_array(SCALER_SAMPLES_MAX, sizeof *scaler->samples);
+    if (scaler->sample_count == SCALER_SAMPLES_MAX) {
+        /* A quarter at a time: cheap, and three quarters of an hour are always there. */
+        scaler->sample_count -= SCALER_SAMPLES_MAX / 4;
+        memmove(scaler->samples, scaler->samples + SCALER_SAMPLES_MAX / 4,
+                scaler->sample_count * sizeof *scaler->samples);
+    }
+    scaler->samples[scaler->sample_count++] = *sample;
+}
+
+static bool read_policy(struct scaler *scaler, const json_t *object, const json_t *group)
+{
+    int64_t generation = json_int_at(object, "metadata.generation", 1);
+    int min = (int)view_int(&kind_instance_group, group, "spec.minReplicas");
+    int max = (int)view_int(&kind_instance_group, group, "spec.maxReplicas");
+
+    if (scaler->policy && scaler->policy_generation == generation && scaler->policy_min == min &&
+        scaler->policy_max == max)
+        return true;
+    policy_free(scaler->policy);
+    err_clear(&scaler->err);
+    scaler->policy = policy_new(json_object_get(object, "spec"), min, max, &scaler->names, &scaler->err);
+    scaler->policy_generation = generation;
+    scaler->policy_min = min;
+    scaler->policy_max = max;
+    scaler->is_dirty = true;
+    return scaler->policy != NULL;
+}
+
+static void on_written(void *arg, const struct err *err) {} /* after a conflict: decided anew in a second */
+
+static void set_size(struct scaler *scaler, const json_t *group, int desired)
+{
+    json_t *copy = json_deep_copy(group);
+
+    json_set_at(copy, "spec.replicas", json_integer(desired));
+    json_set_at(copy, "metadata.generation", json_integer(json_int_at(copy, "metadata.generation", 1) + 1));
+    control_update(scaler->control, &kind_instance_group, copy, (struct done){ on_written, NULL });
+}
+
+/* Told when it says something else than the one before. */
+static void tell(struct scaler *scaler)
+{
+    const struct autoscale_decision *decision = &scaler->decision;
+    char time[TIME_TEXT_SIZE], message[AUTOSCALE_TEXT_SIZE];
+    auto_free char *now = str_printf("%d %s", decision->desired, autoscale_reason_name(decision->reason));
+
+    if (str_equal(now, scaler->shown) && decision->desired == decision->from)
+        return;
+    free(scaler->shown);
+    scaler->shown = take_pointer(now);
+    time_format(decision->wall_ms, time, sizeof time);
+    autoscale_words(decision, message, sizeof message);
+    json_array_append_new(scaler->decisions,
+                          json_pack("{s:s,s:i,s:i,s:s,s:s}", "time", time, "from", decision->from, "desired",
+                                    decision->desired, "reason", autoscale_reason_name(decision->reason), "message",
+                                    message));
+    while (json_array_size(scaler->decisions) > SCALER_DECISIONS_MAX)
+        json_array_remove(scaler->decisions, 0);
+    scaler->is_dirty = true;
+}
+
+static void decide(struct scaler *scaler, const json_t *group)
+{
+    struct autoscale_group now;
+    struct sample sample;
+
+    scaler_sample(scaler, group, &sample, &now);
+    keep_sample(scaler, &sample);
+    /* An observer goes on from what it would have done. */
+    if (scaler->policy->only_observes && scaler->has_decision)
+        now.desired = scaler->decision.desired;
+    autoscale_decide(&scaler->policy->rules, scaler->samples, scaler->sample_count, &now, NULL, sample.wall_ms,
+                     &scaler->memory, &scaler->decision);
+    scaler->has_decision = true;
+    tell(scaler);
+    if (scaler->decision.desired == now.desired || scaler->policy->only_observes)
+        return;
+    scaler->changed_ms = sample.wall_ms;
+    set_size(scaler, group, scaler->decision.desired);
+}
+
+/* False: the Autoscaler is gone. */
+static bool tick_one(struct scaler *scaler)
+{
+    auto_json json_t *object = control_find(scaler->control, &kind_autoscaler, scaler->namespace_name, scaler->name);
+    auto_json json_t *group = NULL;
+
+    if (!object || object_is_deleting(object))
+        return false;
+    group = control_find(scaler->control, &kind_instance_group, scaler->namespace_name,
+                         view_text(&kind_autoscaler, object, "spec.scaleTargetRef.name"));
+    if (scaler->group_found != (group && !object_is_deleting(group)))
+        scaler->is_dirty = true;
+    scaler->group_found = group && !object_is_deleting(group);
+    if (scaler->group_found && read_policy(scaler, object, group))
+        decide(scaler, group);
+    if (scaler->is_dirty)
+        control_wake(scaler->control, &kind_autoscaler, scaler->namespace_name, scaler->name);
+    return true;
+}
+
+static void tick_all(struct scalers *scalers)
+{
+    size_t count = map_count(scalers->by_key), known = 0;
+    auto_free char **keys = mem_array(count + 1, sizeof *keys);
+    const char *key;
+
+    for (size_t at = 0; known < count && map_next(scalers->by_key, &at, &key, NULL);)
+        keys[known++] = str_dup(key);
+    for (size_t i = 0; i < known; i++) {
+        if (!tick_one(map_get(scalers->by_key, keys[i])))
+            (void)map_remove(scalers->by_key, keys[i]); /* it was there a moment ago */
+        free(keys[i]);
+    }
+    tick_on(scalers);
+}
+
+static void on_read(void *arg, const struct err *err)
+{
+    struct reading *reading = arg;
+    struct scalers *scalers = reading->scalers;
+
+    free(reading);
+    if (!scalers)
+        return;
+    scalers->reading = NULL;
+    tick_all(scalers); /* a failed reading leaves old figures, which count as no progress */
+}
+
+static void on_timer(void *arg)
+{
+    struct scalers *scalers = arg;
+    struct compute *compute = scalers->control->setup.compute;
+
+    if (scalers->reading)
+        return; /* its answer goes on */
+    scalers->reading = mem_new(struct reading);
+    scalers->reading->scalers = scalers;
+    compute->ops->sample(compute, (struct done){ on_read, scalers->reading });
+}

@@ -1,0 +1,194 @@
+/* control/group.c - InstanceGroup: members judged, a plan made, its steps begun. */
+#include "control/group.h"
+#include "control/balancers.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdlib.h>
+
+static const struct kind *const kind = &kind_instance_group;
+
+int64_t group_now_ms(const struct group_scene *scene) { return control_wall_ms(scene->work->control); }
+
+void group_again(struct group_scene *scene, int64_t ms)
+{
+    if (ms < 0)
+        ms = 0;
+    if (scene->again_ms < 0 || ms < scene->again_ms)
+        scene->again_ms = ms;
+}
+
+static int int_at(const struct group_scene *scene, const char *path)
+{
+    return (int)view_int(kind, scene->object, path);
+}
+
+static void read_wish(struct group_scene *scene)
+{
+    const char *victim = view_text(kind, scene->object, "spec.victim");
+    struct group_wish *wish = &scene->wish;
+
+    wish->replicas = int_at(scene, "spec.replicas");
+    wish->min = int_at(scene, "spec.minReplicas");
+    wish->max = int_at(scene, "spec.maxReplicas");
+    wish->surge = int_at(scene, "spec.update.maxSurge");
+    wish->unavailable = int_at(scene, "spec.update.maxUnavailable");
+    wish->min_ready_ms = view_duration_ms(kind, scene->object, "spec.update.minReady");
+    wish->is_rolling = str_equal(view_text(kind, scene->object, "spec.update.type"), "RollingUpdate") &&
+                       !view_bool(kind, scene->object, "spec.update.paused");
+    wish->stable_names = view_bool(kind, scene->object, "spec.stableNames");
+    wish->heals = view_bool(kind, scene->object, "spec.healing.enabled");
+    wish->victim = str_equal(victim, "Oldest")      ? VICTIM_OLDEST
+                   : str_equal(victim, "LeastBusy") ? VICTIM_LEAST_BUSY
+                                                    : VICTIM_NEWEST;
+    wish->is_going = object_is_deleting(scene->object);
+}
+
+void group_scene_begin(struct group_scene *scene, struct work *work)
+{
+    *scene = (struct group_scene){
+        .work = work,
+        .object = work->object,
+        .uid = object_uid(work->object),
+        .name = object_name(work->object),
+        .namespace_name = object_namespace(work->object),
+        .book = group_book_of(work->control, work->object),
+        .again_ms = -1,
+    };
+    read_wish(scene);
+}
+
+void group_scene_done(struct group_scene *scene)
+{
+    for (size_t i = 0; i < scene->count; i++)
+        json_decref(scene->instances[i]);
+    free(scene->instances);
+    free(scene->members);
+    free(scene->books);
+}
+
+/* --- status --- */
+
+static unsigned count_state(const struct group_scene *scene, enum member_state state)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < scene->count; i++)
+        count += scene->members[i].state == state;
+    return count;
+}
+
+static void set_count(struct group_scene *scene, const char *path, unsigned count)
+{
+    json_set_at(scene->object, path, json_integer(count));
+}
+
+static void show_counts(struct group_scene *scene)
+{
+    unsigned updated = 0, available = 0;
+
+    for (size_t i = 0; i < scene->count; i++) {
+        const struct group_member *member = &scene->members[i];
+
+        updated += member->revision == scene->wish.revision && member->state != MEMBER_LEAVING &&
+                   member->state != MEMBER_FAILED;
+        available += member->state == MEMBER_READY &&
+                     group_now_ms(scene) - member->ready_since_ms >= scene->wish.min_ready_ms;
+    }
+    set_count(scene, "status.replicas", (unsigned)scene->count);
+    set_count(scene, "status.readyReplicas", count_state(scene, MEMBER_READY));
+    set_count(scene, "status.startingReplicas", count_state(scene, MEMBER_STARTING));
+    set_count(scene, "status.failedReplicas", count_state(scene, MEMBER_FAILED));
+    set_count(scene, "status.leavingReplicas", count_state(scene, MEMBER_LEAVING));
+    set_count(scene, "status.warmReplicas", count_state(scene, MEMBER_WARM));
+    set_count(scene, "status.updatedReplicas", updated);
+    set_count(scene, "status.availableReplicas", available);
+    json_set_at(scene->object, "status.selector", json_printf(LABEL_GROUP "=%s", scene->name));
+}
+
+static void show_phase(struct group_scene *scene, const struct group_plan *plan)
+{
+    unsigned ready = count_state(scene, MEMBER_READY);
+    bool is_open = str_equal(json_text_at(scene->object, "status.circuit.state", "Closed"), "Open");
+    bool arrived = ready == (unsigned)scene->wish.replicas && scene->count == ready && !plan->is_updating;
+
+    if (is_open)
+        work_phase(scene->work, "Degraded", "members failed as they started; the next is tried in a while");
+    else if (plan->blocked)
+        work_phase(scene->work, "Progressing", plan->blocked);
+    else if (arrived)
+        work_phase(scene->work, scene->wish.replicas ? "Ready" : "Idle", NULL);
+    else
+        work_phase(scene->work, "Progressing", plan->is_updating ? "members are being replaced" : NULL);
+    work_condition(scene->work, "Available", ready >= (unsigned)scene->wish.min && (ready > 0 || !scene->wish.replicas),
+                   ready >= (unsigned)scene->wish.min ? "MinimumAvailable" : "MinimumMissing", "%u of %d serve", ready,
+                   scene->wish.replicas);
+    work_condition(scene->work, "Progressing", !arrived, arrived ? "Arrived" : plan->blocked ? "Blocked" : "Working",
+                   "%s", plan->blocked ? plan->blocked : "");
+    work_condition(scene->work, "Ready", arrived, arrived ? "Arrived" : "NotArrived", "%u of %d serve", ready,
+                   scene->wish.replicas);
+}
+
+/* --- the whole --- */
+
+static void carry_out(struct group_scene *scene, const struct group_plan *plan)
+{
+    for (unsigned i = 0; i < plan->leave_count; i++)
+        group_leave_member(scene, plan->leave[i].member, plan->leave[i].reason);
+    for (unsigned i = 0; i < plan->create; i++)
+        group_make_member(scene, plan->ordinals[i]);
+    for (size_t i = 0; i < scene->count; i++)
+        if (scene->instances[i] && scene->members[i].state != MEMBER_LEAVING && scene->members[i].state != MEMBER_FAILED)
+            group_join_member(scene, i);
+    group_leaving_go_on(scene);
+    if (plan->again_ms >= 0)
+        group_again(scene, plan->again_ms);
+}
+
+static struct verdict verdict_of(const struct group_scene *scene)
+{
+    return scene->again_ms >= 0 ? VERDICT_AGAIN(scene->again_ms) : VERDICT_SETTLED;
+}
+
+static struct verdict reconcile(struct work *work)
+{
+    auto_group_scene struct group_scene scene;
+    struct group_plan plan;
+
+    group_scene_begin(&scene, work);
+    if (!group_revision_current(&scene))
+        return VERDICT_AGAIN(0); /* stored before it is acted on */
+    group_members_find(&scene);
+    group_circuit_count(&scene);
+    group_circuit_judge(&scene);
+    group_plan(&scene.wish, scene.members, scene.count, group_now_ms(&scene), &plan);
+    carry_out(&scene, &plan);
+    group_remember_identities(&scene);
+    show_counts(&scene);
+    show_phase(&scene, &plan);
+    return verdict_of(&scene);
+}
+
+static struct verdict finalize(struct work *work, bool *ret_gone)
+{
+    auto_group_scene struct group_scene scene;
+    struct group_plan plan;
+
+    group_scene_begin(&scene, work);
+    group_members_find(&scene);
+    group_plan(&scene.wish, scene.members, scene.count, group_now_ms(&scene), &plan);
+    carry_out(&scene, &plan);
+    work_phase(work, "Terminating", scene.count ? "members go" : NULL);
+    *ret_gone = scene.count == 0;
+    if (*ret_gone)
+        group_books_forget(work->control, scene.uid);
+    return verdict_of(&scene);
+}
+
+const struct controller controller_instance_group = {
+    .kind = &kind_instance_group,
+    .finalizer = "virga.dev/instancegroup",
+    .reconcile = reconcile,
+    .finalize = finalize,
+    .start = group_books_start,
+};

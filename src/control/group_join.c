@@ -1,0 +1,106 @@
+/* control/group_join.c - from ready to serving, and back.
+ *
+ * The condition Serving of the Instance says whether balancers may send it traffic. It is set when
+ * the member is ready for the first time and its join hook has run, and follows readiness from then
+ * on. */
+#include "control/group.h"
+#include "control/balancers.h"
+#include "control/guest_exec.h"
+#include "control/internal.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- hooks --- */
+
+static void hook_ended(void *arg, const struct err *err, int exit_code, const char *output)
+{
+    struct done *done = arg;
+    struct err failure;
+
+    if (!err && exit_code != 0)
+        (void)err_set(&failure, ERR_INTERNAL, "the command ended with status %d: %.200s", exit_code, output);
+    done_call(*done, err ? err : exit_code ? &failure : NULL);
+    free(done);
+}
+
+void group_hook_run(struct group_scene *scene, size_t member, const char *hook, const char *op)
+{
+    const json_t *rule = json_at(scene->object, hook), *command = json_object_get(rule, "command");
+    size_t count = json_array_size(command);
+    auto_free const char **argv = mem_array(count + 1, sizeof *argv);
+    struct done done;
+    int64_t timeout_ms = 30 * 1000;
+    struct err err;
+
+    if (!work_op_begin(scene->work, op))
+        return;
+    for (size_t i = 0; i < count; i++)
+        argv[i] = json_string_value(json_array_get(command, i));
+    argv[count] = NULL;
+    (void)duration_parse(json_text_at(rule, "timeout", "30s"), &timeout_ms, &err); /* validated */
+    done = work_op_done(scene->work, op);
+    guest_exec(scene->work->control, object_uid(scene->instances[member]), argv, NULL, timeout_ms, hook_ended,
+               mem_copy(&done, sizeof done));
+}
+
+/* --- the condition --- */
+
+static void set_serving(struct group_scene *scene, size_t member, bool serves)
+{
+    const char *name = scene->members[member].name;
+    auto_free char *op = str_printf("serving %s", name);
+    json_t *copy;
+    struct err err = { 0 };
+
+    /* Somebody else wrote it meanwhile: look at what it is now and try again at once. */
+    if (work_op(scene->work, op, &err) == OP_FAILED)
+        work_op_reset(scene->work, op);
+    if (!work_op_begin(scene->work, op))
+        return;
+    copy = json_deep_copy(scene->instances[member]);
+    (void)condition_set(copy, CONDITION_SERVING, serves ? "True" : "False", serves ? "Ready" : "NotReady", "",
+                        control_wall_ms(scene->work->control));
+    control_update(scene->work->control, &kind_instance, copy, work_op_done(scene->work, op));
+}
+
+/* True when it has run, or there is none. */
+static bool hook_has_run(struct group_scene *scene, size_t member)
+{
+    const char *name = scene->members[member].name;
+    auto_free char *op = str_printf("join %s", name);
+    struct member_book *book = scene->books[member];
+    struct err err = { 0 };
+
+    if (!json_at(scene->object, "spec.hooks.join") || work_op_succeeded(scene->work, op))
+        return true;
+    if (work_op(scene->work, op, &err) == OP_FAILED) {
+        work_event(scene->work, "Warning", "JoinFailed", "member %s: %s", name, err.text);
+        work_op_reset(scene->work, op);
+        book->has_failed = true;
+        book->why_failed = "its join hook failed";
+        group_again(scene, 0);
+        return false;
+    }
+    group_hook_run(scene, member, "spec.hooks.join", op);
+    return false;
+}
+
+void group_join_member(struct group_scene *scene, size_t member)
+{
+    const json_t *instance = scene->instances[member];
+    bool has_served = member_has_served(instance), serves = condition_is_true(instance, CONDITION_SERVING);
+    bool is_ready = scene->books[member]->is_ready;
+
+    if (serves == is_ready && (has_served || !is_ready))
+        return;
+    if (!has_served && (!is_ready || !hook_has_run(scene, member)))
+        return;
+    if (!has_served)
+        work_event(scene->work, "Normal", "MemberReady", "member %s serves", scene->members[member].name);
+    set_serving(scene, member, is_ready);
+}

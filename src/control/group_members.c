@@ -1,0 +1,163 @@
+/* control/group_members.c - the members of a group as they are found. */
+#include "control/group.h"
+#include "control/balancers.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *label(const json_t *instance, const char *name)
+{
+    return json_string_value(json_object_get(json_at(instance, "metadata.labels"), name));
+}
+
+static const char *annotation(const json_t *instance, const char *name)
+{
+    return json_string_value(json_object_get(json_at(instance, "metadata.annotations"), name));
+}
+
+bool member_has_served(const json_t *instance) { return condition_get(instance, CONDITION_SERVING) != NULL; }
+
+static int64_t time_of(const json_t *object, const char *path)
+{
+    const char *text = json_text_at(object, path, NULL);
+    int64_t wall_ms = -1;
+    struct err err;
+
+    if (text)
+        (void)time_parse(text, &wall_ms, &err); /* stored by us */
+    return wall_ms;
+}
+
+static bool is_late(const struct group_scene *scene, const json_t *instance)
+{
+    int64_t limit_ms = view_duration_ms(&kind_instance_group, scene->object, "spec.healing.startTimeout");
+
+    return !member_has_served(instance) &&
+           group_now_ms(scene) - time_of(instance, "metadata.creationTimestamp") > limit_ms;
+}
+
+static bool has_ended(const json_t *instance)
+{
+    const char *phase = view_text(&kind_instance, instance, "status.phase");
+
+    return str_equal(phase, "Failed") || (str_equal(phase, "Stopped") &&
+                                          view_bool(&kind_instance, instance, "status.endedByItself"));
+}
+
+static enum member_state state_of(const struct group_scene *scene, const json_t *instance,
+                                  const struct member_book *book)
+{
+    if (object_is_deleting(instance) || annotation(instance, ANNOTATION_DRAIN))
+        return MEMBER_LEAVING;
+    if (has_ended(instance) || book->has_failed || is_late(scene, instance))
+        return MEMBER_FAILED;
+    if (condition_is_true(instance, CONDITION_SERVING) && book->is_ready)
+        return MEMBER_READY;
+    return member_has_served(instance) ? MEMBER_UNREADY : MEMBER_STARTING;
+}
+
+static int ordinal_of(const struct group_scene *scene, const char *name)
+{
+    size_t length = strlen(scene->name);
+
+    if (!scene->wish.stable_names || strncmp(name, scene->name, length) != 0 || name[length] != '-')
+        return -1;
+    return atoi(name + length + 1);
+}
+
+static double load_of(const json_t *instance)
+{
+    const char *cpu = view_text(&kind_instance, instance, "status.usage.cpu");
+    int64_t milli = 0;
+    struct err err;
+
+    if (cpu)
+        (void)quantity_parse_milli(cpu, &milli, &err); /* stored by us */
+    return (double)milli;
+}
+
+static void read_member(struct group_scene *scene, struct member_book *book, json_t *take_instance)
+{
+    struct group_member *member = &scene->members[scene->count];
+    const json_t *serving = take_instance ? condition_get(take_instance, CONDITION_SERVING) : NULL;
+    const char *revision = take_instance ? label(take_instance, LABEL_REVISION) : NULL;
+
+    *member = (struct group_member){ .name = book->name, .state = MEMBER_STARTING,
+                                     .revision = revision ? atoi(revision) : scene->wish.revision,
+                                     .ordinal = ordinal_of(scene, book->name),
+                                     .created_ms = group_now_ms(scene), .ready_since_ms = -1 };
+    scene->instances[scene->count] = take_instance;
+    scene->books[scene->count] = book;
+    scene->count++;
+    if (!take_instance)
+        return;
+    member->created_ms = time_of(take_instance, "metadata.creationTimestamp");
+    member->is_protected = str_equal(annotation(take_instance, ANNOTATION_PROTECTED), "true");
+    member->load = load_of(take_instance);
+    group_probe_member(scene, scene->count - 1);
+    member->state = state_of(scene, take_instance, book);
+    if (member->state == MEMBER_READY)
+        member->ready_since_ms = time_of(serving, "lastTransitionTime");
+}
+
+static bool is_ours(const struct group_scene *scene, const json_t *instance)
+{
+    const json_t *owners = json_at(instance, "metadata.ownerReferences");
+
+    for (size_t i = 0; i < json_array_size(owners); i++)
+        if (str_equal(json_text_at(json_array_get(owners, i), "uid", NULL), scene->uid))
+            return true;
+    return false;
+}
+
+/* Asked for and not there: it comes, or it could not be made. */
+static bool is_coming(struct group_scene *scene, const char *name)
+{
+    auto_free char *op = str_printf("create %s", name);
+    struct err err = { 0 };
+
+    switch (work_op(scene->work, op, &err)) {
+    case OP_RUNNING: return true;
+    case OP_FAILED:
+        work_event(scene->work, "Warning", "CreateFailed", "member %s was not made: %s", name, err.text);
+        work_op_reset(scene->work, op);
+        group_again(scene, 1000);
+        return false;
+    default: return false;
+    }
+}
+
+void group_members_find(struct group_scene *scene)
+{
+    size_t limit = map_count(scene->book->members);
+    auto_free char **names = mem_array(limit + 1, sizeof *names);
+    const char *name;
+    size_t known = 0;
+
+    if (limit > GROUP_MEMBERS_MAX)
+        limit = GROUP_MEMBERS_MAX;
+    scene->instances = mem_array(limit + 1, sizeof *scene->instances);
+    scene->members = mem_array(limit + 1, sizeof *scene->members);
+    scene->books = mem_array(limit + 1, sizeof *scene->books);
+    for (size_t at = 0; known < limit && map_next(scene->book->members, &at, &name, NULL);)
+        names[known++] = str_dup(name);
+    for (size_t i = 0; i < known; i++) {
+        json_t *instance = work_find(scene->work, &kind_instance, scene->namespace_name, names[i]);
+
+        if (instance && !is_ours(scene, instance)) {
+            json_decref(instance);
+            instance = NULL;
+        }
+        if (instance || is_coming(scene, names[i]))
+            read_member(scene, map_get(scene->book->members, names[i]), instance);
+        else
+            group_book_drop(scene->book, names[i]);
+        free(names[i]);
+    }
+}

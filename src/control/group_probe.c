@@ -1,0 +1,273 @@
+/* control/group_probe.c - is a member ready, is it alive.
+ *
+ * TCP and HTTP are asked from inside the member's network, as a neighbour would. One probe of each
+ * kind at a time per member. */
+#include "control/group.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/netaddr.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ANSWER_SIZE = 64, GOOD_MIN = 200, GOOD_END = 400 };
+
+struct probe {
+    struct probe *next, **link;
+    struct member_book *book; /* NULL: nobody waits any more */
+    struct loop *loop;
+    char *request;            /* of HTTP; NULL: a connection is enough */
+    bool is_liveness;
+    int fd;
+    struct loop_source *readable, *timer;
+    char answer[ANSWER_SIZE];
+    size_t answer_size;
+    int64_t timeout_ms;
+};
+
+static void probe_free(struct probe *probe)
+{
+    loop_source_free(probe->readable);
+    loop_source_free(probe->timer);
+    if (probe->fd >= 0)
+        close(probe->fd);
+    free(probe->request);
+    free(probe);
+}
+
+static void unlink_probe(struct probe *probe)
+{
+    if (!probe->link)
+        return;
+    *probe->link = probe->next;
+    if (probe->next)
+        probe->next->link = probe->link;
+    probe->link = NULL;
+}
+
+void probes_cut_off(struct member_book *book)
+{
+    while (book->probes) {
+        struct probe *probe = book->probes;
+
+        unlink_probe(probe);
+        probe->book = NULL;
+        /* One that still dials is freed by its answer. */
+        if (probe->fd >= 0)
+            probe_free(probe);
+    }
+}
+
+static void probe_end(struct probe *probe, bool is_good)
+{
+    struct member_book *book = probe->book;
+    struct group_book *group;
+
+    unlink_probe(probe);
+    if (!book) {
+        probe_free(probe);
+        return;
+    }
+    group = book->group;
+    if (probe->is_liveness) {
+        book->is_live_probing = false;
+        book->live_bad = is_good ? 0 : book->live_bad + 1;
+    } else {
+        book->is_probing = false;
+        book->good = is_good ? book->good + 1 : 0;
+        book->bad = is_good ? 0 : book->bad + 1;
+    }
+    probe_free(probe);
+    control_wake(group->control, &kind_instance_group, group->namespace_name, group->name);
+}
+
+static void on_late(void *arg) { probe_end(arg, false); }
+
+static void on_readable(void *arg, int fd, unsigned events)
+{
+    struct probe *probe = arg;
+    ssize_t got = recv(fd, probe->answer + probe->answer_size, ANSWER_SIZE - 1 - probe->answer_size, MSG_DONTWAIT);
+    int status = 0;
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got > 0)
+        probe->answer_size += (size_t)got;
+    probe->answer[probe->answer_size] = '\0';
+    if (got > 0 && probe->answer_size < ANSWER_SIZE - 1 && !strchr(probe->answer, '\n'))
+        return;
+    if (sscanf(probe->answer, "HTTP/1.%*1[01] %3d", &status) != 1)
+        status = 0;
+    probe_end(probe, status >= GOOD_MIN && status < GOOD_END);
+}
+
+static void dialled(void *arg, const struct err *err, int take_fd)
+{
+    struct probe *probe = arg;
+
+    probe->fd = err ? -1 : take_fd;
+    if (err || !probe->book || !probe->request) {
+        probe_end(probe, !err);
+        return;
+    }
+    if (send(probe->fd, probe->request, strlen(probe->request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        probe_end(probe, false);
+        return;
+    }
+    probe->timer = loop_timer(probe->loop, probe->timeout_ms, on_late, probe);
+    probe->readable = loop_io(probe->loop, probe->fd, LOOP_READ, on_readable, probe);
+}
+
+/* The first card with an address. */
+static const json_t *card_of(const json_t *instance)
+{
+    const json_t *cards = json_at(instance, "status.networks");
+
+    for (size_t i = 0; i < json_array_size(cards); i++)
+        if (json_object_get(json_array_get(cards, i), "ipv4Address") ||
+            json_object_get(json_array_get(cards, i), "ipv6Address"))
+            return json_array_get(cards, i);
+    return NULL;
+}
+
+static bool begin(struct group_scene *scene, size_t member, const json_t *rule, bool is_liveness)
+{
+    const struct control_setup *setup = control_setup(scene->work->control);
+    struct member_book *book = scene->books[member];
+    const json_t *card = card_of(scene->instances[member]);
+    int64_t port = json_int_at(rule, "port", 0);
+    struct ip_addr addr;
+    struct probe *probe;
+    struct err err;
+
+    if (!card || ip_parse(json_text_at(card, "ipv4Address", json_text_at(card, "ipv6Address", "")), &addr, &err) < 0)
+        return false;
+    probe = mem_new(struct probe);
+    *probe = (struct probe){ .book = book, .loop = setup->loop, .is_liveness = is_liveness, .fd = -1, .timeout_ms = 1000 };
+    (void)duration_parse(json_text_at(rule, "timeout", "1s"), &probe->timeout_ms, &err); /* validated */
+    if (str_equal(json_text_at(rule, "type", ""), "HTTP"))
+        probe->request = str_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: virga-probe\r\nConnection: close\r\n\r\n",
+                                    json_text_at(rule, "path", "/"), book->name);
+    probe->next = book->probes;
+    probe->link = &book->probes;
+    if (probe->next)
+        probe->next->link = &probe->next;
+    book->probes = probe;
+    setup->network->ops->dial(setup->network, json_text_at(card, "networkUID", ""), &addr, (uint16_t)port,
+                              probe->timeout_ms, dialled, probe);
+    return true;
+}
+
+static bool is_asked_by_network(const json_t *rule)
+{
+    const char *type = json_text_at(rule, "type", "");
+
+    return str_equal(type, "TCP") || str_equal(type, "HTTP");
+}
+
+static bool holds_by_condition(const json_t *rule, const json_t *instance)
+{
+    return condition_is_true(instance, "Ready") &&
+           (!str_equal(json_text_at(rule, "type", ""), "Agent") || condition_is_true(instance, "AgentReady"));
+}
+
+/* When a probe is due it is begun; the next look comes when it has been answered, or is due again. */
+static void probe_when_due(struct group_scene *scene, size_t member, const json_t *rule, bool is_liveness)
+{
+    struct member_book *book = scene->books[member];
+    int64_t *probed_ms = is_liveness ? &book->live_probed_ms : &book->probed_ms;
+    bool *is_probing = is_liveness ? &book->is_live_probing : &book->is_probing;
+    int64_t period_ms = 1000, now_ms = group_now_ms(scene);
+    struct err err;
+
+    (void)duration_parse(json_text_at(rule, "period", "1s"), &period_ms, &err); /* validated */
+    if (*is_probing)
+        return;
+    if (now_ms - *probed_ms >= period_ms || now_ms < *probed_ms) {
+        *probed_ms = now_ms;
+        *is_probing = begin(scene, member, rule, is_liveness);
+    }
+    if (!*is_probing)
+        group_again(scene, *probed_ms + period_ms - now_ms);
+}
+
+static void judge_readiness(struct group_scene *scene, size_t member, const json_t *rule)
+{
+    struct member_book *book = scene->books[member];
+    const json_t *instance = scene->instances[member];
+
+    if (!is_asked_by_network(rule)) {
+        book->is_ready = holds_by_condition(rule, instance);
+        return;
+    }
+    if (!condition_is_true(instance, "Ready")) {
+        book->is_ready = false;
+        book->good = book->bad = 0;
+        return;
+    }
+    probe_when_due(scene, member, rule, /*is_liveness=*/false);
+    if (book->good >= (unsigned)json_int_at(rule, "successThreshold", 1))
+        book->is_ready = true;
+    else if (book->bad >= (unsigned)json_int_at(rule, "failureThreshold", 3))
+        book->is_ready = false;
+}
+
+static int64_t serving_since_ms(const json_t *instance)
+{
+    const char *text = json_text_at(condition_get(instance, "Serving"), "lastTransitionTime", NULL);
+    int64_t wall_ms = INT64_MAX;
+    struct err err;
+
+    if (text)
+        (void)time_parse(text, &wall_ms, &err); /* stored by us */
+    return wall_ms;
+}
+
+static void judge_liveness(struct group_scene *scene, size_t member, const json_t *rule)
+{
+    struct member_book *book = scene->books[member];
+    const json_t *instance = scene->instances[member];
+    int64_t delay_ms = 0;
+    struct err err;
+
+    (void)duration_parse(json_text_at(rule, "initialDelay", "0s"), &delay_ms, &err); /* validated */
+    if (!member_has_served(instance) || group_now_ms(scene) < serving_since_ms(instance) + delay_ms)
+        return;
+    if (is_asked_by_network(rule)) {
+        probe_when_due(scene, member, rule, /*is_liveness=*/true);
+    } else if (holds_by_condition(rule, instance)) {
+        book->live_bad = 0;
+        return;
+    } else {
+        int64_t period_ms = 1000;
+
+        (void)duration_parse(json_text_at(rule, "period", "1s"), &period_ms, &err); /* validated */
+        if (group_now_ms(scene) - book->live_probed_ms >= period_ms) {
+            book->live_probed_ms = group_now_ms(scene);
+            book->live_bad++;
+        }
+        group_again(scene, period_ms);
+    }
+    if (book->live_bad >= (unsigned)json_int_at(rule, "failureThreshold", 3)) {
+        book->has_failed = true;
+        book->why_failed = "it is not alive by its probe";
+    }
+}
+
+void group_probe_member(struct group_scene *scene, size_t member)
+{
+    const json_t *liveness = json_at(scene->object, "spec.liveness");
+    struct member_book *book = scene->books[member];
+
+    /* A daemon that begins believes what the last one found, until it has looked itself. */
+    if (book->probed_ms == 0 && condition_is_true(scene->instances[member], "Serving"))
+        book->is_ready = true;
+    judge_readiness(scene, member, json_at(scene->object, "spec.readiness"));
+    if (liveness)
+        judge_liveness(scene, member, liveness);
+}

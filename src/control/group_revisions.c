@@ -1,0 +1,47 @@
+/* control/group_revisions.c - templates of a group: the one that is, and those to roll back to. */
+#include "control/group.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+
+static const json_t *newest(const json_t *revisions)
+{
+    size_t count = json_array_size(revisions);
+
+    return count ? json_array_get(revisions, count - 1) : NULL;
+}
+
+/* A template that was there before keeps its number only as history: it comes back as a new one. */
+static void add_revision(struct group_scene *scene, json_t *revisions)
+{
+    int64_t number = json_int_at(newest(revisions), "revision", 0) + 1;
+    int64_t limit = view_int(&kind_instance_group, scene->object, "spec.revisionHistoryLimit");
+    char now[TIME_TEXT_SIZE];
+
+    time_format(group_now_ms(scene), now, sizeof now);
+    json_array_append_new(revisions, json_pack("{s:I,s:s,s:O}", "revision", (json_int_t)number, "time", now,
+                                               "template", json_at(scene->object, "spec.template")));
+    while ((int64_t)json_array_size(revisions) > limit)
+        json_array_remove(revisions, 0);
+    json_set_at(scene->object, "status.currentRevision", json_integer(number));
+    json_set_at(scene->object, "status.updatedReplicas", json_integer(0));
+    if (number > 1)
+        work_event(scene->work, "Normal", "TemplateChanged", "the template is revision %lld now", (long long)number);
+    json_remove_at(scene->object, "status.circuit");
+}
+
+bool group_revision_current(struct group_scene *scene)
+{
+    json_t *revisions = json_at(scene->object, "status.revisions");
+
+    if (json_equal(json_object_get(newest(revisions), "template"), json_at(scene->object, "spec.template"))) {
+        scene->wish.revision = (int)json_int_at(newest(revisions), "revision", 1);
+        return true;
+    }
+    if (!revisions) {
+        json_set_at(scene->object, "status.revisions", json_array());
+        revisions = json_at(scene->object, "status.revisions");
+    }
+    add_revision(scene, revisions);
+    return false;
+}

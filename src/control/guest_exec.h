@@ -1,0 +1,12 @@
+/* control/guest_exec.h - a command in a guest, through its agent, until it has ended. */
+#pragma once
+#include "control/control.h"
+
+/* 'err' NULL: it ended with 'exit_code' and wrote 'output' (text, cut at 4 KiB; stdout and stderr).
+ * Never called after the control is gone. */
+typedef void guest_exec_fn(void *arg, const struct err *err, int exit_code, const char *output);
+
+/* 'argv' is NULL-terminated, the program first; 'input' (may be NULL) is its standard input. 'fn' is
+ * called once, later; ERR_TIMEOUT: it had not ended within 'timeout_ms' (and runs on). */
+void guest_exec(struct control *control, const char *uid, const char *const *argv, const char *input,
+                int64_t timeout_ms, guest_exec_fn *fn, void *arg);

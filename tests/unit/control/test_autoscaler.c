@@ -1,0 +1,157 @@
+/* tests/unit/control/test_autoscaler.c - an Autoscaler over a group on the fakes. */
+#include "site.h"
+
+static json_t *cpu_spec(void)
+{
+    return json_pack("{s:{s:s},s:[{s:s,s:s,s:i}],s:{s:{s:i}}}", "scaleTargetRef", "name", "web", "metrics", "name",
+                     "cpu", "type", "CPU", "averageUtilization", 50, "behavior", "scaleDown",
+                     "stabilizationWindowSeconds", 10);
+}
+
+static void create(const struct kind *kind, json_t *take_spec)
+{
+    control_create(site.control, kind,
+                   json_pack("{s:{s:s,s:s},s:o}", "metadata", "name", "web", "namespace", "default", "spec", take_spec),
+                   nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+}
+
+static json_t *find(const struct kind *kind) { return control_find(site.control, kind, "default", "web"); }
+
+static int64_t int_of(const struct kind *kind, const char *path)
+{
+    auto_json json_t *object = find(kind);
+
+    return json_int_at(object, path, -1);
+}
+
+static void wait_ready(int64_t count)
+{
+    for (int64_t waited_ms = 0; int_of(&kind_instance_group, "status.readyReplicas") != count; waited_ms += STEP_MS) {
+        auto_json json_t *object = find(&kind_autoscaler);
+        auto_free char *text = json_text(json_object_get(object, "status"));
+        if (waited_ms > LIMIT_MS)
+            check_fail(CHECK_HERE, "never %lld ready: %s", (long long)count, text);
+        pass_time();
+    }
+}
+
+static void load_member(void *arg, const json_t *instance)
+{
+    compute_fake_set_load(site.world, object_uid(instance), *(unsigned *)arg, 32 << 20);
+}
+
+static void load_members(unsigned cpu_milli)
+{
+    control_each(site.control, &kind_instance, "default", load_member, &cpu_milli);
+}
+
+static void begin_scaled(json_t *take_spec)
+{
+    begin(1);
+    create_image();
+    create(&kind_instance_group,
+           json_pack("{s:i,s:i,s:i,s:{s:{s:s,s:s}}}", "replicas", 1, "minReplicas", 1, "maxReplicas", 4, "template",
+                     "spec", "image", "debian", "memory", "64Mi"));
+    create(&kind_autoscaler, take_spec);
+    wait_ready(1);
+}
+
+static void end_scaled(void)
+{
+    control_delete(site.control, &kind_autoscaler, "default", "web", nobody);
+    loop_sim_advance(site.loop, 3000);
+    for (unsigned i = 0; i < 1000 && int_of(&kind_instance_group, "status.replicas") >= 0; i++) {
+        control_delete(site.control, &kind_instance_group, "default", "web", nobody);
+        pass_time();
+    }
+    check_nothing_left();
+    end();
+}
+
+TEST(load_brings_members_and_its_end_takes_them)
+{
+    begin_scaled(cpu_spec());
+    load_members(1000);
+    wait_ready(2);
+    load_members(1000);
+    wait_ready(4);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_CONTAINS(json_text_at(object, "status.decisions[1].message", ""), "out from 1 to 2: 100 % CPU per member, target 50 % CPU");
+    load_members(10);
+    wait_ready(1);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+    end_scaled();
+}
+
+TEST(an_observer_tells_and_changes_nothing)
+{
+    json_t *spec = cpu_spec();
+
+    json_set_at(spec, "mode", json_string("Observe"));
+    begin_scaled(spec);
+    load_members(1000);
+    loop_sim_advance(site.loop, 10 * 1000);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+    CHECK_EQ(int_of(&kind_autoscaler, "status.desiredReplicas"), 2);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(object, "status.phase", NULL), "Observing");
+    end_scaled();
+}
+
+TEST(an_application_pushes_what_counts)
+{
+    struct err err;
+
+    begin_scaled(json_pack("{s:{s:s},s:[{s:s,s:s,s:s,s:s}]}", "scaleTargetRef", "name", "web", "metrics", "name", "jobs",
+                           "type", "Custom", "metric", "jobs", "averageValue", "10"));
+    auto_json json_t *blind = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(blind, "status.phase", NULL), "Waiting");
+    CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "other", 1, &err), &err, ERR_INVALID);
+    CHECK_FAILS(control_push_metric(site.control, "default", "none", NULL, "jobs", 1, &err), &err, ERR_CONFLICT);
+    CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "jobs", -1, &err), &err, ERR_INVALID);
+    CHECK_OK(control_push_metric(site.control, "default", "web", NULL, "jobs", 25, &err), &err);
+    wait_ready(3);
+    end_scaled();
+}
+
+TEST(without_its_group_it_waits_and_says_so)
+{
+    begin(1);
+    create(&kind_autoscaler, cpu_spec());
+    loop_sim_advance(site.loop, 3000);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(object, "status.phase", NULL), "Pending");
+    CHECK_STR(json_text_at(condition_get(object, "ScalingActive"), "reason", NULL), "TargetNotFound");
+    end();
+}
+
+static void check_refused(const struct kind *kind, json_t *take_object, const char *field, const char *message)
+{
+    auto_json json_t *object = take_object;
+    auto_causes struct causes causes = { 0 };
+
+    kind_default(kind, object);
+    control_admit(site.control, kind, object, NULL, &causes);
+    CHECK_EQ(causes.count, 1);
+    CHECK_STR(causes.items[0].field, field);
+    CHECK_CONTAINS(causes.items[0].message, message);
+}
+
+TEST(what_the_clock_and_other_objects_forbid_is_refused)
+{
+    json_t *other = json_pack("{s:{s:s,s:s},s:o}", "metadata", "name", "other", "namespace", "default", "spec", cpu_spec());
+
+    begin_scaled(cpu_spec());
+    check_refused(&kind_autoscaler, other, "spec.scaleTargetRef.name", "Autoscaler \"web\" scales it already");
+    check_refused(&kind_autoscaler,
+                  json_pack("{s:{s:s,s:s},s:{s:{s:s},s:[{s:s,s:s,s:s,s:i}]}}", "metadata", "name", "b", "namespace",
+                            "default", "spec", "scaleTargetRef", "name", "b", "schedules", "name", "s", "schedule",
+                            "0 0 30 2 *", "duration", "1h", "minReplicas", 2),
+                  "spec.schedules[0].schedule", "never fires");
+    check_refused(&kind_instance_group,
+                  json_pack("{s:{s:s,s:s},s:{s:{s:{s:s}}}}", "metadata", "name", "g", "namespace", "default", "spec",
+                            "template", "spec", "image", "nowhere"),
+                  "spec.template.spec.image", "there is no image \"nowhere\"");
+    end_scaled();
+}

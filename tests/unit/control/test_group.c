@@ -1,0 +1,243 @@
+/* tests/unit/control/test_group.c - InstanceGroups over the fakes: scaled, healed, updated, broken. */
+#include "site.h"
+#include "control/balancers.h"
+
+static void create_group(json_t *take_spec)
+{
+    json_set_at(take_spec, "template.spec.image", json_string("debian"));
+    json_set_at(take_spec, "template.spec.cpus", json_integer(1));
+    json_set_at(take_spec, "template.spec.memory", json_string("64Mi"));
+    json_set_at(take_spec, "template.spec.guestAgent", json_true());
+    control_create(site.control, &kind_instance_group,
+                   json_pack("{s:{s:s,s:s},s:o}", "metadata", "name", "web", "namespace", "default", "spec", take_spec),
+                   nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+}
+
+static json_t *group(void) { return control_find(site.control, &kind_instance_group, "default", "web"); }
+
+static int64_t group_int(const char *path)
+{
+    auto_json json_t *object = group();
+
+    return json_int_at(object, path, -1);
+}
+
+static void set_group(const char *path, json_t *take_value)
+{
+    auto_json json_t *value = take_value;
+
+    for (unsigned tries = 0; tries < 1000; tries++) {
+        json_t *object = group();
+
+        if (json_equal(json_at(object, path), value)) {
+            json_decref(object);
+            return;
+        }
+        json_set_at(object, path, json_incref(value));
+        control_update(site.control, &kind_instance_group, object, nobody);
+        loop_sim_advance(site.loop, 1);
+    }
+    check_fail(CHECK_HERE, "%s cannot be set", path);
+}
+
+static unsigned members;
+static unsigned most_members;
+static char newest[64];
+
+static void count_member(void *arg, const json_t *object)
+{
+    members++;
+    if (arg)
+        snprintf(arg, sizeof newest, "%s", object_name(object));
+}
+
+static unsigned member_count(void)
+{
+    members = 0;
+    control_each(site.control, &kind_instance, "default", count_member, newest);
+    if (members > most_members)
+        most_members = members;
+    return members;
+}
+
+static void wait_ready(int64_t count)
+{
+    for (int64_t waited_ms = 0; group_int("status.readyReplicas") != count || member_count() != (unsigned)count;
+         waited_ms += STEP_MS) {
+        if (waited_ms > LIMIT_MS) {
+            auto_json json_t *object = group();
+            auto_free char *text = json_text(json_object_get(object, "status"));
+            check_fail(CHECK_HERE, "%u members, never %lld ready: %s", members, (long long)count, text);
+        }
+        pass_time();
+    }
+}
+
+static void delete_group(void)
+{
+    for (unsigned i = 0; i < 10000; i++) {
+        auto_json json_t *object = group();
+
+        if (!object)
+            return;
+        if (!object_is_deleting(object))
+            control_delete(site.control, &kind_instance_group, "default", "web", nobody);
+        pass_time();
+    }
+    check_fail(CHECK_HERE, "the group does not go");
+}
+
+static void begin_group(uint64_t seed, json_t *take_spec)
+{
+    begin(seed);
+    most_members = 0;
+    create_image();
+    create_group(take_spec);
+}
+
+static void end_group(void)
+{
+    site.crashes = false;
+    delete_group();
+    check_nothing_left();
+    end();
+}
+
+TEST(a_group_has_as_many_members_as_asked_and_they_serve)
+{
+    begin_group(1, json_pack("{s:i}", "replicas", 3));
+    wait_ready(3);
+    CHECK_EQ(compute_fake_process_count(site.world), 3);
+    auto_json json_t *object = group();
+    CHECK_STR(json_text_at(object, "status.selector", NULL), "virga.dev/group=web");
+    CHECK_STR(json_text_at(object, "status.phase", NULL), "Ready");
+    auto_json json_t *member = instance(newest);
+    CHECK(condition_is_true(member, CONDITION_SERVING));
+    set_group("spec.replicas", json_integer(1));
+    wait_ready(1);
+    set_group("spec.replicas", json_integer(4));
+    wait_ready(4);
+    end_group();
+}
+
+TEST(a_member_that_dies_for_good_is_replaced)
+{
+    begin_group(2, json_pack("{s:i,s:{s:{s:s}}}", "replicas", 2, "template", "spec", "restartPolicy", "Never"));
+    wait_ready(2);
+    auto_free char *uid = uid_of(newest);
+    compute_fake_process_dies(site.world, uid);
+    loop_sim_advance(site.loop, 60 * 1000);
+    wait_ready(2);
+    CHECK_EQ(compute_fake_launches(site.world, uid), 1);
+    CHECK(!compute_fake_has_process(site.world, uid));
+    end_group();
+}
+
+TEST(a_changed_template_rolls_out_within_the_bounds)
+{
+    begin_group(3, json_pack("{s:i,s:i,s:i}", "replicas", 3, "minReplicas", 3, "maxReplicas", 4));
+    wait_ready(3);
+    set_group("spec.template.spec.memory", json_string("128Mi"));
+    for (int i = 0; i < 6000 && group_int("status.currentRevision") != 2; i++)
+        pass_time();
+    for (int i = 0; i < 6000; i++) {
+        int64_t ready = group_int("status.readyReplicas");
+
+        CHECK(ready >= 3);
+        CHECK(member_count() <= 4);
+        if (group_int("status.updatedReplicas") == 3 && members == 3 && ready == 3)
+            break;
+        pass_time();
+    }
+    CHECK_EQ(group_int("status.updatedReplicas"), 3);
+    auto_json json_t *member = instance(newest);
+    CHECK_STR(json_text_at(member, "spec.memory", NULL), "128Mi");
+    end_group();
+}
+
+TEST(members_that_cannot_start_open_the_circuit)
+{
+    begin_group(4, json_pack("{s:i,s:{s:i,s:s},s:{s:{s:s}}}", "replicas", 3, "healing", "circuitThreshold", 3,
+                             "circuitReset", "60s", "template", "spec", "restartPolicy", "Never"));
+    compute_fake_set_failures(site.world, 0, 1000);
+    for (int i = 0; i < 6000; i++) {
+        auto_json json_t *object = group();
+
+        if (str_equal(json_text_at(object, "status.circuit.state", ""), "Open"))
+            break;
+        pass_time();
+    }
+    auto_json json_t *object = group();
+    CHECK_STR(json_text_at(object, "status.circuit.state", NULL), "Open");
+    CHECK_STR(json_text_at(object, "status.phase", NULL), "Degraded");
+    compute_fake_set_failures(site.world, 0, 0);
+    wait_ready(3);
+    CHECK_EQ(group_int("status.circuit.failures"), -1);
+    end_group();
+}
+
+TEST(stable_names_keep_their_addresses)
+{
+    begin_group(5, json_pack("{s:i,s:b,s:{s:{s:s}}}", "replicas", 2, "stableNames", 1, "template", "spec",
+                             "restartPolicy", "Never"));
+    wait_ready(2);
+    auto_json json_t *before = instance("web-1");
+    auto_free char *uid = uid_of("web-1");
+    CHECK(before);
+    compute_fake_process_dies(site.world, uid);
+    loop_sim_advance(site.loop, 30 * 1000);
+    wait_ready(2);
+    auto_json json_t *after = instance("web-1");
+    CHECK(!str_equal(object_uid(before), object_uid(after)));
+    CHECK_STR(json_text_at(after, "status.networks[0].ipv4Address", NULL),
+              json_text_at(before, "status.networks[0].ipv4Address", ""));
+    CHECK_STR(json_text_at(after, "status.networks[0].macAddress", NULL),
+              json_text_at(before, "status.networks[0].macAddress", ""));
+    end_group();
+}
+
+static unsigned commands;
+
+static json_t *answer(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
+{
+    if (str_equal(command, "guest-exec")) {
+        commands++;
+        return json_pack("{s:i}", "pid", 7);
+    }
+    if (str_equal(command, "guest-exec-status"))
+        return json_pack("{s:b,s:i}", "exited", 1, "exitcode", 0);
+    return json_object();
+}
+
+TEST(hooks_run_before_a_member_serves_and_before_it_goes)
+{
+    commands = 0;
+    begin(6);
+    compute_fake_set_agent(site.world, answer, NULL);
+    create_image();
+    create_group(json_pack("{s:i,s:{s:s},s:{s:{s:[s]},s:{s:[s]}}}", "replicas", 2, "readiness", "type", "Agent",
+                           "hooks", "join", "command", "/bin/join", "leave", "command", "/bin/leave"));
+    wait_ready(2);
+    CHECK_EQ(commands, 2);
+    set_group("spec.replicas", json_integer(1));
+    wait_ready(1);
+    CHECK_EQ(commands, 3);
+    end_group();
+}
+
+TEST(a_daemon_that_dies_at_any_moment_never_has_too_many_members)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        begin_group(seed, json_pack("{s:i,s:i}", "replicas", 3, "maxReplicas", 4));
+        site.crashes = true;
+        wait_ready(3);
+        set_group("spec.template.spec.memory", json_string("128Mi"));
+        for (int i = 0; i < 3000 && (group_int("status.updatedReplicas") != 3 || member_count() != 3); i++)
+            pass_time();
+        wait_ready(3);
+        CHECK(most_members <= 4);
+        check_nothing_wrong();
+        end_group();
+    }
+}
