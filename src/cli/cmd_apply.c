@@ -216,16 +216,38 @@ static int delete_plan(struct session *session, const struct arguments *argument
     return result;
 }
 
+/* "instance/web image/micro": cuts the words up. */
+static int delete_named(struct session *session, char **words, int count, bool waits, struct err *err)
+{
+    int result = 0;
+
+    for (int i = 0; i < count; i++) {
+        char *slash = strchr(words[i], '/');
+        const struct kind *kind;
+
+        if (!slash)
+            return usage_error(session, err, "\"%s\": must be KIND/NAME as those before it", words[i]);
+        *slash = '\0';
+        if (!(kind = find_kind(session, words[i], err)))
+            return -1;
+        if (delete_names(session, kind, &(char *){ slash + 1 }, 1, waits, err) < 0)
+            result = -1; /* it was said; the others go nevertheless */
+    }
+    return result;
+}
+
 COMMAND(cmd_delete)
 {
+    bool waits = !argument_given(arguments, "no-wait");
     const struct kind *kind;
 
     if (arguments->operand_count == 0)
         return delete_plan(session, arguments, err);
+    if (!argument_given(arguments, "file") && strchr(arguments->operands[0], '/'))
+        return delete_named(session, arguments->operands, arguments->operand_count, waits, err);
     if (arguments->operand_count == 1 || argument_given(arguments, "file"))
         return usage_error(session, err, "say either -f FILE, or a kind and names");
     kind = find_kind(session, arguments->operands[0], err);
-    return kind ? delete_names(session, kind, arguments->operands + 1, arguments->operand_count - 1,
-                               !argument_given(arguments, "no-wait"), err)
+    return kind ? delete_names(session, kind, arguments->operands + 1, arguments->operand_count - 1, waits, err)
                 : -1;
 }

@@ -231,7 +231,7 @@ const struct command all_commands[] = {
       "virga apply -f web.yaml", apply_options, cmd_apply },
     { "create", NULL, NULL, 0, 0, "Make the objects of manifests", "virga create -f web.yaml",
       file_options, cmd_create },
-    { "delete", NULL, "[KIND NAME...]", 0, -1, "Delete objects by name or by manifest",
+    { "delete", NULL, "[KIND NAME... | KIND/NAME...]", 0, -1, "Delete objects by name or by manifest",
       "virga delete -f web.yaml", delete_options, cmd_delete,
       .completes = "KIND" },
     { "edit", NULL, "KIND NAME", 2, 2, "Change an object in your editor ($VISUAL, $EDITOR)",

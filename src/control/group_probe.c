@@ -8,6 +8,7 @@
 #include "base/netaddr.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
+#include "store/object.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,10 +171,12 @@ static bool is_asked_by_network(const json_t *rule)
     return str_equal(type, "TCP") || str_equal(type, "HTTP");
 }
 
-static bool holds_by_condition(const json_t *rule, const json_t *instance)
+/* Judged by the machine itself: the Instance may be a moment behind, and after a start of the daemon
+ * both machine and agent have to be heard of first. */
+static bool holds_by_machine(const json_t *rule, const struct machine_status *machine)
 {
-    return condition_is_true(instance, "Ready") &&
-           (!str_equal(json_text_at(rule, "type", ""), "Agent") || condition_is_true(instance, "AgentReady"));
+    return machine->state == MACHINE_RUNNING &&
+           (machine->agent_connected || !str_equal(json_text_at(rule, "type", ""), "Agent"));
 }
 
 /* When a probe is due it is begun; the next look comes when it has been answered, or is due again. */
@@ -196,21 +199,41 @@ static void probe_when_due(struct group_scene *scene, size_t member, const json_
         group_again(scene, *probed_ms + period_ms - now_ms);
 }
 
-static void judge_readiness(struct group_scene *scene, size_t member, const json_t *rule)
+/* One more second without an answer is one more failure. */
+static void count_by_machine(struct group_scene *scene, size_t member, const json_t *rule, bool holds)
 {
     struct member_book *book = scene->books[member];
-    const json_t *instance = scene->instances[member];
+    int64_t period_ms = 1000, now_ms = group_now_ms(scene);
+    struct err err;
 
-    if (!is_asked_by_network(rule)) {
-        book->is_ready = holds_by_condition(rule, instance);
+    (void)duration_parse(json_text_at(rule, "period", "1s"), &period_ms, &err); /* validated */
+    if (holds) {
+        book->good++;
+        book->bad = 0;
         return;
     }
-    if (!condition_is_true(instance, "Ready")) {
+    if (now_ms - book->probed_ms >= period_ms) {
+        book->probed_ms = now_ms;
+        book->bad++;
+        book->good = 0;
+    }
+    group_again(scene, period_ms);
+}
+
+static void judge_readiness(struct group_scene *scene, size_t member, const json_t *rule,
+                            const struct machine_status *machine)
+{
+    struct member_book *book = scene->books[member];
+
+    if (machine->state != MACHINE_RUNNING && machine->state != MACHINE_LAUNCHING) {
         book->is_ready = false;
         book->good = book->bad = 0;
         return;
     }
-    probe_when_due(scene, member, rule, /*is_liveness=*/false);
+    if (!is_asked_by_network(rule))
+        count_by_machine(scene, member, rule, holds_by_machine(rule, machine));
+    else if (machine->state == MACHINE_RUNNING)
+        probe_when_due(scene, member, rule, /*is_liveness=*/false);
     if (book->good >= (unsigned)json_int_at(rule, "successThreshold", 1))
         book->is_ready = true;
     else if (book->bad >= (unsigned)json_int_at(rule, "failureThreshold", 3))
@@ -228,7 +251,8 @@ static int64_t serving_since_ms(const json_t *instance)
     return wall_ms;
 }
 
-static void judge_liveness(struct group_scene *scene, size_t member, const json_t *rule)
+static void judge_liveness(struct group_scene *scene, size_t member, const json_t *rule,
+                           const struct machine_status *machine)
 {
     struct member_book *book = scene->books[member];
     const json_t *instance = scene->instances[member];
@@ -240,7 +264,7 @@ static void judge_liveness(struct group_scene *scene, size_t member, const json_
         return;
     if (is_asked_by_network(rule)) {
         probe_when_due(scene, member, rule, /*is_liveness=*/true);
-    } else if (holds_by_condition(rule, instance)) {
+    } else if (holds_by_machine(rule, machine)) {
         book->live_bad = 0;
         return;
     } else {
@@ -262,12 +286,16 @@ static void judge_liveness(struct group_scene *scene, size_t member, const json_
 void group_probe_member(struct group_scene *scene, size_t member)
 {
     const json_t *liveness = json_at(scene->object, "spec.liveness");
+    struct compute *compute = control_setup(scene->work->control)->compute;
     struct member_book *book = scene->books[member];
+    struct machine_status machine;
+
+    compute->ops->observe(compute, object_uid(scene->instances[member]), &machine);
 
     /* A daemon that begins believes what the last one found, until it has looked itself. */
-    if (book->probed_ms == 0 && condition_is_true(scene->instances[member], "Serving"))
+    if (book->probed_ms == 0 && !book->good && condition_is_true(scene->instances[member], "Serving"))
         book->is_ready = true;
-    judge_readiness(scene, member, json_at(scene->object, "spec.readiness"));
+    judge_readiness(scene, member, json_at(scene->object, "spec.readiness"), &machine);
     if (liveness)
-        judge_liveness(scene, member, liveness);
+        judge_liveness(scene, member, liveness, &machine);
 }

@@ -241,3 +241,26 @@ TEST(a_daemon_that_dies_at_any_moment_never_has_too_many_members)
         end_group();
     }
 }
+
+static unsigned not_serving;
+
+static void count_not_serving(void *arg, const json_t *instance)
+{
+    not_serving += !condition_is_true(instance, CONDITION_SERVING);
+}
+
+TEST(a_daemon_that_begins_anew_takes_no_member_from_its_balancer)
+{
+    begin_group(9, json_pack("{s:i,s:{s:s}}", "replicas", 3, "readiness", "type", "Agent"));
+    wait_ready(3);
+    for (int i = 0; i < 50; i++) {
+        if (i % 10 == 0) {
+            daemon_dies();
+            daemon_starts();
+        }
+        loop_sim_advance(site.loop, 20);
+        control_each(site.control, &kind_instance, "default", count_not_serving, NULL);
+    }
+    CHECK_EQ(not_serving, 0);
+    end_group();
+}
