@@ -77,6 +77,8 @@ static void leave(struct web_server *server, struct visitor *visitor)
     while (*link != visitor)
         link = &(*link)->next;
     *link = visitor->next;
+    /* A child that is just being started may hold a copy, by which it would stay in the set. */
+    epoll_ctl(server->epoll, EPOLL_CTL_DEL, visitor->fd, NULL);
     close(visitor->fd);
     free(visitor);
     server->connections--;

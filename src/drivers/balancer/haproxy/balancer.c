@@ -269,6 +269,11 @@ static void on_looked(void *arg, const struct err *err, const char *answer, size
     }
     figures_take(balancer, answer, size);
     buf_clear(&balancer->commands);
+    if (balancer->is_awaited && !balancer->is_compared) { /* asked for before ensure() came */
+        balancer_step(balancer);
+        figures_report(balancer);
+        return;
+    }
     if (balancer->config)
         members_plan(balancer->config, balancer->seen, balancer->seen_count, &balancer->commands,
                      &missing);
@@ -315,6 +320,7 @@ void balancer_step(struct balancer *balancer)
         return;
     }
     listener = balancer->is_awaited ? stale_certificate(balancer) : NULL;
+    balancer->is_compared = !listener;
     if (!listener)
         look(balancer);
     else if (!install_certificate(balancer, listener))

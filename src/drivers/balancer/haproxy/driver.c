@@ -273,6 +273,7 @@ static void want(struct balancer *balancer, const struct balancer_config *config
     balancer->config = balancer_config_copy(config);
     balancer->done = done;
     balancer->is_awaited = true;
+    balancer->is_compared = false;
     balancer->tries = 0;
     err_clear(&balancer->refused);
 }

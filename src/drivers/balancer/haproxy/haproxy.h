@@ -78,6 +78,7 @@ struct balancer {
     int netns_fd;                   /* -1: the host's */
     struct done done;               /* of the last ensure() */
     bool is_awaited;                /* 'done' is to be called */
+    bool is_compared;               /* process and certificates are those of the config */
     unsigned tries;                 /* rounds of commands since the last ensure() */
     struct err refused;             /* why the config is not in force */
 
