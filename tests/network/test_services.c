@@ -465,6 +465,30 @@ TEST(peers_are_found_by_name_and_by_address)
     end();
 }
 
+/* The server may be asked before it has taken the end of the lease. */
+static bool is_forgotten(const struct guest *guest, const char *name)
+{
+    for (int i = 0; i < 50; i++)
+        if (ask(guest, 4, name, TYPE_A).code == NAME_ERROR)
+            return true;
+    return false;
+}
+
+TEST(the_name_of_a_guest_that_kept_its_lease_ends_with_its_port)
+{
+    begin(/*nat=*/false);
+    struct guest a = guest_join(&rig, one, 2), b = guest_join(&rig, one, 3);
+    (void)dhcp_lease(&b); /* forced down, it does not give it back */
+    struct dns_answer answer = ask(&a, 4, "vm3", TYPE_A);
+    check_ends_with(&answer, b.port.ipv4.octet, 4);
+    RIG_OK(&rig, port_remove, one, b.port.id);
+    CHECK(is_forgotten(&a, "vm3.lan.internal"));
+    CHECK(is_forgotten(&a, "vm3"));
+    guest_leave(&a);
+    guest_leave(&b);
+    end();
+}
+
 TEST(names_end_with_their_ports_and_follow_their_addresses)
 {
     begin(/*nat=*/false);

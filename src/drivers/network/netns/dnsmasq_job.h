@@ -19,6 +19,10 @@ int dnsmasq_make_folders(const struct segment *segment, bool afresh, struct err 
 /* Frees the port's addresses of other clients' leases; the thread is in the namespace. */
 int dnsmasq_free_addresses(const struct segment *segment, const struct port_config *port,
                            bool is_new, bool server_runs, struct err *err);
+/* Ends the leases of a port whose files are still there: a machine that was forced down has not
+ * given them back, and dnsmasq answers for their names until they run out. */
+int dnsmasq_end_leases(const struct segment *segment, const char *tap, bool server_runs,
+                       struct err *err);
 
 /* Finds dnsmasq in the network's namespace by its pid file or, when that is of no use, by looking
  * at all processes: one that a dying daemon had just started. With 'config_path' only the one

@@ -10,7 +10,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { LEASE_FILE_MAX = 64 << 20, DHCP4_SERVER_PORT = 67, DHCP6_SERVER_PORT = 547 };
+enum {
+    LEASE_FILE_MAX = 64 << 20,
+    HOST_FILE_MAX = 4096,
+    DHCP4_SERVER_PORT = 67,
+    DHCP6_SERVER_PORT = 547
+};
 
 /* --- to a running server, as the client would --- */
 
@@ -132,4 +137,34 @@ int dnsmasq_free_addresses(const struct segment *segment, const struct port_conf
     if (server_runs)
         return release_all(text.bytes, port, is_new, err);
     return rewrite(path, text.bytes, port, is_new, err);
+}
+
+/* --- of a port that goes --- */
+
+static void read_address(const char *word, struct port_config *port)
+{
+    bool is_ipv6 = word[0] == '[';
+    auto_free char *text = str_dup_part(word + is_ipv6, strcspn(word + is_ipv6, "]"));
+    struct ip_addr addr;
+    struct err unused;
+
+    if (ip_parse(text, &addr, &unused) < 0)
+        return; /* the MAC or the name */
+    *(addr.family == 4 ? &port->ipv4 : &port->ipv6) = addr;
+}
+
+int dnsmasq_end_leases(const struct segment *segment, const char *tap, bool server_runs,
+                       struct err *err)
+{
+    auto_free char *path = str_printf("%s/hosts/%s", segment->run_dir, tap);
+    auto_buf struct buf host = { 0 };
+    struct port_config port = { 0 }; /* with no client's MAC: whosever lease it is */
+    char *rest, *word;
+
+    if (file_read(path, HOST_FILE_MAX, &host, err) < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    rest = host.bytes;
+    while (rest && (word = strsep(&rest, ",\n")))
+        read_address(word, &port);
+    return dnsmasq_free_addresses(segment, &port, /*is_new=*/true, server_runs, err);
 }

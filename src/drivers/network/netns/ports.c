@@ -152,7 +152,8 @@ static int remove_inside(void *arg, struct netlink *netlink, struct err *err)
 
     if (find_tap(netlink, remove->id, &link, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
-    if (dnsmasq_remove_port(remove->segment, link.name, remove->server, err) < 0)
+    if (dnsmasq_end_leases(remove->segment, link.name, remove->server->pid != 0, err) < 0 ||
+        dnsmasq_remove_port(remove->segment, link.name, remove->server, err) < 0)
         return -1;
     fault_point("network.port.remove.files");
     if (guard_set_port(&remove->segment->guard, link.name, NULL, err) < 0)
