@@ -123,7 +123,7 @@ void fake_calls_cancel(struct fake_driver *driver)
 int fake_needs_monitor(const struct fake_machine *machine, struct err *err)
 {
     if (!machine)
-        return err_set(err, ERR_NOT_FOUND, "no such machine");
+        return err_set(err, ERR_NOT_FOUND, "the machine does not run");
     if (machine->status.state == MACHINE_LAUNCHING || machine->status.state == MACHINE_ENDED ||
         !machine->is_heard)
         return err_set(err, ERR_CONFLICT, "the machine does not run");

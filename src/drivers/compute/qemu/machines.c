@@ -92,7 +92,7 @@ struct qemu_machine *qemu_machine_up(struct qemu_driver *driver, const char *uid
     if (driver->is_closing)
         (void)err_set(err, ERR_CANCELLED, "the driver is being closed");
     else if (!machine)
-        (void)err_set(err, ERR_NOT_FOUND, "no such machine");
+        (void)err_set(err, ERR_NOT_FOUND, "the machine does not run");
     else if (machine->phase != PHASE_UP)
         (void)err_set(err, ERR_CONFLICT, "the machine does not run");
     else
