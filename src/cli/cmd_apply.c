@@ -77,7 +77,7 @@ static bool may_come_right(const struct session *session, const struct plan *pla
     if (err->code == ERR_NOT_FOUND)
         return names_item(plan, at, err->text); /* its namespace */
     return err->code == ERR_INVALID &&
-           all_causes_name_items(client_last_causes(session->client), plan, at);
+           all_causes_name_items(json_object_get(client_last_details(session->client), "causes"), plan, at);
 }
 
 /* What can be said without the server, which looked no further than what is missing. */

@@ -1,5 +1,6 @@
 /* cli/session.c - what the commands of one run share: the connection, and what went wrong. */
 #include "base/files.h"
+#include "cli/advice.h"
 #include "cli/common.h"
 #include "cli/kubeconfig.h"
 #include "cli/manifest.h"
@@ -192,9 +193,9 @@ void session_hint(struct session *session, const char *format, ...)
 
 /* --- what went wrong --- */
 
-static void print_causes(const struct session *session)
+static void print_causes(const json_t *details)
 {
-    const json_t *causes = session->client ? client_last_causes(session->client) : NULL;
+    const json_t *causes = json_object_get(details, "causes");
 
     if (json_array_size(causes) < 2)
         return;
@@ -222,11 +223,15 @@ static const char *usual_hint(const struct session *session, enum err_code code)
 
 void session_report(struct session *session, const struct err *err)
 {
-    const char *hint = session->hint[0] ? session->hint : usual_hint(session, err->code);
+    const json_t *details = session->client ? client_last_details(session->client) : NULL;
+    auto_free char *advice = advice_of(details);
+    const char *hint = session->hint[0] ? session->hint
+                       : advice         ? advice
+                                        : usual_hint(session, err->code);
 
     fprintf(stderr, "%svirga:%s %s\n", session->err_has_colour ? "\033[31m" : "",
             session->err_has_colour ? "\033[0m" : "", err->text);
-    print_causes(session);
+    print_causes(details);
     if (hint)
         fprintf(stderr, "  %s\n", hint);
     session->hint[0] = '\0';

@@ -57,9 +57,9 @@ void client_free(struct client *client)
 
 int client_last_status(const struct client *client) { return (int)client->last_status; }
 
-const json_t *client_last_causes(const struct client *client)
+const json_t *client_last_details(const struct client *client)
 {
-    return json_at(client->last_failure, "details.causes");
+    return json_object_get(client->last_failure, "details");
 }
 
 /* --- callbacks --- */

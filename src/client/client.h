@@ -56,8 +56,9 @@ int client_send(struct client *client, const struct client_request *request, jso
                 struct err *err);
 /* HTTP status of the last answer; 0: there was none. */
 int client_last_status(const struct client *client);
-/* details.causes of the last failure, borrowed until the next request; or NULL. */
-const json_t *client_last_causes(const struct client *client);
+/* The "details" of the last request's Status, borrowed until the next request; NULL when it has
+ * none or succeeded. */
+const json_t *client_last_details(const struct client *client);
 
 /* GET of a path. */
 int client_get(struct client *client, const char *path, json_t **ret_answer, struct err *err);
