@@ -271,7 +271,7 @@ class Cloud:
 
     def console_tail(self, instance):
         """The last words of its guest."""
-        path = f"{self.state}/machines/{at(instance, 'metadata.uid')}/serial.log"
+        path = f"{self.state}/machines/logs/{at(instance, 'metadata.uid')}/serial.log"
         if not os.path.exists(path):
             return ""
         with open(path, errors="replace") as log:
@@ -440,7 +440,10 @@ class Cloud:
 
 
 def is_daemons_own(path, state):
-    """Files that virgad keeps for itself, and may make and remove at any time."""
+    """Files that virgad keeps for itself, and may make and remove at any time; of the machines' logs
+    only the folder, which comes with the first."""
+    if path == f"{state}/machines/logs":
+        return True
     return any(path == f"{state}/{own}" or path.startswith(f"{state}/{own}/")
                for own in ("store", "audit", "lock", "tls", "machines/qemu.json"))
 
