@@ -130,7 +130,8 @@ static void keep_sample(struct scaler *scaler, const struct sample *sample)
 static bool read_policy(struct scaler *scaler, const json_t *object, const json_t *group)
 {
     int64_t generation = json_int_at(object, "metadata.generation", 1);
-    int min = (int)view_int(&kind_instance_group, group, "spec.minReplicas");
+    /* Nothing wakes a group that has nobody: the last member stays. */
+    int least = (int)view_int(&kind_instance_group, group, "spec.minReplicas"), min = least > 0 ? least : 1;
     int max = (int)view_int(&kind_instance_group, group, "spec.maxReplicas");
 
     if (scaler->policy && scaler->policy_generation == generation && scaler->policy_min == min &&

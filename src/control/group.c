@@ -100,7 +100,6 @@ static void show_counts(struct group_scene *scene)
     set_count(scene, "status.startingReplicas", count_state(scene, MEMBER_STARTING));
     set_count(scene, "status.failedReplicas", count_state(scene, MEMBER_FAILED));
     set_count(scene, "status.leavingReplicas", count_state(scene, MEMBER_LEAVING));
-    set_count(scene, "status.warmReplicas", count_state(scene, MEMBER_WARM));
     set_count(scene, "status.updatedReplicas", updated);
     set_count(scene, "status.availableReplicas", available);
     json_set_at(scene->object, "status.selector", json_printf(LABEL_GROUP "=%s", scene->name));

@@ -116,33 +116,6 @@ static const struct field schedule_fields[] = {
     { 0 },
 };
 
-static const struct field prediction_fields[] = {
-    { .name = "metric",
-      .type = FIELD_NAME,
-      .flags = FIELD_REQUIRED,
-      .doc = "Name of the item in spec.metrics that is predicted; one with a target per member." },
-    { .name = "season",
-      .type = FIELD_DURATION,
-      .min = 2LL * MINUTE_MS,
-      .max = 7LL * DAY_MS,
-      .fallback = "\"24h\"",
-      .doc = "After what time load repeats." },
-    { .name = "horizon",
-      .type = FIELD_DURATION,
-      .min = SECOND_MS,
-      .max = DAY_MS,
-      .fallback = "\"5m\"",
-      .doc = "How far ahead it looks: at least what a member needs to start." },
-    { .name = "maxError",
-      .type = FIELD_INT,
-      .min = 1,
-      .max = 100,
-      .fallback = "20",
-      .doc = "Per cent of the mean that it may have been wrong by over the recent past to be "
-             "acted on." },
-    { 0 },
-};
-
 static const struct field rate_fields[] = {
     { .name = "type",
       .type = FIELD_ENUM,
@@ -202,14 +175,6 @@ static const struct field behavior_fields[] = {
     { 0 },
 };
 
-static const struct field vertical_fields[] = {
-    { .name = "minCPUs", .type = FIELD_INT, .min = 1, .max = 255, .doc = "Least processors of a member." },
-    { .name = "maxCPUs", .type = FIELD_INT, .min = 1, .max = 255, .doc = "Most processors of a member." },
-    { .name = "minMemory", .type = FIELD_QUANTITY, .min = 1, .max = INT64_MAX, .doc = "Least memory of a member." },
-    { .name = "maxMemory", .type = FIELD_QUANTITY, .min = 1, .max = INT64_MAX, .doc = "Most memory of a member." },
-    { 0 },
-};
-
 static const struct field spec_fields[] = {
     { .name = "scaleTargetRef",
       .type = FIELD_OBJECT,
@@ -236,12 +201,6 @@ static const struct field spec_fields[] = {
       .max = 10 * MINUTE_MS,
       .fallback = "\"2s\"",
       .doc = "Samples are taken each second and averaged over so long." },
-    { .name = "idleTimeout",
-      .type = FIELD_DURATION,
-      .min = SECOND_MS,
-      .max = DAY_MS,
-      .fallback = "\"5m\"",
-      .doc = "With minReplicas 0: so long without traffic at the balancer leads to none." },
     { .name = "metrics",
       .type = FIELD_LIST,
       .key = "name",
@@ -260,20 +219,11 @@ static const struct field spec_fields[] = {
       .item = OBJECT_ITEM(schedule_fields),
       .max = 16,
       .doc = "Bounds that hold at certain times." },
-    { .name = "prediction",
-      .type = FIELD_OBJECT,
-      .fields = prediction_fields,
-      .doc = "Scaling out ahead of load that repeats; it only ever adds." },
     { .name = "behavior",
       .type = FIELD_OBJECT,
       .fields = behavior_fields,
       .fallback = "{}",
       .doc = "How fast it follows, as in HorizontalPodAutoscaler v2." },
-    { .name = "vertical",
-      .type = FIELD_OBJECT,
-      .fields = vertical_fields,
-      .doc = "Members grow and shrink within these bounds first; their number changes when they, "
-             "or the host, are at the limit." },
     { 0 },
 };
 
@@ -448,48 +398,6 @@ static void check_items(const json_t *spec, const char *list, struct causes *cau
     }
 }
 
-static const json_t *metric_named(const json_t *spec, const char *name)
-{
-    const json_t *metrics = json_object_get(spec, "metrics");
-
-    for (size_t i = 0; i < json_array_size(metrics); i++)
-        if (str_equal(json_text_at(json_array_get(metrics, i), "name", NULL), name))
-            return json_array_get(metrics, i);
-    return NULL;
-}
-
-static void check_prediction(const json_t *spec, struct causes *causes)
-{
-    const json_t *name = json_at(spec, "prediction.metric");
-    const json_t *metric = metric_named(spec, json_string_value(name));
-
-    if (!name)
-        return;
-    if (!metric)
-        causes_add(causes, "FieldValueNotFound", "spec.prediction.metric",
-                   "Not found: \"%s\": must be the name of an item in spec.metrics", json_string_value(name));
-    else if (!json_object_get(metric, "averageUtilization") && !json_object_get(metric, "averageValue"))
-        causes_invalid(causes, "spec.prediction.metric", name, "must have a target per member");
-}
-
-static void check_vertical(const json_t *spec, struct causes *causes)
-{
-    const json_t *vertical = json_object_get(spec, "vertical");
-    int64_t min = json_int_at(vertical, "minCPUs", 1), max = json_int_at(vertical, "maxCPUs", 255);
-    int64_t min_bytes = 0, max_bytes = INT64_MAX;
-    struct err err;
-
-    if (min > max)
-        causes_invalid(causes, "spec.vertical.minCPUs", json_object_get(vertical, "minCPUs"),
-                       "must not be above maxCPUs (%lld)", (long long)max);
-    (void)quantity_parse(json_text_at(vertical, "minMemory", "0"), &min_bytes, &err); /* checked before */
-    if (json_text_at(vertical, "maxMemory", NULL))
-        (void)quantity_parse(json_text_at(vertical, "maxMemory", NULL), &max_bytes, &err);
-    if (min_bytes > max_bytes)
-        causes_invalid(causes, "spec.vertical.minMemory", json_object_get(vertical, "minMemory"),
-                       "must not be above maxMemory");
-}
-
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -504,10 +412,8 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_items(spec, "metrics", causes, check_metric);
     check_items(spec, "steps", causes, check_step);
     check_items(spec, "schedules", causes, check_schedule);
-    check_prediction(spec, causes);
-    check_vertical(spec, causes);
     if (!json_array_size(json_object_get(spec, "metrics")) && !json_array_size(json_object_get(spec, "steps")) &&
-        !json_array_size(json_object_get(spec, "schedules")) && !json_object_get(spec, "vertical"))
+        !json_array_size(json_object_get(spec, "schedules")))
         causes_add(causes, "FieldValueRequired", "spec.metrics",
                    "Required value: metrics, steps or schedules to scale by");
 }

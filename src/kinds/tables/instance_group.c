@@ -186,8 +186,7 @@ static const struct field spec_fields[] = {
       .type = FIELD_INT,
       .max = 1000,
       .fallback = "0",
-      .doc = "Least number of members; an Autoscaler and people stay above it. 0 lets an "
-             "Autoscaler freeze the last member and wake it on the first connection." },
+      .doc = "Least number of members; an Autoscaler and people stay above it." },
     { .name = "maxReplicas",
       .type = FIELD_INT,
       .min = 1,
@@ -199,26 +198,6 @@ static const struct field spec_fields[] = {
       .flags = FIELD_REQUIRED | FIELD_TEMPLATE,
       .fields = template_fields,
       .doc = "What members are made from. A change is rolled out as 'update' says." },
-    { .name = "start",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Boot", "Fork"),
-      .fallback = "\"Boot\"",
-      .doc = "Boot starts each member from its image. Fork boots one seed, freezes it when it is "
-             "ready and settled, and starts every member as a copy of its memory and disks." },
-    { .name = "settle",
-      .type = FIELD_DURATION,
-      .max = HOUR_MS,
-      .fallback = "\"1s\"",
-      .doc = "How long the seed must have been ready before it is frozen, with start Fork." },
-    { .name = "warm",
-      .type = FIELD_INT,
-      .max = 100,
-      .fallback = "0",
-      .doc = "Forks that are loaded and paused in advance, so that scaling out only resumes "
-             "them; with start Fork. They count towards maxReplicas." },
-    { .name = "seedAt",
-      .type = FIELD_TIME,
-      .doc = "Setting a new time makes a new seed, with start Fork." },
     { .name = "stableNames",
       .type = FIELD_BOOL,
       .flags = FIELD_IMMUTABLE,
@@ -270,21 +249,6 @@ static const struct field revision_fields[] = {
     { 0 },
 };
 
-static const struct field seed_fields[] = {
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Booting", "Settling", "Freezing", "Ready", "Failed"),
-      .doc = "Where the seed is." },
-    { .name = "instance", .type = FIELD_TEXT, .doc = "Instance that is booted to become it." },
-    { .name = "revision", .type = FIELD_INT, .doc = "Template it is made from." },
-    { .name = "name", .type = FIELD_TEXT, .doc = "Name of the frozen seed." },
-    { .name = "frozenAt", .type = FIELD_TIME, .doc = "When it was frozen." },
-    { .name = "seedAt", .type = FIELD_TIME, .doc = "The spec.seedAt that was carried out." },
-    { .name = "failures", .type = FIELD_INT, .doc = "Attempts in a row that failed." },
-    { .name = "message", .type = FIELD_TEXT, .doc = "What went wrong." },
-    { 0 },
-};
-
 static const struct field circuit_fields[] = {
     { .name = "state",
       .type = FIELD_ENUM,
@@ -328,7 +292,6 @@ static const struct field status_fields[] = {
     { .name = "startingReplicas", .type = FIELD_INT, .doc = "On their way to ready." },
     { .name = "failedReplicas", .type = FIELD_INT, .doc = "Failed and not gone yet." },
     { .name = "leavingReplicas", .type = FIELD_INT, .doc = "Being drained or stopped." },
-    { .name = "warmReplicas", .type = FIELD_INT, .doc = "Loaded and paused, ready to resume." },
     { .name = "selector", .type = FIELD_TEXT, .doc = "Label selector of the members." },
     { .name = "currentRevision", .type = FIELD_INT, .doc = "Revision of spec.template." },
     { .name = "revisions",
@@ -341,7 +304,6 @@ static const struct field status_fields[] = {
       .key = "name",
       .item = OBJECT_ITEM(identity_fields),
       .doc = "Addresses of members with stable names, for those that replace them." },
-    { .name = "seed", .type = FIELD_OBJECT, .fields = seed_fields, .doc = "What members are forked from." },
     { .name = "circuit",
       .type = FIELD_OBJECT,
       .fields = circuit_fields,
@@ -367,11 +329,9 @@ static const struct column columns[] = {
     { "Total", "integer", "status.replicas", 0, "Members in any state" },
     { "Updated", "integer", "status.updatedReplicas", 0, "Members of the newest template" },
     { "Phase", "string", "status.phase", 0, "Where the group is" },
-    { "Start", "string", "spec.start", 0, "How members start" },
     { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
     { "Min", "integer", "spec.minReplicas", 1, "Least members" },
     { "Max", "integer", "spec.maxReplicas", 1, "Most members" },
-    { "Warm", "integer", "status.warmReplicas", 1, "Loaded and paused" },
     { "Message", "string", "status.message", 1, "What it waits for" },
     { 0 },
 };
@@ -435,9 +395,6 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     if (json_int_at(update, "maxSurge", 1) == 0 && json_int_at(update, "maxUnavailable", 0) == 0)
         causes_add(causes, "FieldValueInvalid", "spec.update.maxSurge",
                    "Invalid value: 0: must not be 0 together with spec.update.maxUnavailable");
-    if (json_int_at(spec, "warm", 0) > 0 && !str_equal(json_text_at(spec, "start", ""), "Fork"))
-        causes_add(causes, "FieldValueForbidden", "spec.warm",
-                   "Forbidden: only members that are forked can be warm: set spec.start to Fork");
 }
 
 const struct kind kind_instance_group = {

@@ -57,7 +57,6 @@ TEST(groups_refuse_what_cannot_be)
         { "{" T ",\"replicas\":-1}", "spec.replicas", "Invalid value: -1" },
         { "{" T ",\"readiness\":{\"type\":\"HTTP\"}}", "spec.readiness.port", "HTTP needs the port" },
         { "{" T ",\"liveness\":{\"type\":\"TCP\"}}", "spec.liveness.port", "TCP needs the port" },
-        { "{" T ",\"warm\":1}", "spec.warm", "set spec.start to Fork" },
         { "{" T ",\"update\":{\"maxSurge\":0}}", "spec.update.maxSurge", "must not be 0 together" },
         { "{" T ",\"hooks\":{\"join\":{}}}", "spec.hooks.join.command", "Required value" },
         { "{" NET("\"macAddress\":\"52:54:00:00:00:01\"") "}", "spec.template.spec.networks[0].macAddress", "every member needs its own" },
@@ -108,10 +107,7 @@ TEST(autoscalers_refuse_what_cannot_be)
         { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\"}]}", "spec.schedules[0].minReplicas", "maxReplicas or both" },
         { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\",\"minReplicas\":4,\"maxReplicas\":2}]}", "spec.schedules[0].minReplicas", "must not be above maxReplicas (2)" },
         { "{" G "," CPU ",\"minReplicas\":5,\"maxReplicas\":2}", "spec.minReplicas", "must not be above" },
-        { "{" G "," CPU ",\"prediction\":{\"metric\":\"x\"}}", "spec.prediction.metric", "must be the name of an item in spec.metrics" },
         { "{\"scaleTargetRef\":{\"name\":\"w\",\"kind\":\"Deployment\"}," CPU "}", "spec.scaleTargetRef.kind", "Unsupported value" },
-        { "{" G "," CPU ",\"vertical\":{\"minCPUs\":4,\"maxCPUs\":2}}", "spec.vertical.minCPUs", "must not be above maxCPUs (2)" },
-        { "{" G "," CPU ",\"vertical\":{\"minMemory\":\"4Gi\",\"maxMemory\":\"2Gi\"}}", "spec.vertical.minMemory", "must not be above" },
     };
 
     check_valid(&kind_autoscaler, "{" G "," CPU "}");
