@@ -176,7 +176,8 @@ COMMAND(cmd_image_build)
     int result;
 
     if (!script) {
-        session_hint(session, "$VIRGA_IMAGES says where recipes are");
+        session_hint(session, "there are micro, debian-12 and debian-13, and those in the folder "
+                              "that $VIRGA_IMAGES names");
         return err_set(err, ERR_NOT_FOUND, "there is no recipe \"%s\"", recipe);
     }
     if (!mkdtemp(folder))

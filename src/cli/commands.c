@@ -198,7 +198,7 @@ const struct command all_commands[] = {
     { "image", "import", "NAME FILE|-|URL", 2, 2, "Make an image of a file or an address",
       "virga image import debian-12 debian-12-genericcloud-amd64.qcow2", import_options,
       cmd_image_import },
-    { "image", "build", "micro|debian-12", 1, 1, "Build an image with a recipe and import it",
+    { "image", "build", "micro|debian-12|debian-13", 1, 1, "Build an image with a recipe and import it",
       "virga image build micro", build_options, cmd_image_build,
       .completes = "=micro debian-12 debian-13" },
     { "image", "ls", NULL, 0, 0, "List images", "virga image ls", list_options, cmd_image_ls },

@@ -30,7 +30,8 @@ static int look_around(struct qemu_driver *driver, struct err *err)
     auto_free char *logs = trace_logs_dir(driver->state_dir);
 
     if (dir_make(driver->state_dir, 0700, err) < 0 || dir_make(driver->run_dir, 0700, err) < 0 ||
-        dir_make(logs, 0700, err) < 0 || trace_boot_id(driver->boot_id, err) < 0 || qemu_host_probe(&driver->host, cache, err) < 0)
+        dir_make(logs, 0700, err) < 0 || trace_boot_id(driver->boot_id, err) < 0 ||
+        qemu_host_probe(&driver->host, cache, err) < 0)
         return -1;
     cgroups_find_here(&driver->cgroups);
     copy_facts(driver);
