@@ -55,7 +55,9 @@ static const char *plan(struct scene *scene)
     return scene->commands.bytes ? scene->commands.bytes : "";
 }
 
-#define SERVER_WORDS "10.0.0.2:80 check inter 2000ms fastinter 200ms downinter 200ms rise 1 fall 2"
+#define SERVER_WORDS                                                                               \
+    "10.0.0.2:80 check inter 2000ms fastinter 200ms downinter 200ms rise 1 fall 2"                 \
+    " pool-purge-delay 5s pool-max-conn -1"
 
 TEST(nothing_is_done_when_all_are_as_wanted)
 {

@@ -184,6 +184,8 @@ void config_server(const struct balancer_backend *backend, const struct balancer
         buf_printf(to, " maxqueue %u", backend->member_queue_max);
     if (backend->slow_start_ms)
         buf_printf(to, " slowstart %lldms", (long long)backend->slow_start_ms);
+    /* The defaults, but servers added at run time would have 0: a connection for each request. */
+    buf_add_text(to, " pool-purge-delay 5s pool-max-conn -1");
     buf_add_text(to, headers[backend->proxy_header]);
     if (backend->proxy_header && backend->health.type == BALANCER_CHECK_HTTP)
         buf_add_text(to, " check-send-proxy");
