@@ -3,6 +3,7 @@
 #include "../contract/balancer/rig.h"
 #include "base/files.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "pair.h"
 #include "web.h"
@@ -368,6 +369,35 @@ TEST(a_certificate_is_replaced_without_another_process_or_a_lost_connection)
     config->listeners[0].certificate = str_dup(""); /* as it is */
     rig_ensure_ok(&rig, config);
     end(config);
+}
+
+TEST(http_2_is_spoken_with_tls_and_without)
+{
+    static const char *const rows[][2] = { { "--http2", "https://127.0.0.1:9080/" },
+                                           { "--http2-prior-knowledge",
+                                             "http://127.0.0.1:9080/" } };
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct balancer_config *config = rig_config(one, 1);
+        const char *const argv[] = {
+            "curl",     "-sk", rows[i][0], "-o", "/dev/null", "-w", "%{http_version} %{http_code}",
+            rows[i][1], NULL
+        };
+        struct spawn spawn = { .argv = argv };
+        auto_buf struct buf said = { 0 };
+        struct err err;
+
+        if (i == 0) {
+            config->listeners[0].protocol = BALANCER_HTTPS;
+            config->listeners[0].certificate = pair_make("first.example.org");
+        }
+        rig_open(&rig);
+        rig_ensure_ok(&rig, config);
+        wait_up(1);
+        CHECK_OK(spawn_wait(&spawn, &said, &err), &err);
+        CHECK_STR(said.bytes, "2 200");
+        end(config);
+    }
 }
 
 TEST(keys_are_in_no_file_that_others_can_read_and_in_no_argument)
