@@ -8,6 +8,7 @@ from cloud import CloudTest, main
 
 STREAMS = "/apis/virga.dev/v1/namespaces/default/instances/web/"
 PATIENCE_S = 60
+TYPE_AGAIN_S = 3
 
 
 class WebSocket:
@@ -32,6 +33,17 @@ class WebSocket:
                 raise AssertionError(f"ended before {wanted}: {self.said[-1000:]}")
             self.said += more
         return self.said
+
+    def type_until(self, text, wanted):
+        """A shell that is only starting throws away what was typed before it: typed again then."""
+        for _ in range(PATIENCE_S // TYPE_AGAIN_S):
+            self.send(text)
+            self.socket.settimeout(TYPE_AGAIN_S)
+            try:
+                return self.until(wanted)
+            except TimeoutError:
+                continue
+        raise AssertionError(f"never said {wanted}: {self.said[-1000:]}")
 
     def send(self, text):
         self.socket.sendall(bytes((0x82, 0x80 | len(text))) + bytes(4) + text)
@@ -64,8 +76,7 @@ class Consoles(CloudTest):
         screen.until(b"RFB 003.008\n")
         screen.close()
         console = WebSocket(self.cloud.socket, "console")
-        console.send(b"echo typed-$((6 * 7))\n")
-        console.until(b"typed-42")
+        console.type_until(b"echo typed-$((6 * 7))\n", b"typed-42")
         console.close()
         pid = self.cloud.pid("web")
         self.cloud.virga("host", "shutdown")
