@@ -39,7 +39,7 @@ struct storage_answer storage_rig_import(struct storage_rig *rig,
 
 /* Runs a shell command and checks that it succeeds. */
 void run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Waits until the file, which is there, has so many bytes; fails the test after 20 seconds. */
+/* Waits until the file, which is there, has at least so many bytes; fails the test after 20 seconds. */
 void wait_for_size(const char *path, int64_t size);
 /* Names below the folder, sorted, one a line, "NAME" or "NAME/" for folders, with what is in
  * them; the caller frees it. */
