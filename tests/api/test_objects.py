@@ -157,7 +157,7 @@ class Replace(ApiTest):
 
     def test_immutable_fields_are_refused(self):
         self.server.post(INSTANCES, instance("imm"))
-        self.expect(self.server.patch(INSTANCES + "/imm", {"spec": {"firmware": "UEFI"}}), 422, "spec.firmware")
+        self.expect(self.server.patch(INSTANCES + "/imm", {"spec": {"image": "other"}}), 422, "spec.image")
 
 
 class Status(ApiTest):

@@ -58,7 +58,7 @@ done
 
 # The completion: bash reads it and completes.
 words=$(bash -c ". '$there/share/bash-completion/completions/virga'
-    COMP_WORDS=(virga ru) COMP_CWORD=1; _virga; echo \"\${COMPREPLY[*]}\"")
+    COMP_WORDS=(virga ru) COMP_CWORD=1; _virga_all; echo \"\${COMPREPLY[*]}\"")
 [ "$words" = run ] || fail "completing \"ru\" gave \"$words\""
 
 [ "$failed" = 0 ] && echo "passed"
