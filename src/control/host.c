@@ -105,6 +105,7 @@ static struct verdict reconcile(struct work *work)
     struct room allocatable = placement_allocatable(work->control);
     struct promised promised = placement_promised(work->control);
 
+    placement_host_seen(work->control, work->object);
     if (!str_equal(object_name(work->object), setup->host_name))
         return VERDICT_SETTLED;
     show_started(work);

@@ -16,6 +16,7 @@ struct share {
     int64_t cpus, memory_bytes;
 };
 struct account {
+    int64_t host_generation; /* of the Host as it was looked at last */
     struct map *shares;  /* uid to struct share */
     struct map *waiting; /* keys of instances that did not fit */
     struct promised sum;
@@ -127,6 +128,16 @@ static void wake_waiting(struct control *control)
         control_wake_key(control, key);
         map_remove(account->waiting, key);
     }
+}
+
+void placement_host_seen(struct control *control, const json_t *host)
+{
+    struct account *account = account_of(control);
+    int64_t generation = json_int_at(host, "metadata.generation", 1);
+
+    if (generation != account->host_generation)
+        wake_waiting(control);
+    account->host_generation = generation;
 }
 
 int placement_take(struct control *control, const char *uid, int64_t cpus, int64_t memory_bytes,

@@ -16,6 +16,8 @@ struct room placement_allocatable(struct control *control);
 struct room placement_capacity(struct control *control);
 struct promised placement_promised(struct control *control);
 
+/* The Host's spec may have changed: whoever waits for room looks again. */
+void placement_host_seen(struct control *control, const json_t *host);
 /* Promises so much to instance 'uid', instead of what it had. ERR_EXHAUSTED says what is missing
  * ("needs 4Gi memory, 1.2Gi of 7Gi free") and leaves it what it had. */
 int placement_take(struct control *control, const char *uid, int64_t cpus, int64_t memory_bytes,
