@@ -36,6 +36,7 @@ void machine_config_free(struct machine_config *config)
     free(config->initrd);
     free(config->command_line);
     free(config->machine_type);
+    free(config->frozen);
     free(config);
 }
 
@@ -52,6 +53,7 @@ struct machine_config *machine_config_copy(const struct machine_config *config)
     copy->initrd = str_dup(config->initrd);
     copy->command_line = str_dup(config->command_line);
     copy->machine_type = str_dup(config->machine_type);
+    copy->frozen = str_dup(config->frozen);
     return copy;
 }
 

@@ -61,6 +61,10 @@ struct machine_config {
     bool vnc;
     bool guest_agent;
     bool start_paused;
+    /* A frozen machine (freeze()) to go on from instead of booting: as many processors, as much
+     * memory, the same disks and NICs in the same order as it had. Its links are down until
+     * nic_link(). NULL: boots. */
+    char *frozen;
     char *machine_type;    /* "pc-q35-7.2"; NULL: the driver chooses and reports it */
     /* Upper limits for the machine's cgroup. */
     unsigned cpu_limit_milli;      /* thousandths of a processor; 0: cpus and one for QEMU */
@@ -107,6 +111,7 @@ struct machine_status {
     bool is_tcg;
     bool agent_connected;        /* the guest agent answered lately */
     bool shutdown_requested;     /* power button pressed and not yet obeyed */
+    bool is_fork;                /* went on from a frozen machine, and has not been started anew since */
     char machine_type[32];
     struct machine_usage usage;
     unsigned disk_count, nic_count;
@@ -119,6 +124,9 @@ struct compute_setup {
     struct worker_pool *workers;
     const char *state_dir; /* persistent, 0700 root: one folder per machine */
     const char *run_dir;   /* sockets; emptied by a reboot of the host */
+    /* A tmpfs for the memory of frozen machines; NULL: run_dir. Where it has no room they lie in
+     * state_dir. */
+    const char *memory_dir;
     uid_t uid_base;        /* first of the 65536 user ids that machines may be given */
     void (*changed)(void *arg, const char *uid);
     void *arg;
@@ -208,6 +216,21 @@ struct compute_ops {
     /* One guest agent command ("guest-exec" ...); result is the agent's "return". */
     void (*agent)(struct compute *compute, const char *uid, const char *command,
                   const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);
+
+    /* Link of a network card, as if its cable were pulled or plugged. */
+    void (*nic_link)(struct compute *compute, const char *uid, const char *nic_name, bool is_up,
+                     struct done done);
+
+    /* Writes memory and device state of a machine that runs or is paused down under 'name' (a
+     * UUID), for others to go on from. done: it is MACHINE_PAUSED with all its links down, and its
+     * disks are flushed and may be copied; resume() and nic_link() let it go on. On error it is as
+     * it was. ERR_CONFLICT: it is a fork itself. ERR_ALREADY_EXISTS: the name is taken.
+     * What stands here lives in memory: it is gone after a reboot of the host. */
+    void (*freeze)(struct compute *compute, const char *uid, const char *name, struct done done);
+    /* Machines that went on from it are not touched. Idempotent. */
+    void (*frozen_remove)(struct compute *compute, const char *name, struct done done);
+    /* Names of whole ones; NULL-terminated, freed with compute_uids_free(). Short file reads. */
+    char **(*frozen_list)(struct compute *compute);
 
     /* Refreshes status.usage of all running machines; 'changed' is not called for it. */
     void (*sample)(struct compute *compute, struct done done);

@@ -24,7 +24,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const uid = "55555555-5555-4555-8555-555555555555";
+static const char *const fork_uid = "66666666-6666-4666-8666-666666666666";
+static const char *const frozen_name = "77777777-7777-4777-8777-777777777777";
+static const char *uid = "55555555-5555-4555-8555-555555555555"; /* whom the tests talk to */
 
 static struct rig rig;
 static const char *bundle;
@@ -616,5 +618,96 @@ TEST(uefi_firmware_runs_and_its_variables_outlive_the_machine)
     }
     CHECK_EQ(first.st_ino, second.st_ino);
     CHECK(second.st_size > 0);
+    rig_close(&rig);
+}
+
+/* --- freezing and forking --- */
+
+static struct machine_config *fork_of_micro(void)
+{
+    struct machine_config *config = micro();
+    auto_free char *command = str_printf("cp %s/root.qcow2 %s/fork.qcow2", space, space);
+
+    run(command);
+    free(config->uid);
+    config->uid = str_dup(fork_uid);
+    config->frozen = str_dup(frozen_name);
+    free(config->disks[0].source.files[0].path);
+    config->disks[0].source.files[0].path = str_printf("%s/fork.qcow2", space);
+    config->nics[0].mac.octet[5] = 2;
+    return config;
+}
+
+static void start_fork(void)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = fork_of_micro();
+    int tap = open_tap();
+
+    RIG_OK(&rig, start, config, &tap);
+    uid = fork_uid;
+    wait_until(agent_is_connected, "the fork's agent connects");
+}
+
+static void end_fork(const char *parent)
+{
+    RIG_OK(&rig, kill, fork_uid);
+    RIG_OK(&rig, release, fork_uid);
+    uid = parent;
+}
+
+TEST(others_go_on_from_a_frozen_machine_and_it_goes_on_itself)
+{
+    const char *parent = uid;
+
+    begin();
+    expect_in_guest("echo here > /tmp/mark && sync", "");
+    RIG_OK(&rig, freeze, uid, frozen_name);
+    CHECK_EQ(rig_state(&rig, uid), MACHINE_PAUSED);
+    RIG_FAILS(&rig, ERR_ALREADY_EXISTS, freeze, uid, frozen_name);
+    start_fork();
+    CHECK(observe().is_fork);
+    expect_in_guest("cat /tmp/mark", "aGVyZQo="); /* it never booted */
+    expect_in_guest("cat /sys/class/net/eth0/carrier", "MAo=");
+    RIG_OK(&rig, nic_link, uid, "lan", true);
+    expect_in_guest("for i in 1 2 3 4 5 6 7 8 9; do grep -q 1 /sys/class/net/eth0/carrier && break; sleep 0.2; done; "
+                    "cat /sys/class/net/eth0/carrier", "MQo=");
+    RIG_FAILS(&rig, ERR_CONFLICT, freeze, uid, "88888888-8888-4888-8888-888888888888");
+    expect_in_guest("echo fork > /tmp/mark", "");
+    uid = parent;
+    RIG_OK(&rig, nic_link, uid, "lan", true);
+    RIG_OK(&rig, resume, uid);
+    expect_in_guest("cat /tmp/mark", "aGVyZQo=");
+    end_fork(parent);
+    RIG_OK(&rig, frozen_remove, frozen_name);
+    RIG_OK(&rig, frozen_remove, frozen_name);
+    auto_clean(compute_uids_free_auto) char **names = rig.compute->ops->frozen_list(rig.compute);
+    CHECK(!names[0]);
+    end();
+}
+
+TEST(a_fork_waits_loaded_and_survives_the_daemon)
+{
+    const char *parent = uid;
+    auto_clean(machine_config_free_auto) struct machine_config *config = NULL;
+    int tap;
+
+    begin();
+    RIG_OK(&rig, freeze, uid, frozen_name);
+    RIG_OK(&rig, kill, uid);
+    config = fork_of_micro();
+    config->start_paused = true;
+    tap = open_tap();
+    RIG_OK(&rig, start, config, &tap);
+    CHECK_EQ(rig_state(&rig, fork_uid), MACHINE_PAUSED);
+    rig_reopen(&rig);
+    CHECK(rig_reaches(&rig, fork_uid, MACHINE_PAUSED));
+    uid = fork_uid;
+    CHECK(observe().is_fork);
+    RIG_OK(&rig, resume, uid);
+    wait_until(agent_is_connected, "the fork's agent connects");
+    expect_in_guest("echo hello", "aGVsbG8K");
+    end_fork(parent);
+    RIG_OK(&rig, frozen_remove, frozen_name);
+    RIG_OK(&rig, release, uid);
     rig_close(&rig);
 }

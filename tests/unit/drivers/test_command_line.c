@@ -74,9 +74,9 @@ static struct machine_config *micro(void)
 
 static const char *role_name(enum descriptor_role role)
 {
-    static const char *const names[] = { "lock",       "monitor",  "serial", "agent",
-                                         "serial-log", "firmware", "vars",   "kernel",
-                                         "initrd",     "disk",     "nic" };
+    static const char *const names[] = { "lock",       "memory",   "state", "monitor", "serial", "agent",
+                                         "serial-log", "firmware", "vars",  "kernel",  "initrd",
+                                         "disk",       "nic" };
 
     return names[role];
 }
@@ -121,6 +121,14 @@ TEST(a_machine_with_nothing)
     auto_clean(machine_config_free_auto) struct machine_config *config = plain();
 
     check_golden("qemu/plain.args", config, &debian_12);
+}
+
+TEST(a_fork_goes_on_from_a_frozen_machine)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = micro();
+
+    config->frozen = str_dup("77777777-7777-4777-8777-777777777777");
+    check_golden("qemu/fork.args", config, &debian_12);
 }
 
 TEST(a_micro_guest_boots_its_kernel_directly)

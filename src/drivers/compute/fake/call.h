@@ -85,4 +85,9 @@ void fake_log_call(struct compute *compute, const char *uid, bool qemu_log, comp
 void fake_screenshot(struct compute *compute, const char *uid, compute_bytes_fn *fn, void *arg);
 void fake_agent(struct compute *compute, const char *uid, const char *command,
                 const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);
+void fake_nic_link(struct compute *compute, const char *uid, const char *nic_name, bool is_up,
+                   struct done done);
+void fake_freeze(struct compute *compute, const char *uid, const char *name, struct done done);
+void fake_frozen_remove(struct compute *compute, const char *name, struct done done);
+char **fake_frozen_list(struct compute *compute);
 void fake_sample(struct compute *compute, struct done done);

@@ -137,5 +137,9 @@ const struct compute_ops compute_fake = {
     .log_open = fake_log_call,
     .screenshot = fake_screenshot,
     .agent = fake_agent,
+    .nic_link = fake_nic_link,
+    .freeze = fake_freeze,
+    .frozen_remove = fake_frozen_remove,
+    .frozen_list = fake_frozen_list,
     .sample = fake_sample,
 };

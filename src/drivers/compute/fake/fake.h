@@ -41,6 +41,7 @@ void compute_fake_guest_powers_off(struct compute_fake_world *world, const char 
 void compute_fake_guest_panics(struct compute_fake_world *world, const char *uid);
 void compute_fake_process_dies(struct compute_fake_world *world, const char *uid);
 void compute_fake_host_reboots(struct compute_fake_world *world); /* close the driver before */
+void compute_fake_lose_frozen(struct compute_fake_world *world); /* as a reboot does, too */
 /* A write error for want of space pauses the machine; space lets it go on. */
 void compute_fake_disk_full(struct compute_fake_world *world, const char *uid, bool is_full);
 /* The guest does not obey the power button. May be set before the machine exists. */
@@ -76,6 +77,8 @@ unsigned compute_fake_process_count(const struct compute_fake_world *world); /* 
 unsigned compute_fake_trace_count(const struct compute_fake_world *world);   /* not yet released */
 unsigned compute_fake_log_count(const struct compute_fake_world *world);     /* not yet removed */
 bool compute_fake_has_process(const struct compute_fake_world *world, const char *uid);
+bool compute_fake_links_up(const struct compute_fake_world *world, const char *uid); /* all of them */
+unsigned compute_fake_frozen_count(const struct compute_fake_world *world);
 /* As launched, hot-plugged devices included; borrowed; NULL when absent. */
 const struct machine_config *compute_fake_config(const struct compute_fake_world *world,
                                                  const char *uid);

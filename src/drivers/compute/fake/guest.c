@@ -138,6 +138,7 @@ void compute_fake_host_reboots(struct compute_fake_world *world)
         if (((struct fake_machine *)machine)->has_process)
             fake_machine_end(machine, MACHINE_END_PROCESS_DIED, "the host was restarted");
     }
+    compute_fake_lose_frozen(world);
 }
 
 void compute_fake_disk_full(struct compute_fake_world *world, const char *uid, bool is_full)

@@ -27,7 +27,7 @@ static void on_launch(void *arg)
 
     if (!machine || machine->status.state != MACHINE_LAUNCHING) {
         (void)err_set(&call->err, ERR_CANCELLED, "killed before it started");
-    } else if (fake_call_fails(call)) {
+    } else if (fake_call_fails(call) || fake_frozen_check(call->driver->world, machine->config, &call->err) < 0) {
         fake_machine_end(machine, MACHINE_END_START_FAILED, call->err.text);
     } else {
         fake_machine_launch(machine);

@@ -32,6 +32,7 @@ struct compute_fake_world *compute_fake_world_new(struct loop *loop,
     world->resets = map_new(free);
     world->logs = map_new(free);
     world->ignores_power = map_new(NULL);
+    world->frozen = fake_frozen_new();
     world->next_pid = 1000;
     return world;
 }
@@ -47,6 +48,7 @@ void compute_fake_world_free(struct compute_fake_world *world)
     map_free(world->resets);
     map_free(world->logs);
     map_free(world->ignores_power);
+    map_free(world->frozen);
     free(world);
 }
 
@@ -95,6 +97,8 @@ struct fake_machine *fake_machine_new(struct compute_fake_world *world,
     machine->config = machine_config_copy(config);
     machine->slots = world->spare_slots ? fake_slots_used(config) + world->spare_slots : 0;
     machine->status.state = MACHINE_LAUNCHING;
+    machine->status.is_fork = config->frozen != NULL;
+    machine->links_down = config->frozen ? (1u << config->nic_count) - 1 : 0;
     machine->status.is_tcg = config->accelerator != ACCELERATOR_KVM;
     snprintf(machine->status.machine_type, sizeof machine->status.machine_type, "%s",
              config->machine_type ? config->machine_type : "fake-1.0");

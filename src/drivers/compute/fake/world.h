@@ -14,6 +14,7 @@ struct fake_machine {
     bool has_process;
     bool is_heard; /* not found by the open driver, or its monitor has answered since */
     bool disk_is_full;
+    unsigned links_down; /* one bit per NIC */
     unsigned load_milli;
     int64_t load_since_ms; /* loop time up to which status.usage.cpu_ns counts */
     struct loop_source *boot, *shutdown;
@@ -31,6 +32,7 @@ struct compute_fake_world {
     struct map *launches, *presses, *resets; /* uid: unsigned *, kept over release() */
     struct map *logs;          /* uid: char *, the name it was launched by; kept over release() */
     struct map *ignores_power; /* set of uids */
+    struct map *frozen;        /* name: struct machine_config of what was frozen */
     pid_t next_pid;
     unsigned spare_slots;
     compute_fake_resize_fn *resize;
@@ -76,6 +78,9 @@ void fake_guest_stop(struct fake_machine *machine);    /* forgets what it was ab
 void fake_guest_account(struct fake_machine *machine); /* processor time up to now */
 json_t *fake_guest_agent(struct fake_machine *machine, const char *command, const json_t *arguments,
                          struct err *err);
+struct map *fake_frozen_new(void);
+int fake_frozen_check(const struct compute_fake_world *world, const struct machine_config *config,
+                      struct err *err);
 bool fake_guest_executes(const struct fake_machine *machine);
 
 /* One end of a stream whose other end greets and says again what it hears; -1 and 'err'. */

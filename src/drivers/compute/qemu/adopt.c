@@ -112,6 +112,7 @@ static struct qemu_machine *machine_of(struct qemu_driver *driver, struct trace 
     machine->is_adopted = true;
     machine->status.launched_wall_ms = trace->launched_wall_ms;
     machine->status.is_tcg = !trace->kvm;
+    machine->status.is_fork = machine->config->frozen != NULL;
     memcpy(machine->status.machine_type, trace->machine_type, sizeof machine->status.machine_type);
     qemu_number_claim(driver, trace->number);
     return machine;

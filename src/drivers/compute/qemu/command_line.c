@@ -128,8 +128,12 @@ static void add_memory(struct command_line *line, const struct machine_config *c
     int64_t mib = (config->memory_bytes + MIB - 1) / MIB;
 
     option(line, "-m", "size=%lldM", (long long)mib);
-    /* Shareable from the start: forks, hibernation and migration rest on it. */
-    option(line, "-object", "memory-backend-memfd,id=ram,size=%lldM,share=on", (long long)mib);
+    /* A shared file from the start: freezing, hibernation and migration rest on it. A fork sees the
+     * frozen file copy-on-write. */
+    option(line, "-object", "memory-backend-file,id=ram,size=%lldM,mem-path=/dev/fd/%d,share=%s",
+           (long long)mib, DESCRIPTOR_OF_MEMORY, config->frozen ? "off" : "on");
+    if (config->frozen)
+        option(line, "-incoming", "defer");
 }
 
 static void add_behaviour(struct command_line *line, const struct machine_config *config)
@@ -204,6 +208,8 @@ static void add_helpers(struct command_line *line)
     option(line, "-device",
            "virtio-rng-pci,id=random,rng=rng,bus=pcie.0,addr=%#x,disable-legacy=on", SLOT_RNG);
     option(line, "-device", "pvpanic");
+    /* A fork finds a new identifier, which makes its kernel draw new randomness. */
+    option(line, "-device", "vmgenid,id=generation,guid=auto");
 }
 
 /* --- firmware and kernel --- */
@@ -319,6 +325,9 @@ void command_line_build(struct command_line *line, const struct machine_config *
 {
     *line = (struct command_line){ 0 };
     (void)descriptor(line, (struct descriptor){ .role = DESCRIPTOR_LOCK }); /* no argument */
+    (void)descriptor(line, (struct descriptor){ .role = DESCRIPTOR_MEMORY, .writable = true });
+    if (config->frozen)
+        (void)descriptor(line, (struct descriptor){ .role = DESCRIPTOR_STATE });
     add(line, str_dup(host->binary));
     add_identity(line, config);
     add_confinement(line);

@@ -8,6 +8,8 @@
 
 enum descriptor_role {
     DESCRIPTOR_LOCK,    /* held as long as the process lives; QEMU does not know it */
+    DESCRIPTOR_MEMORY,  /* the guest's memory: a file of its own, or a frozen machine's */
+    DESCRIPTOR_STATE,   /* device state of a frozen machine, read-only */
     DESCRIPTOR_MONITOR, /* listening sockets */
     DESCRIPTOR_SERIAL,
     DESCRIPTOR_AGENT,
@@ -28,6 +30,10 @@ struct descriptor {
 
 enum {
     DESCRIPTOR_FIRST = 3,
+    /* The memory is found by its number when the machine is frozen, the state by the command that
+     * loads it. */
+    DESCRIPTOR_OF_MEMORY = DESCRIPTOR_FIRST + 1,
+    DESCRIPTOR_OF_STATE = DESCRIPTOR_FIRST + 2,
     DESCRIPTORS_MAX = 16 + MACHINE_NICS_MAX + MACHINE_DISKS_MAX * DISK_CHAIN_MAX
 };
 

@@ -72,6 +72,7 @@ json_t *config_to_json(const struct machine_config *config)
     set_bool(object, "guestAgent", config->guest_agent);
     set_bool(object, "startPaused", config->start_paused);
     set_text(object, "machineType", config->machine_type);
+    set_text(object, "frozen", config->frozen);
     set_int(object, "cpuLimitMilli", config->cpu_limit_milli);
     for (unsigned i = 0; i < config->disk_count; i++)
         json_array_append_new(disks, disk_to_json(&config->disks[i]));
@@ -168,6 +169,7 @@ struct machine_config *config_from_json(const json_t *object, struct err *err)
     config->guest_agent = json_bool_at(object, "guestAgent", false);
     config->start_paused = json_bool_at(object, "startPaused", false);
     config->machine_type = get_text(object, "machineType");
+    config->frozen = get_text(object, "frozen");
     config->cpu_limit_milli = get_unsigned(object, "cpuLimitMilli");
     if (devices_from_json(object, config, err) < 0)
         return NULL;

@@ -2,6 +2,7 @@
 #include "base/files.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "drivers/compute/qemu/frozen.h"
 #include "drivers/compute/qemu/machine.h"
 #include "drivers/compute/qemu/parts.h"
 #include <stdio.h>
@@ -46,7 +47,17 @@ static void driver_free(struct qemu_driver *driver)
     changes_done(&driver->changes);
     free(driver->state_dir);
     free(driver->run_dir);
+    free(driver->memory_dir);
     free(driver);
+}
+
+static void sweep_frozen(const struct qemu_driver *driver)
+{
+    struct frozen_dirs dirs;
+
+    frozen_dirs_init(&dirs, &driver->setup);
+    frozen_sweep(&dirs, driver->boot_id);
+    frozen_dirs_done(&dirs);
 }
 
 static struct compute *qemu_open(const struct compute_setup *setup, struct err *err)
@@ -59,6 +70,8 @@ static struct compute *qemu_open(const struct compute_setup *setup, struct err *
     driver->run_dir = str_dup(setup->run_dir);
     driver->setup.state_dir = driver->state_dir;
     driver->setup.run_dir = driver->run_dir;
+    driver->memory_dir = str_dup(setup->memory_dir);
+    driver->setup.memory_dir = driver->memory_dir;
     driver->machines = map_new(qemu_machine_free);
     driver->jobs = qemu_jobs_new(setup->workers);
     changes_init(&driver->changes, &driver->setup);
@@ -66,6 +79,7 @@ static struct compute *qemu_open(const struct compute_setup *setup, struct err *
         driver_free(driver);
         return NULL;
     }
+    sweep_frozen(driver);
     qemu_adopt_all(driver);
     return &driver->compute;
 }
@@ -156,5 +170,9 @@ const struct compute_ops compute_qemu = {
     .log_open = qemu_log_open,
     .screenshot = qemu_screenshot,
     .agent = qemu_agent,
+    .nic_link = qemu_nic_link,
+    .freeze = qemu_freeze,
+    .frozen_remove = qemu_frozen_remove,
+    .frozen_list = qemu_frozen_list,
     .sample = qemu_sample,
 };

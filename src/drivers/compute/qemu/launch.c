@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "drivers/compute/qemu/frozen.h"
 #include "drivers/compute/qemu/machine.h"
 #include "drivers/compute/qemu/sockets.h"
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -36,6 +38,8 @@ struct launch {
     struct qemu_host host;
     struct cgroups cgroups;
     struct command_line line;
+    struct frozen_dirs frozen_dirs;
+    char *frozen_path; /* NULL: it boots */
     int nic_fds[MACHINE_NICS_MAX];
     struct spawn_fd fds[DESCRIPTORS_MAX + 2];
     size_t fd_count;
@@ -54,6 +58,8 @@ static void launch_free(struct launch *launch)
     if (launch->pidfd >= 0)
         close(launch->pidfd);
     command_line_done(&launch->line);
+    frozen_dirs_done(&launch->frozen_dirs);
+    free(launch->frozen_path);
     trace_done(&launch->trace);
     trace_paths_done(&launch->paths);
     free(launch->uid);
@@ -109,6 +115,34 @@ static int open_vars(const struct launch *launch, int *ret_fd, struct err *err)
     return open_path(path, /*writable=*/true, ret_fd, err);
 }
 
+static int open_frozen(const struct launch *launch, const char *name, bool writable, int *ret_fd,
+                       struct err *err)
+{
+    auto_free char *path = str_printf("%s/%s", launch->frozen_path, name);
+
+    return open_path(path, writable, ret_fd, err);
+}
+
+/* QEMU opens it once more by its number, as the user it runs as. */
+static int open_memory(const struct launch *launch, int *ret_fd, struct err *err)
+{
+    uid_t user = launch->trace.number;
+    int fd;
+
+    if (launch->frozen_path)
+        return open_frozen(launch, "memory", /*writable=*/true, ret_fd, err);
+    fd = memfd_create("virga-memory", MFD_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "make the guest's memory");
+    if (fchmod(fd, 0600) < 0 || fchown(fd, user, (gid_t)user) < 0) {
+        (void)err_errno(err, "give the guest's memory to its user");
+        close(fd);
+        return -1;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
 static int open_nic(struct launch *launch, unsigned index, int *ret_fd, struct err *err)
 {
     *ret_fd = launch->nic_fds[index];
@@ -127,6 +161,10 @@ static int open_wanted(struct launch *launch, const struct descriptor *wanted, i
     switch (wanted->role) {
     case DESCRIPTOR_LOCK:
         break; /* was first of all */
+    case DESCRIPTOR_MEMORY:
+        return open_memory(launch, ret_fd, err);
+    case DESCRIPTOR_STATE:
+        return open_frozen(launch, "state", /*writable=*/false, ret_fd, err);
     case DESCRIPTOR_MONITOR:
         return socket_listen(run, "monitor", ret_fd, err);
     case DESCRIPTOR_SERIAL:
@@ -243,9 +281,26 @@ static void end_process(struct launch *launch)
     launch->pid = 0;
 }
 
+/* A fork has the machine type of what it goes on from. */
+static int find_frozen(struct launch *launch, struct err *err)
+{
+    const struct machine_config *config = launch->trace.config;
+    char machine_type[32];
+
+    if (!config->frozen)
+        return 0;
+    launch->frozen_path = frozen_path(&launch->frozen_dirs, config->frozen, err);
+    if (!launch->frozen_path || frozen_check(launch->frozen_path, config, machine_type, err) < 0)
+        return -1;
+    if (str_equal(machine_type, launch->trace.machine_type))
+        return 0;
+    return err_set(err, ERR_INVALID, "the machine was frozen as %s, and would go on as %s", machine_type,
+                   launch->trace.machine_type);
+}
+
 static int prepare(struct launch *launch, struct err *err)
 {
-    if (trace_write(&launch->paths, &launch->trace, err) < 0)
+    if (find_frozen(launch, err) < 0 || trace_write(&launch->paths, &launch->trace, err) < 0)
         return -1;
     fault_point("compute.launch.recorded");
     if (fault_fails("compute.launch.open", err) < 0 || open_descriptors(launch, err) < 0)
@@ -341,6 +396,7 @@ void qemu_launch(struct qemu_machine *machine, const int *take_nic_fds)
     memcpy(trace->boot_id, driver->boot_id, sizeof trace->boot_id);
     memcpy(trace->machine_type, machine->status.machine_type, sizeof trace->machine_type);
     take_nics(launch, machine->config->nic_count, take_nic_fds);
+    frozen_dirs_init(&launch->frozen_dirs, &driver->setup);
     command_line_build(&launch->line, trace->config, &driver->host, machine->kvm);
     qemu_job_run(driver->jobs, machine->uid, (struct qemu_job){ work, finish, launch });
 }

@@ -51,6 +51,7 @@ static int decide(struct qemu_machine *machine, struct err *err)
     snprintf(machine->status.machine_type, sizeof machine->status.machine_type, "%s",
              config->machine_type ? config->machine_type : host->machine_type);
     machine->status.is_tcg = !machine->kvm;
+    machine->status.is_fork = config->frozen != NULL;
     return 0;
 }
 

@@ -32,7 +32,7 @@ enum { MACHINE_NUMBERS = 65536 };
 struct qemu_driver {
     struct compute compute; /* first: what callers see */
     struct compute_setup setup;
-    char *state_dir, *run_dir;
+    char *state_dir, *run_dir, *memory_dir;
     struct qemu_host host;
     struct cgroups cgroups;
     struct compute_facts facts;

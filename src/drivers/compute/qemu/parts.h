@@ -48,6 +48,13 @@ void qemu_nic_detach(struct compute *compute, const char *uid, const char *nic_n
 void qemu_cdrom_change(struct compute *compute, const char *uid, const char *disk_name,
                        const struct disk_source *source, struct done done);
 
+/* links.c, freeze.c */
+void qemu_nic_link(struct compute *compute, const char *uid, const char *nic_name, bool is_up,
+                   struct done done);
+void qemu_freeze(struct compute *compute, const char *uid, const char *name, struct done done);
+void qemu_frozen_remove(struct compute *compute, const char *name, struct done done);
+char **qemu_frozen_list(struct compute *compute);
+
 /* agent.c */
 void qemu_read_chardevs(struct qemu_machine *machine, const json_t *chardevs);
 void qemu_on_port_change(struct qemu_machine *machine, const json_t *data);

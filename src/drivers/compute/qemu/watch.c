@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute/qemu/machine.h"
+#include "drivers/compute/qemu/migrating.h"
 #include "drivers/compute/qemu/parts.h"
 #include "drivers/compute/qemu/sockets.h"
 #include <assert.h>
@@ -198,6 +199,10 @@ static void on_status(void *arg, const struct err *err, const json_t *result)
 {
     struct qemu_machine *machine = arg;
 
+    if (!err && str_equal(json_text_at(result, "status", ""), "inmigrate") && machine->config->frozen) {
+        qemu_thaw(machine, on_status); /* answers this question */
+        return;
+    }
     if (!err)
         qemu_read_run_state(machine, json_text_at(result, "status", ""));
     answered(machine, err);
