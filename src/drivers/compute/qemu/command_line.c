@@ -200,9 +200,11 @@ static void add_agent(struct command_line *line, const struct machine_config *co
 
 static void add_helpers(struct command_line *line)
 {
+    /* No free-page-reporting: QEMU answers a report by punching a hole into the file behind the
+     * memory, and that of a fork is the frozen one, which all forks share. */
     option(line, "-device",
            "virtio-balloon-pci,id=balloon,bus=pcie.0,addr=%#x,disable-legacy=on,"
-           "deflate-on-oom=on,free-page-reporting=on,guest-stats-polling-interval=%d",
+           "deflate-on-oom=on,guest-stats-polling-interval=%d",
            SLOT_BALLOON, BALLOON_STATS_S);
     option(line, "-object", "rng-builtin,id=rng");
     option(line, "-device",
