@@ -20,5 +20,8 @@ int dir_make(const char *path, mode_t mode, struct err *err);
 /* rm -rf below and including 'path'; absent is fine; never follows symlinks; at most 64
  * folders deep. */
 int dir_remove(const char *path, struct err *err);
+/* All of file 'from' into the empty file 'to', both on a file system: by sharing blocks where it can,
+ * else by copying, and holes stay holes. */
+int file_copy(int from, int to, struct err *err);
 /* As many write(2) as it takes, on a blocking descriptor. */
 int write_all(int fd, const void *bytes, size_t size, struct err *err);

@@ -30,12 +30,20 @@ struct volume_request {
     int64_t size_bytes;     /* rounded up to 512; 0: the size of the image or volume it begins as */
     const char *image_uid;  /* copy-on-write child of this image; NULL: blank */
     const char *volume_uid; /* full copy of this volume of the same pool; NULL: no */
+    /* Copy-on-write child of this volume of the same pool, which must not change as long as the
+     * child is there; NULL: no. ERR_TOO_LARGE: DISK_CHAIN_MAX files would stand on each other. */
+    const char *parent_uid;
+    /* The same once more: the file of this volume of the same pool as it is, standing on the same
+     * image or parent. A machine may have it open if it stands still and has flushed. NULL: no.
+     * 'size_bytes' is 0. */
+    const char *twin_uid;
 };
 struct volume_info {
     bool exists;
     int64_t size_bytes;      /* as the guest sees it */
     int64_t allocated_bytes; /* on the file system */
-    char image_uid[40];      /* backing image, or "" */
+    char image_uid[40];      /* image at the end of its chain, or "" */
+    char parent_uid[40];     /* volume it is a child of, or "" */
 };
 typedef void volume_info_fn(void *arg, const struct err *err, const struct volume_info *info);
 

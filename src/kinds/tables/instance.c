@@ -12,7 +12,7 @@ static const struct field root_disk_fields[] = {
       .flags = FIELD_GROWS,
       .min = MIB,
       .max = 64 * TIB,
-      .doc = "Size as the guest sees it; absent: as large as the image. It can grow, also while "
+      .doc = "Size as the guest sees it; absent: as large as image or snapshot. It can grow, also while "
              "the instance runs, and never shrinks." },
     { .name = "pool",
       .type = FIELD_SUBDOMAIN,
@@ -100,7 +100,13 @@ const struct field instance_spec_fields[] = {
       .type = FIELD_SUBDOMAIN,
       .flags = FIELD_IMMUTABLE,
       .doc = "Image the root disk is a copy-on-write child of; absent: a blank disk of "
-             "rootDisk.size, to install on." },
+             "rootDisk.size, to install on, unless there is a snapshot." },
+    { .name = "snapshot",
+      .type = FIELD_SUBDOMAIN,
+      .flags = FIELD_IMMUTABLE,
+      .doc = "Snapshot of the same namespace to begin as: the root disk is a copy-on-write child of "
+             "its disk, and where it has memory, the first start goes on from that as a fork, with "
+             "an identity of its own. image can be left out; cpus and memory are the snapshot's." },
     { .name = "cpus",
       .type = FIELD_INT,
       .min = 1,
@@ -295,6 +301,7 @@ static const struct field status_fields[] = {
       .type = FIELD_OBJECT,
       .fields = medium_fields,
       .doc = "What lies in the CD-ROM drive." },
+    { .name = "snapshotUID", .type = FIELD_TEXT, .doc = "UID of the Snapshot it began as." },
     { .name = "machineType", .type = FIELD_TEXT, .doc = "QEMU machine type, kept for its life." },
     { .name = "accelerator", .type = FIELD_TEXT, .doc = "KVM or TCG." },
     { .name = "startedAt", .type = FIELD_TIME, .doc = "When the machine was last started." },
@@ -331,6 +338,7 @@ static const struct column columns[] = {
     { "CPUs", "integer", "spec.cpus", 0, "Virtual processors" },
     { "Memory", "string", "spec.memory", 0, "Memory" },
     { "Image", "string", "spec.image", 0, "Image of the root disk" },
+    { "Snapshot", "string", "spec.snapshot", 1, "Snapshot it began as" },
     { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
     { "Host", "string", "status.host", 1, "Host it is placed on" },
     { "IPv6", "string", "status.networks[*].ipv6Address", 1, "IPv6 addresses" },
@@ -401,9 +409,10 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     if (json_text_at(spec, "userData", NULL) && json_object_get(spec, "userDataSecret"))
         causes_add(causes, "FieldValueForbidden", "spec.userDataSecret",
                    "Forbidden: may not be set together with spec.userData");
-    if (!json_text_at(spec, "image", NULL) && !json_at(spec, "rootDisk.size"))
+    if (!json_text_at(spec, "image", NULL) && !json_text_at(spec, "snapshot", NULL) &&
+        !json_at(spec, "rootDisk.size"))
         causes_add(causes, "FieldValueRequired", "spec.image",
-                   "Required value: name an image, or set spec.rootDisk.size for a blank disk");
+                   "Required value: name an image or a snapshot, or set spec.rootDisk.size for a blank disk");
 }
 
 const struct kind kind_instance = {
@@ -419,6 +428,6 @@ const struct kind kind_instance = {
     .fields = fields,
     .columns = columns,
     .connects = connects,
-    .selectable = TEXTS("status.phase", "status.host", "spec.image"),
+    .selectable = TEXTS("status.phase", "status.host", "spec.image", "spec.snapshot"),
     .check = check,
 };

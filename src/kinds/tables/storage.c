@@ -94,6 +94,9 @@ static const struct field volume_source_fields[] = {
     { .name = "volume",
       .type = FIELD_SUBDOMAIN,
       .doc = "Full copy of this Volume of the same namespace and pool." },
+    { .name = "snapshot",
+      .type = FIELD_SUBDOMAIN,
+      .doc = "Copy-on-write child of the disk of this Snapshot of the same namespace and pool." },
     { 0 },
 };
 
@@ -129,7 +132,8 @@ static const struct field volume_status_fields[] = {
     { .name = "used", .type = FIELD_QUANTITY, .doc = "Space it takes in the pool." },
     { .name = "attachedTo", .type = FIELD_TEXT, .doc = "Instance that has it." },
     { .name = "attachedToUID", .type = FIELD_TEXT, .doc = "UID of that instance." },
-    { .name = "imageUID", .type = FIELD_TEXT, .doc = "UID of the image it is a child of." },
+    { .name = "imageUID", .type = FIELD_TEXT, .doc = "UID of the image that it stands on in the end." },
+    { .name = "snapshotUID", .type = FIELD_TEXT, .doc = "UID of the snapshot it is a child of." },
     { 0 },
 };
 
@@ -152,6 +156,7 @@ static const struct column volume_columns[] = {
     { "Attached To", "string", "status.attachedTo", 0, "Instance that has it" },
     { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
     { "Image", "string", "spec.source.image", 1, "Image it is a child of" },
+    { "Snapshot", "string", "spec.source.snapshot", 1, "Snapshot it is a child of" },
     { "Message", "string", "status.message", 1, "What it waits for" },
     { 0 },
 };
@@ -160,11 +165,15 @@ static void volume_check(const json_t *object, const json_t *old, struct causes 
 {
     const char *image = json_text_at(object, "spec.source.image", NULL);
     const char *volume = json_text_at(object, "spec.source.volume", NULL);
+    const char *snapshot = json_text_at(object, "spec.source.snapshot", NULL);
 
     if (image && volume)
         causes_add(causes, "FieldValueForbidden", "spec.source.volume",
                    "Forbidden: may not be set together with spec.source.image");
-    if (!image && !volume && !json_at(object, "spec.size"))
+    if (snapshot && (image || volume))
+        causes_add(causes, "FieldValueForbidden", "spec.source.snapshot",
+                   "Forbidden: may not be set together with another source");
+    if (!image && !volume && !snapshot && !json_at(object, "spec.size"))
         causes_add(causes, "FieldValueRequired", "spec.size",
                    "Required value: a blank volume needs a size, for example \"10Gi\"");
 }

@@ -6,7 +6,7 @@
 #define VIRGA_API_V1 "v1"
 #define VIRGA_API_VERSION VIRGA_GROUP "/" VIRGA_API_V1
 
-extern const struct kind kind_instance, kind_image, kind_storage_pool, kind_volume, kind_network,
+extern const struct kind kind_instance, kind_image, kind_storage_pool, kind_volume, kind_snapshot, kind_network,
     kind_instance_group, kind_autoscaler, kind_load_balancer, kind_host, kind_namespace, kind_event,
     kind_secret, kind_config_map;
 

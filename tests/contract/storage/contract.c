@@ -2,6 +2,8 @@
 #include "rig.h"
 #include "base/auto.h"
 #include "base/str.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -283,6 +285,114 @@ TEST(without_a_size_a_volume_has_that_of_its_source)
     copy.volume_uid = one;
     RIG_OK(&rig, volume_create, &copy);
     CHECK_EQ(read_volume(two).size_bytes, rig.image_bytes);
+    end();
+}
+
+static unsigned file_count(const char *uid)
+{
+    struct disk_source source = { 0 };
+    struct err err;
+    unsigned count;
+
+    CHECK_OK(RIG_OPS(&rig)->volume_source(rig.driver, &rig.pool, uid, &source, &err), &err);
+    count = source.file_count;
+    disk_source_done(&source);
+    return count;
+}
+
+static const char *numbered_uid(unsigned number)
+{
+    static char uid[40];
+
+    snprintf(uid, sizeof uid, "33333333-3333-4333-8333-%012u", number);
+    return uid;
+}
+
+TEST(a_child_stands_on_its_parent_and_on_what_that_stands_on)
+{
+    struct volume_request first, child;
+    struct volume_info info;
+
+    begin();
+    make_image(image);
+    first = request(one, 0);
+    first.image_uid = image;
+    RIG_OK(&rig, volume_create, &first);
+    child = request(two, 2 * rig.image_bytes);
+    child.parent_uid = one;
+    RIG_OK(&rig, volume_create, &child);
+    RIG_OK(&rig, volume_create, &child);
+    info = read_volume(two);
+    CHECK_STR(info.parent_uid, one);
+    CHECK_STR(info.image_uid, image);
+    CHECK_EQ(info.size_bytes, 2 * rig.image_bytes);
+    CHECK_EQ(file_count(two), 3);
+    CHECK_EQ(file_count(one), 2);
+    child.parent_uid = image;
+    RIG_FAILS(&rig, ERR_ALREADY_EXISTS, volume_create, &child);
+    end();
+}
+
+TEST(a_twin_stands_on_the_same_as_the_volume_it_was_copied_from)
+{
+    struct volume_request child, twin;
+    struct volume_info info;
+
+    begin();
+    make_volume(one, 16 * MIB);
+    child = request(two, 0);
+    child.parent_uid = one;
+    RIG_OK(&rig, volume_create, &child);
+    twin = request(numbered_uid(1), 0);
+    twin.twin_uid = two;
+    RIG_OK(&rig, volume_create, &twin);
+    RIG_OK(&rig, volume_create, &twin);
+    info = read_volume(numbered_uid(1));
+    CHECK_STR(info.parent_uid, one);
+    CHECK_EQ(info.size_bytes, 16 * MIB);
+    RIG_OK(&rig, volume_remove, &rig.pool, two);
+    CHECK_EQ(file_count(numbered_uid(1)), 2);
+    twin = request(numbered_uid(2), 0);
+    twin.twin_uid = two;
+    RIG_FAILS(&rig, ERR_NOT_FOUND, volume_create, &twin);
+    end();
+}
+
+TEST(a_copy_of_a_child_stands_alone)
+{
+    struct volume_request child, copy;
+
+    begin();
+    make_volume(one, 8 * MIB);
+    child = request(two, 0);
+    child.parent_uid = one;
+    RIG_OK(&rig, volume_create, &child);
+    copy = request(numbered_uid(1), 0);
+    copy.volume_uid = two;
+    RIG_OK(&rig, volume_create, &copy);
+    CHECK_EQ(file_count(numbered_uid(1)), 1);
+    CHECK_STR(read_volume(numbered_uid(1)).parent_uid, "");
+    end();
+}
+
+TEST(no_more_volumes_stand_on_each_other_than_a_machine_can_open)
+{
+    struct volume_request child;
+
+    begin();
+    make_volume(numbered_uid(0), MIB);
+    for (unsigned i = 1; i < DISK_CHAIN_MAX; i++) {
+        auto_free char *parent = str_dup(numbered_uid(i - 1));
+
+        child = request(numbered_uid(i), 0);
+        child.parent_uid = parent;
+        RIG_OK(&rig, volume_create, &child);
+    }
+    auto_free char *last = str_dup(numbered_uid(DISK_CHAIN_MAX - 1));
+    CHECK_EQ(file_count(last), DISK_CHAIN_MAX);
+    child = request(numbered_uid(DISK_CHAIN_MAX), 0);
+    child.parent_uid = last;
+    RIG_FAILS(&rig, ERR_TOO_LARGE, volume_create, &child);
     end();
 }
 

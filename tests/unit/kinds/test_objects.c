@@ -79,7 +79,7 @@ TEST(instances)
 {
     static const struct row rows[] = {
         { "{'spec':{'image':'x'}}", "" },
-        { "{}", "spec.image: Required value: name an image, or set spec.rootDisk.size for a blank "
+        { "{}", "spec.image: Required value: name an image or a snapshot, or set spec.rootDisk.size for a blank "
                 "disk" },
         { "{'spec':{'rootDisk':{'size':'1Gi'}}}", "" },
         { "{'metadata':{'name':'a.b'},'spec':{'image':'x'}}",
@@ -231,12 +231,29 @@ TEST(volumes)
           "spec.size: Invalid value: \"100Ti\": must be from 1Mi to 64Ti" },
         { "{'spec':{'source':{'image':'x','volume':'y'}}}",
           "spec.source.volume: Forbidden: may not be set together with spec.source.image" },
+        { "{'spec':{'source':{'snapshot':'x'}}}", "" },
+        { "{'spec':{'source':{'image':'x','snapshot':'y'}}}",
+          "spec.source.snapshot: Forbidden: may not be set together with another source" },
     };
     CHECK_ROWS(&kind_volume, rows);
     check_change(&kind_volume, "{'spec':{'size':'2Gi'}}", "{'spec':{'size':'1Gi'}}",
                  "spec.size: Invalid value: \"1Gi\": may grow but not shrink (now \"2Gi\")");
     check_change(&kind_volume, "{'spec':{'size':'2Gi'}}", "{'spec':{'size':'2Gi','pool':'p'}}",
                  "spec.pool: Invalid value: \"p\": field is immutable");
+}
+
+TEST(snapshots)
+{
+    static const struct row rows[] = {
+        { "{'spec':{'instanceName':'web'}}", "" },
+        { "{'spec':{'instanceName':'web','memory':false}}", "" },
+        { "{'spec':{}}", "spec.instanceName: Required value" },
+    };
+    CHECK_ROWS(&kind_snapshot, rows);
+    check_change(&kind_snapshot, "{'spec':{'instanceName':'a'}}", "{'spec':{'instanceName':'b'}}",
+                 "spec.instanceName: Invalid value: \"b\": field is immutable");
+    check_change(&kind_snapshot, "{'spec':{'instanceName':'a'}}", "{'spec':{'instanceName':'a','memory':false}}",
+                 "spec.memory: Invalid value: false: field is immutable");
 }
 
 TEST(networks)

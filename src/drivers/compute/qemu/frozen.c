@@ -7,17 +7,15 @@
 #include "base/str.h"
 #include "drivers/compute/qemu/devices.h"
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { COPY_CHUNK = 8 * 1024 * 1024, SPARE_BYTES = 64 * 1024 * 1024, JSON_MAX = 64 * 1024 };
+enum { SPARE_BYTES = 64 * 1024 * 1024, JSON_MAX = 64 * 1024 };
 
 void frozen_dirs_init(struct frozen_dirs *dirs, const struct compute_setup *setup)
 {
@@ -109,42 +107,16 @@ int frozen_begin(const struct frozen_dirs *dirs, const char *name, int64_t memor
     return 0;
 }
 
-static int copy_range(int from, int to, off_t start, off_t end, struct err *err)
-{
-    if (lseek(to, start, SEEK_SET) < 0)
-        return err_errno(err, "seek");
-    while (start < end) {
-        size_t wanted = end - start < COPY_CHUNK ? (size_t)(end - start) : COPY_CHUNK;
-        ssize_t copied = sendfile(to, from, &start, wanted);
-
-        if (copied < 0 && errno == EINTR)
-            continue;
-        if (copied <= 0)
-            return err_errno(err, "copy memory");
-    }
-    return 0;
-}
-
 /* What the guest never touched, or gave back, is a hole and stays one. */
 static int copy_memory(int from, const char *path, struct err *err)
 {
     auto_free char *file = str_printf("%s/memory", path);
     auto_close int to = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    struct stat status;
-    off_t data = 0, hole;
 
-    if (to < 0 || fstat(from, &status) < 0 || ftruncate(to, status.st_size) < 0)
+    if (to < 0)
         return err_errno(err, "create %s", file);
-    while ((data = lseek(from, data, SEEK_DATA)) >= 0) {
-        hole = lseek(from, data, SEEK_HOLE);
-        if (hole < 0)
-            return err_errno(err, "read memory");
-        if (copy_range(from, to, data, hole, err) < 0)
-            return -1;
-        data = hole;
-    }
-    if (errno != ENXIO) /* no data behind: the end */
-        return err_errno(err, "read memory");
+    if (file_copy(from, to, err) < 0)
+        return err_wrap(err, "copy memory");
     return fchmod(to, 0666) < 0 ? err_errno(err, "open %s to forks", file) : 0;
 }
 

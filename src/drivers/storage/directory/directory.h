@@ -43,7 +43,7 @@ struct op {
     struct cancel cancel;
 
     /* Its arguments: copies. */
-    char *pool, *uid, *image_uid, *volume_uid;
+    char *pool, *uid, *image_uid, *volume_uid, *parent_uid, *twin_uid;
     char *url, *checksum;
     char *meta_data, *user_data, *network_config;
     int64_t size;

@@ -37,6 +37,8 @@ static void op_free(struct op *op)
     free(op->uid);
     free(op->image_uid);
     free(op->volume_uid);
+    free(op->parent_uid);
+    free(op->twin_uid);
     free(op->url);
     free(op->checksum);
     free(op->meta_data);

@@ -67,13 +67,17 @@ char *qemu_img_file(const char *format, int fd)
                       format, str_equal(format, "qcow2") ? "\"backing\":null," : "", fd);
 }
 
-char *qemu_img_chain(int fd, int backing_fd)
+char *qemu_img_chain(int first_fd, unsigned count)
 {
-    return str_printf("json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\","
-                      "\"filename\":\"/dev/fd/%d\"},\"backing\":{\"driver\":\"qcow2\","
-                      "\"backing\":null,\"file\":{\"driver\":\"file\","
-                      "\"filename\":\"/dev/fd/%d\"}}}",
-                      fd, backing_fd);
+    struct buf text = { 0 };
+
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(&text, "%s{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fd/%d\"},"
+                   "\"backing\":", i ? "" : "json:", first_fd + (int)i);
+    buf_add_text(&text, "null");
+    for (unsigned i = 0; i < count; i++)
+        buf_add_char(&text, '}');
+    return buf_take(&text);
 }
 
 int foreign_give(const struct place *place, int fd, struct err *err)

@@ -29,8 +29,9 @@ int foreign_run_well(const struct foreign_run *run, enum err_code code, struct e
 
 /* "json:..." for descriptor 'fd' in 'format', standing alone; owned by the caller. */
 char *qemu_img_file(const char *format, int fd);
-/* The same with a qcow2 backing file. */
-char *qemu_img_chain(int fd, int backing_fd);
+/* The same for 'count' qcow2 files that stand on each other, the uppermost first: descriptors from
+ * 'first_fd' on. */
+char *qemu_img_chain(int first_fd, unsigned count);
 
 /* Lets the child write to the file that only it has a descriptor of, and takes it back. */
 int foreign_give(const struct place *place, int fd, struct err *err);

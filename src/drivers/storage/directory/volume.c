@@ -38,6 +38,8 @@ void volume_create(struct storage_driver *driver, const struct volume_request *r
     op->size = request->size_bytes;
     op->image_uid = str_dup(request->image_uid);
     op->volume_uid = str_dup(request->volume_uid);
+    op->parent_uid = str_dup(request->parent_uid);
+    op->twin_uid = str_dup(request->twin_uid);
     op->is_slow = request->volume_uid != NULL;
     op->work = volume_create_work;
     op->done = done;
@@ -58,6 +60,7 @@ static int read_info(struct op *op, struct err *err)
         .allocated_bytes = facts.allocated_bytes,
     };
     snprintf(op->volume.image_uid, sizeof op->volume.image_uid, "%s", facts.image_uid);
+    snprintf(op->volume.parent_uid, sizeof op->volume.parent_uid, "%s", facts.parent_uid);
     return 0;
 }
 
@@ -173,24 +176,18 @@ void volume_remove(struct storage_driver *driver, const struct storage_pool *poo
 
 /* --- the chain of files --- */
 
-static struct disk_file qcow2_file(char *take_path)
-{
-    return (struct disk_file){ .path = take_path, .format = str_dup("qcow2") };
-}
-
 int volume_source(struct storage_driver *driver, const struct storage_pool *pool, const char *uid,
                   struct disk_source *ret_source, struct err *err)
 {
     const struct place *place = &directory_of(driver)->place;
     struct disk_source source = { 0 };
-    struct volume_facts facts;
+    auto_volume_chain struct volume_chain chain = { 0 };
 
-    if (volume_facts_read(pool->path, uid, &facts, err) < 0)
+    if (volume_chain_read(place, pool->path, uid, &chain, err) < 0)
         return -1;
-    source.files[source.file_count++] = qcow2_file(place_volume(pool->path, uid, "disk.qcow2"));
-    if (facts.image_uid[0])
-        source.files[source.file_count++] =
-            qcow2_file(place_image(place, facts.image_uid, "disk.qcow2"));
+    for (; source.file_count < chain.count; source.file_count++)
+        source.files[source.file_count] =
+            (struct disk_file){ take_pointer(chain.paths[source.file_count]), str_dup("qcow2") };
     *ret_source = source;
     return 0;
 }

@@ -1,4 +1,5 @@
-/* drivers/storage/directory/volume_create.c - making volumes: blank, on an image, as a copy. */
+/* drivers/storage/directory/volume_create.c - making volumes: blank, on an image or another volume,
+ * as a copy. */
 #include "base/auto.h"
 #include "base/fault.h"
 #include "base/files.h"
@@ -7,8 +8,8 @@
 #include "drivers/storage/directory/image_formats.h"
 #include "drivers/storage/directory/image_meta.h"
 #include "drivers/storage/directory/qcow2_new.h"
-#include "drivers/storage/directory/qemu_img.h"
 #include "drivers/storage/directory/volume.h"
+#include "drivers/storage/directory/volume_copy.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,7 +22,6 @@
 enum {
     FACTS_SIZE_MAX = 4096,
     PAGE = 4096,
-    COPY_CPU_SECONDS_MAX = 6 * 3600,
 };
 
 static const char *const volume_files[] = { "disk.qcow2", "volume.json", NULL };
@@ -75,7 +75,9 @@ int volume_facts_read(const char *pool, const char *uid, struct volume_facts *re
         return err_wrap(err, "%s", path);
     }
     snprintf(facts.image_uid, sizeof facts.image_uid, "%s", json_text_at(object, "image", ""));
-    if (facts.image_uid[0] && place_check_uid(facts.image_uid, err) < 0)
+    snprintf(facts.parent_uid, sizeof facts.parent_uid, "%s", json_text_at(object, "parent", ""));
+    if ((facts.image_uid[0] && place_check_uid(facts.image_uid, err) < 0) ||
+        (facts.parent_uid[0] && place_check_uid(facts.parent_uid, err) < 0))
         return err_wrap(err, "%s", path);
     if (read_size(pool, uid, &facts, err) < 0)
         return -1;
@@ -84,14 +86,16 @@ int volume_facts_read(const char *pool, const char *uid, struct volume_facts *re
 }
 
 /* Synced with all else when the folder gets its name. */
-static int write_facts(const struct op *op, const char *work, struct err *err)
+static int write_facts(const struct volume_facts *facts, const char *work, struct err *err)
 {
     auto_free char *path = str_printf("%s/volume.json", work);
     auto_json json_t *object = json_object();
     auto_free char *text = NULL;
 
-    if (op->image_uid)
-        json_set_at(object, "image", json_string(op->image_uid));
+    if (facts->image_uid[0])
+        json_set_at(object, "image", json_string(facts->image_uid));
+    if (facts->parent_uid[0])
+        json_set_at(object, "parent", json_string(facts->parent_uid));
     text = json_text(object);
     auto_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -99,7 +103,7 @@ static int write_facts(const struct op *op, const char *work, struct err *err)
     return write_all(fd, text, strlen(text), err);
 }
 
-/* --- blank and on an image --- */
+/* --- blank, on an image, on a volume --- */
 
 /* Leaves pages of zeros as holes. -1 and errno. */
 static int write_pages(int fd, const struct buf *bytes)
@@ -123,8 +127,9 @@ static int write_pages(int fd, const struct buf *bytes)
 static int make_thin(const struct op *op, const char *work, struct err *err)
 {
     auto_free char *path = str_printf("%s/disk.qcow2", work);
-    auto_free char *backing =
-        op->image_uid ? place_image(op->place, op->image_uid, "disk.qcow2") : NULL;
+    auto_free char *backing = op->image_uid    ? place_image(op->place, op->image_uid, "disk.qcow2")
+                              : op->parent_uid ? place_volume(op->pool, op->parent_uid, "disk.qcow2")
+                                               : NULL;
     const struct qcow2_new disk = { .size_bytes = op->size, .backing = backing };
     auto_buf struct buf head = { 0 };
     int64_t file_bytes;
@@ -139,97 +144,13 @@ static int make_thin(const struct op *op, const char *work, struct err *err)
     return 0;
 }
 
-/* --- a copy --- */
-
-struct chain {
-    int volume_fd, image_fd; /* -1: none */
-};
-
-static void chain_close(struct chain *chain)
-{
-    if (chain->volume_fd >= 0)
-        close(chain->volume_fd);
-    if (chain->image_fd >= 0)
-        close(chain->image_fd);
-}
-
-static int open_file(const char *path, int *ret_fd, struct err *err)
-{
-    *ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return *ret_fd < 0 ? err_errno(err, "open %s", path) : 0;
-}
-
-static int chain_open(const struct op *op, struct chain *chain, struct err *err)
-{
-    auto_free char *volume = place_volume(op->pool, op->volume_uid, "disk.qcow2");
-    auto_free char *image = NULL;
-    struct volume_facts facts;
-
-    *chain = (struct chain){ -1, -1 };
-    if (volume_facts_read(op->pool, op->volume_uid, &facts, err) < 0 ||
-        open_file(volume, &chain->volume_fd, err) < 0)
-        return -1;
-    if (!facts.image_uid[0])
-        return 0;
-    image = place_image(op->place, facts.image_uid, "disk.qcow2");
-    return open_file(image, &chain->image_fd, err);
-}
-
-static int convert_chain(const struct op *op, const struct chain *chain, int out, struct err *err)
-{
-    auto_free char *from = chain->image_fd < 0 ? qemu_img_file("qcow2", 3) : qemu_img_chain(3, 4);
-    const int fds[] = { chain->volume_fd, chain->image_fd < 0 ? out : chain->image_fd, out };
-    const char *to = chain->image_fd < 0 ? "/dev/fd/4" : "/dev/fd/5";
-    const char *const argv[] = { "qemu-img", "convert", "-q", "-O", "qcow2", from, to, NULL };
-    const struct foreign_run run = { .place = op->place,
-                                     .argv = argv,
-                                     .fds = fds,
-                                     .fd_count = chain->image_fd < 0 ? 2 : 3,
-                                     .cpu_seconds_max = COPY_CPU_SECONDS_MAX,
-                                     .cancel = &op->cancel };
-
-    return foreign_run_well(&run, ERR_IO, err);
-}
-
-static int grow_to(const struct op *op, int out, struct err *err)
-{
-    auto_free char *file = qemu_img_file("qcow2", 3);
-    auto_free char *size = str_printf("%" PRId64, op->size);
-    const char *const argv[] = { "qemu-img", "resize", "-q", file, size, NULL };
-    const struct foreign_run run = { .place = op->place,
-                                     .argv = argv,
-                                     .fds = &out,
-                                     .fd_count = 1,
-                                     .cpu_seconds_max = COPY_CPU_SECONDS_MAX,
-                                     .cancel = &op->cancel };
-
-    return foreign_run_well(&run, ERR_IO, err);
-}
-
-static int make_copy(const struct op *op, const char *work, struct err *err)
-{
-    auto_free char *path = str_printf("%s/disk.qcow2", work);
-    auto_close int out = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    struct chain chain = { -1, -1 };
-    int result;
-
-    if (out < 0)
-        return err_errno(err, "create %s", path);
-    result = chain_open(op, &chain, err);
-    if (result == 0)
-        result = foreign_give(op->place, out, err);
-    if (result == 0)
-        result = convert_chain(op, &chain, out, err);
-    fault_point("storage.in_copy");
-    if (result == 0)
-        result = grow_to(op, out, err);
-    chain_close(&chain);
-    if (result < 0)
-        return err_wrap(err, "copy volume %s", op->volume_uid);
-    return foreign_take_back(out, VOLUME_MODE, err);
-}
-
 /* --- deciding --- */
+
+/* The volume that it begins as, in whatever way; NULL: none. */
+static const char *source_uid(const struct op *op)
+{
+    return op->volume_uid ? op->volume_uid : op->parent_uid ? op->parent_uid : op->twin_uid;
+}
 
 /* The least size the volume can have: that of what it begins with. */
 static int least_size(const struct op *op, int64_t *ret_bytes, struct err *err)
@@ -244,10 +165,10 @@ static int least_size(const struct op *op, int64_t *ret_bytes, struct err *err)
             return err_set(err, ERR_INVALID, "image %s is a CD-ROM and can't be a disk",
                            op->image_uid);
         *ret_bytes = meta.info.virtual_bytes;
-    } else if (op->volume_uid) {
+    } else if (source_uid(op)) {
         struct volume_facts facts;
 
-        if (volume_facts_read(op->pool, op->volume_uid, &facts, err) < 0)
+        if (volume_facts_read(op->pool, source_uid(op), &facts, err) < 0)
             return -1;
         *ret_bytes = facts.size_bytes;
     }
@@ -272,6 +193,35 @@ static int decide_size(struct op *op, struct err *err)
     return 0;
 }
 
+/* What it is to stand on. */
+static int find_ground(const struct op *op, struct volume_facts *ret_facts, struct err *err)
+{
+    struct volume_facts from = { 0 };
+
+    *ret_facts = (struct volume_facts){ 0 };
+    if (op->image_uid)
+        snprintf(ret_facts->image_uid, sizeof ret_facts->image_uid, "%s", op->image_uid);
+    if (!op->parent_uid && !op->twin_uid)
+        return 0;
+    if (volume_facts_read(op->pool, source_uid(op), &from, err) < 0)
+        return -1;
+    memcpy(ret_facts->image_uid, from.image_uid, sizeof from.image_uid);
+    if (op->parent_uid)
+        snprintf(ret_facts->parent_uid, sizeof ret_facts->parent_uid, "%s", op->parent_uid);
+    else
+        memcpy(ret_facts->parent_uid, from.parent_uid, sizeof from.parent_uid);
+    return 0;
+}
+
+static bool is_on_what_was_asked(const struct op *op, const struct volume_facts *facts)
+{
+    if (op->twin_uid)
+        return true; /* on what the other stood on then */
+    if (op->parent_uid)
+        return str_equal(facts->parent_uid, op->parent_uid);
+    return str_equal(facts->image_uid, op->image_uid ? op->image_uid : "") && !facts->parent_uid[0];
+}
+
 /* 1: there as asked for, 0: not there. */
 static int find_existing(const struct op *op, struct err *err)
 {
@@ -279,19 +229,37 @@ static int find_existing(const struct op *op, struct err *err)
 
     if (volume_facts_read(op->pool, op->uid, &facts, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
-    if ((op->size != 0 && facts.size_bytes != volume_round_size(op->size)) ||
-        strcmp(facts.image_uid, op->image_uid ? op->image_uid : "") != 0)
+    if ((op->size != 0 && facts.size_bytes != volume_round_size(op->size)) || !is_on_what_was_asked(op, &facts))
         return err_set(err, ERR_ALREADY_EXISTS,
                        "volume %s exists with another size or on another image", op->uid);
     return 1;
 }
 
+static int check_depth(const struct op *op, struct err *err)
+{
+    auto_volume_chain struct volume_chain chain = { 0 };
+
+    if (!op->parent_uid)
+        return 0;
+    if (volume_chain_read(op->place, op->pool, op->parent_uid, &chain, err) < 0)
+        return -1;
+    if (chain.count == DISK_CHAIN_MAX)
+        return err_set(err, ERR_TOO_LARGE, "volume %s stands on %d others already", op->parent_uid,
+                       DISK_CHAIN_MAX - 1);
+    return 0;
+}
+
 static int fill(const struct op *op, const char *work, struct err *err)
 {
-    int result = op->volume_uid ? make_copy(op, work, err) : make_thin(op, work, err);
+    struct volume_facts facts;
+    int result = find_ground(op, &facts, err);
 
+    if (result == 0)
+        result = op->volume_uid ? volume_copy(op, work, err)
+                 : op->twin_uid ? volume_twin(op, work, err)
+                                : make_thin(op, work, err);
     fault_point("storage.before_volume_facts");
-    if (result < 0 || write_facts(op, work, err) < 0)
+    if (result < 0 || write_facts(&facts, work, err) < 0)
         return -1;
     return place_commit(op->pool, op->uid, work, volume_files, err);
 }
@@ -307,7 +275,7 @@ int volume_create_work(struct op *op, struct err *err)
     existing = find_existing(op, err);
     if (existing != 0)
         return existing < 0 ? -1 : 0;
-    if (decide_size(op, err) < 0)
+    if (decide_size(op, err) < 0 || check_depth(op, err) < 0)
         return -1;
     work = place_work_make(op->place, op->pool, op->uid, err);
     if (!work)

@@ -9,7 +9,8 @@ struct fake_volume {
     char *uid;
     int64_t size_bytes;
     int64_t allocated_bytes;
-    char image_uid[40];
+    int64_t least_bytes; /* size of the volume it began as */
+    char image_uid[40], parent_uid[40];
 };
 struct fake_image {
     struct image_info info;
@@ -65,7 +66,7 @@ struct fake_op {
     int64_t due_ms;
     bool cancelled;
 
-    char *pool, *uid, *image_uid, *volume_uid, *url, *sha256, *seed;
+    char *pool, *uid, *image_uid, *volume_uid, *parent_uid, *twin_uid, *url, *sha256, *seed;
     int64_t size;
 
     /* Changes the disks, or reads them into the results below. */

@@ -25,6 +25,8 @@ static void op_free(struct fake_op *op)
     free(op->uid);
     free(op->image_uid);
     free(op->volume_uid);
+    free(op->parent_uid);
+    free(op->twin_uid);
     free(op->url);
     free(op->sha256);
     free(op->seed);

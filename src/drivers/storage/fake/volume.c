@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FRESH_VOLUME_BYTES = 200 * 1024 };
 
@@ -71,6 +72,36 @@ char **fake_pool_list(struct storage_driver *driver, const struct storage_pool *
     return uids;
 }
 
+static unsigned depth_of(const struct storage_fake *disks, const char *pool, const struct fake_volume *volume)
+{
+    unsigned count = volume->image_uid[0] ? 1 : 0;
+
+    for (; volume; volume = volume->parent_uid[0] ? fake_volume_get(disks, pool, volume->parent_uid) : NULL)
+        count++;
+    return count;
+}
+
+/* It begins as another volume. */
+static int take_after(struct fake_op *op, struct fake_volume *volume, struct err *err)
+{
+    const struct storage_fake *disks = op->driver->disks;
+    const char *uid = op->volume_uid ? op->volume_uid : op->parent_uid ? op->parent_uid : op->twin_uid;
+    const struct fake_volume *from = fake_volume_get(disks, op->pool, uid);
+
+    if (!from)
+        return err_set(err, ERR_NOT_FOUND, "volume %s does not exist", uid);
+    if (op->parent_uid && depth_of(disks, op->pool, from) >= DISK_CHAIN_MAX)
+        return err_set(err, ERR_TOO_LARGE, "volume %s stands on too many others", uid);
+    volume->least_bytes = from->size_bytes;
+    if (!op->parent_uid)
+        volume->allocated_bytes = from->allocated_bytes;
+    if (op->volume_uid)
+        return 0;
+    memcpy(volume->image_uid, from->image_uid, sizeof volume->image_uid);
+    snprintf(volume->parent_uid, sizeof volume->parent_uid, "%s", op->parent_uid ? uid : from->parent_uid);
+    return 0;
+}
+
 /* What a new volume begins with: its image, its source, or nothing. */
 static int fill_volume(struct fake_op *op, struct fake_volume *volume, struct err *err)
 {
@@ -86,12 +117,10 @@ static int fill_volume(struct fake_op *op, struct fake_volume *volume, struct er
             return err_set(err, ERR_INVALID, "image %s is a CD-ROM", op->image_uid);
         least = image->info.virtual_bytes;
         snprintf(volume->image_uid, sizeof volume->image_uid, "%s", op->image_uid);
-    } else if (op->volume_uid) {
-        const struct fake_volume *from = fake_volume_get(disks, op->pool, op->volume_uid);
-        if (!from)
-            return err_set(err, ERR_NOT_FOUND, "volume %s does not exist", op->volume_uid);
-        least = from->size_bytes;
-        volume->allocated_bytes = from->allocated_bytes;
+    } else if (op->volume_uid || op->parent_uid || op->twin_uid) {
+        if (take_after(op, volume, err) < 0)
+            return -1;
+        least = volume->least_bytes;
     }
     if (volume->size_bytes == 0)
         volume->size_bytes = least;
@@ -111,10 +140,11 @@ static int create_volume(struct fake_op *op, struct err *err)
     struct fake_volume *volume;
     auto_free char *key = NULL;
 
-    if (there && (op->size == 0 || there->size_bytes == op->size))
+    if (there && (op->size == 0 || there->size_bytes == op->size) &&
+        (!op->parent_uid || str_equal(there->parent_uid, op->parent_uid)))
         return 0;
     if (there)
-        return err_set(err, ERR_ALREADY_EXISTS, "volume %s exists with another size", op->uid);
+        return err_set(err, ERR_ALREADY_EXISTS, "volume %s exists with another size or parent", op->uid);
     if (fill_volume(op, &filled, err) < 0)
         return -1;
     volume = mem_copy(&filled, sizeof filled);
@@ -135,6 +165,8 @@ void fake_volume_create(struct storage_driver *driver, const struct volume_reque
     op->size = (request->size_bytes + 511) / 512 * 512;
     op->image_uid = str_dup(request->image_uid);
     op->volume_uid = str_dup(request->volume_uid);
+    op->parent_uid = str_dup(request->parent_uid);
+    op->twin_uid = str_dup(request->twin_uid);
     op->effect = create_volume;
     op->done = done;
     fake_op_start(op);
@@ -153,6 +185,7 @@ static int read_volume(struct fake_op *op, struct err *err)
         .allocated_bytes = volume->allocated_bytes,
     };
     snprintf(op->volume.image_uid, sizeof op->volume.image_uid, "%s", volume->image_uid);
+    snprintf(op->volume.parent_uid, sizeof op->volume.parent_uid, "%s", volume->parent_uid);
     return 0;
 }
 
@@ -221,13 +254,27 @@ void storage_fake_grown(struct storage_fake *disks, const char *path, int64_t si
     }
 }
 
+static void check_childless(const struct fake_op *op)
+{
+    void *value;
+
+    for (size_t at = 0; map_next(op->driver->disks->volumes, &at, NULL, &value);) {
+        const struct fake_volume *volume = value;
+
+        if (str_equal(volume->pool, op->pool) && str_equal(volume->parent_uid, op->uid))
+            fake_violation(op->driver->disks, "%s was removed below %s", op->uid, volume->uid);
+    }
+}
+
 static int remove_volume(struct fake_op *op, struct err *err)
 {
     auto_free char *key = str_printf("%s/%s", op->pool, op->uid);
 
     (void)err;
-    if (map_has(op->driver->disks->volumes, key))
+    if (map_has(op->driver->disks->volumes, key)) {
         check_unused(op, "removed");
+        check_childless(op);
+    }
     map_remove(op->driver->disks->volumes, key);
     return 0;
 }
@@ -258,7 +305,9 @@ int fake_volume_source(struct storage_driver *driver, const struct storage_pool 
 
     if (!volume)
         return err_set(err, ERR_NOT_FOUND, "volume %s does not exist", uid);
-    add_file(&source, str_printf("%s/%s/disk.qcow2", pool->path, uid));
+    for (const struct fake_volume *below = volume; below && source.file_count + (volume->image_uid[0] != 0) < DISK_CHAIN_MAX;
+         below = below->parent_uid[0] ? fake_volume_get(fake->disks, pool->path, below->parent_uid) : NULL)
+        add_file(&source, str_printf("%s/%s/disk.qcow2", pool->path, below->uid));
     if (volume->image_uid[0])
         add_file(&source, str_printf("%s/%s/disk.qcow2", fake->image_dir, volume->image_uid));
     *ret_source = source;
