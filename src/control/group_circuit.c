@@ -45,10 +45,13 @@ static bool is_state(const struct group_scene *scene, const char *state)
 static void open_circuit(struct group_scene *scene, int64_t failures)
 {
     int64_t reset_ms = view_duration_ms(&kind_instance_group, scene->object, "spec.healing.circuitReset");
+    char reset[DURATION_TEXT_SIZE];
 
+    duration_format(reset_ms, reset, sizeof reset);
     if (!is_state(scene, "Open"))
         work_event(scene->work, "Warning", "CircuitOpen",
-                   "%lld members in a row failed as they started: no more are made for now", (long long)failures);
+                   "%lld members in a row failed as they started: none is made for %s, then one as a trial",
+                   (long long)failures, reset);
     set_state(scene, "Open");
     set_time(scene, "status.circuit.until", group_now_ms(scene) + reset_ms);
 }

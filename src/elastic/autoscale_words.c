@@ -144,12 +144,12 @@ void autoscale_words(const struct autoscale_decision *decision, char *to, size_t
         say_unknown(&words, decision);
         break;
     case AUTOSCALE_STABILISING:
-        say(&words, "stays at %d for now: %d are wanted (", desired, decision->wanted);
+        say(&words, "stays at %d until the stabilization window is over: %d are wanted (", desired, decision->wanted);
         say_cause(&words, decision);
-        say(&words, "), the stabilization window is not over");
+        say(&words, ")");
         break;
     case AUTOSCALE_RATE_LIMITED:
-        say(&words, "stays at %d for now: %d are wanted, the rate of change holds it", desired, decision->wanted);
+        say(&words, "stays at %d until the next change is within its rate: %d are wanted", desired, decision->wanted);
         break;
     case AUTOSCALE_AT_MAXIMUM:
         say(&words, "stays at the maximum of %d: %d are wanted (", desired, decision->wanted);
