@@ -130,3 +130,4 @@ COMMAND(cmd_version);
 COMMAND(cmd_volume_create);
 COMMAND(cmd_volume_ls);
 COMMAND(cmd_volume_rm);
+COMMAND(cmd_why);

@@ -138,6 +138,10 @@ static const struct option_row top_options[] = {
     { "once", 0, NULL, "Print once and end" },
     { 0 },
 };
+static const struct option_row why_options[] = {
+    { "tail", 0, "COUNT", "So many of the last decisions; absent: 5" },
+    { 0 },
+};
 static const struct option_row events_options[] = {
     { "all-namespaces", 'A', NULL, "Of all namespaces" },
     { "watch", 'w', NULL, "Go on and show what happens" },
@@ -224,6 +228,10 @@ const struct command all_commands[] = {
       .completes = "KIND" },
     { "describe", NULL, "KIND NAME", 2, 2, "Show an object with all its fields and its events",
       "virga describe instance web", NULL, cmd_describe,
+      .completes = "KIND" },
+    { "why", NULL, "KIND/NAME | KIND NAME | INSTANCE", 1, 2,
+      "Tell what an object waits for, and what its autoscaler decided and from what", "virga why group/web",
+      why_options, cmd_why,
       .completes = "KIND" },
     { "events", NULL, NULL, 0, 0, "Show what happened", "virga events -w", events_options,
       cmd_events },

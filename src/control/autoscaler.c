@@ -1,9 +1,11 @@
 /* control/autoscaler.c - Autoscaler: the object and what it shows. */
 #include "control/autoscaler.h"
+#include "base/mem.h"
 #include "base/quantity.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
+#include <stdlib.h>
 
 static void show_metrics(struct work *work, const struct autoscale_decision *decision)
 {
@@ -75,6 +77,15 @@ static void announce(struct work *work, const struct scaler *scaler)
     work_event(work, "Normal", autoscale_reason_name(decision->reason), "%s", message);
 }
 
+/* Told only when it failed once: what is in order needs no words. */
+static void show_history(struct work *work, const struct scaler *scaler)
+{
+    const struct err *err = logbook_error(scaler->logbook);
+
+    if (err->code || condition_get(work->object, "HistoryKept"))
+        work_condition(work, "HistoryKept", !err->code, err->code ? "CannotWrite" : "Written", "%s", err->text);
+}
+
 static struct verdict reconcile(struct work *work)
 {
     struct scaler *scaler = scaler_ensure(work->control, work->object);
@@ -87,11 +98,59 @@ static struct verdict reconcile(struct work *work)
         show_decision(work, scaler);
         announce(work, scaler);
     }
+    show_history(work, scaler);
     scaler->is_dirty = false;
+    return VERDICT_SETTLED;
+}
+
+/* --- its end: the history goes with it --- */
+
+struct removal {
+    char *state_dir, *uid;
+    struct done done;
+};
+
+static int remove_job(void *arg, struct err *err)
+{
+    const struct removal *removal = arg;
+
+    return logbook_remove(removal->state_dir, removal->uid, err);
+}
+
+static void removed(void *arg, const struct err *err)
+{
+    struct removal *removal = arg;
+
+    removal->done.fn(removal->done.arg, err);
+    free(removal->state_dir);
+    free(removal->uid);
+    free(removal);
+}
+
+static void begin_removal(struct work *work, const struct control_setup *setup)
+{
+    struct removal *removal = mem_new(struct removal);
+    auto_free char *lane = logbook_lane(object_uid(work->object));
+
+    *removal = (struct removal){ str_dup(setup->state_dir), str_dup(object_uid(work->object)),
+                                 work_op_done(work, "forget") };
+    worker_run(setup->workers, (struct worker_job){ remove_job, removed, removal, lane });
+}
+
+static struct verdict finalize(struct work *work, bool *ret_gone)
+{
+    const struct control_setup *setup = control_setup(work->control);
+
+    scaler_forget(work->control, work->object);
+    *ret_gone = !setup->workers || work_op_succeeded(work, "forget");
+    if (!*ret_gone && work_op_begin(work, "forget"))
+        begin_removal(work, setup);
     return VERDICT_SETTLED;
 }
 
 const struct controller controller_autoscaler = {
     .kind = &kind_autoscaler,
+    .finalizer = "virga.dev/autoscaler",
     .reconcile = reconcile,
+    .finalize = finalize,
 };

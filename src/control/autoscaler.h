@@ -4,14 +4,17 @@
  *   autoscaler_tick.c     once a second: sampled, decided, carried out
  *   autoscaler_sample.c   the group as it is: members, what they use, what the balancer says
  *   autoscaler_custom.c   metrics that applications push
+ *   autoscaler_logbook.c  samples and decisions on disk
  *
- * Samples and decisions are kept in memory; the decision itself is elastic/autoscale.h. */
+ * The last samples are in memory too; the decision itself is elastic/autoscale.h. */
 #pragma once
 #include "base/map.h"
+#include "control/autoscaler_logbook.h"
 #include "control/control.h"
 #include "elastic/policy.h"
 
-enum { SCALER_SAMPLES_MAX = 3600, SCALER_DECISIONS_MAX = 20 };
+/* Samples are those of the longest window, and more. */
+enum { SCALER_SAMPLES_MAX = 1200, SCALER_DECISIONS_MAX = 10 };
 
 /* What a member had used when it was looked at last. */
 struct member_use {
@@ -22,7 +25,8 @@ struct member_use {
 
 struct scaler {
     struct control *control;
-    char *namespace_name, *name;
+    char *namespace_name, *name, *uid;
+    struct logbook *logbook;
     struct policy *policy;        /* NULL: read anew at the next second */
     int64_t policy_generation;    /* of the Autoscaler it was read from */
     int policy_min, policy_max;   /* of the group, likewise */
@@ -44,6 +48,8 @@ struct scaler {
 };
 
 struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler);
+/* The Autoscaler goes: nothing is sampled or written for it any more. */
+void scaler_forget(struct control *control, const json_t *autoscaler);
 /* Autoscalers of a group: the first by name; NULL: none. */
 struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group);
 

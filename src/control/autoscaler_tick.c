@@ -4,8 +4,9 @@
 #include "control/autoscaler.h"
 #include "control/internal.h"
 #include "base/mem.h"
-#include "base/quantity.h"
 #include "base/str.h"
+#include "elastic/decision.h"
+#include "elastic/record.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
 #include <stdlib.h>
@@ -36,6 +37,8 @@ static void scaler_free(void *value)
     free(scaler->shown);
     free(scaler->namespace_name);
     free(scaler->name);
+    free(scaler->uid);
+    logbook_free(scaler->logbook);
     free(scaler);
 }
 
@@ -83,18 +86,27 @@ struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler)
     struct scaler *scaler = map_get(scalers->by_key, key);
     json_t *told = json_at(autoscaler, "status.decisions");
 
-    if (scaler)
+    if (scaler && str_equal(scaler->uid, object_uid(autoscaler)))
         return scaler;
     scaler = mem_new(struct scaler);
     scaler->control = control;
     scaler->namespace_name = str_dup(object_namespace(autoscaler));
     scaler->name = str_dup(object_name(autoscaler));
+    scaler->uid = str_dup(object_uid(autoscaler));
+    scaler->logbook = logbook_new(control->setup.workers, control->setup.state_dir, scaler->uid);
     scaler->uses = map_new(free);
     scaler->custom = map_new(free);
     scaler->decisions = told ? json_deep_copy(told) : json_array();
     map_set(scalers->by_key, key, scaler);
     tick_on(scalers);
     return scaler;
+}
+
+void scaler_forget(struct control *control, const json_t *autoscaler)
+{
+    auto_free char *key = str_printf("%s/%s", object_namespace(autoscaler), object_name(autoscaler));
+
+    (void)map_remove(scalers_of(control)->by_key, key); /* gone already when it never ticked */
 }
 
 struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group)
@@ -112,14 +124,29 @@ struct scaler *scaler_of_group(struct control *control, const char *namespace_na
     return NULL;
 }
 
+void control_write_logbook(struct control *control, const char *uid)
+{
+    void *found;
+
+    for (size_t at = 0; map_next(scalers_of(control)->by_key, &at, NULL, &found);) {
+        struct scaler *scaler = found;
+
+        if (str_equal(scaler->uid, uid))
+            logbook_write(scaler->logbook, control_wall_ms(control), /*now=*/true);
+    }
+}
+
 /* --- one second of one group --- */
 
 static void keep_sample(struct scaler *scaler, const struct sample *sample)
 {
+    auto_free char *line = record_line(sample, &scaler->names);
+
+    logbook_add(scaler->logbook, LOGBOOK_SAMPLES, line);
     if (!scaler->samples)
         scaler->samples = mem_array(SCALER_SAMPLES_MAX, sizeof *scaler->samples);
     if (scaler->sample_count == SCALER_SAMPLES_MAX) {
-        /* A quarter at a time: cheap, and three quarters of an hour are always there. */
+        /* A quarter at a time: cheap, and the longest window is always there. */
         scaler->sample_count -= SCALER_SAMPLES_MAX / 4;
         memmove(scaler->samples, scaler->samples + SCALER_SAMPLES_MAX / 4,
                 scaler->sample_count * sizeof *scaler->samples);
@@ -158,26 +185,35 @@ static void set_size(struct scaler *scaler, const json_t *group, int desired)
     control_update(scaler->control, &kind_instance_group, copy, (struct done){ on_written, NULL });
 }
 
-/* Told when it says something else than the one before. */
-static void tell(struct scaler *scaler)
+/* With their inputs decisions are on disk; status tells the last ones in short. */
+static void tell_in_status(struct scaler *scaler, const json_t *decision)
 {
-    const struct autoscale_decision *decision = &scaler->decision;
-    char time[TIME_TEXT_SIZE], message[AUTOSCALE_TEXT_SIZE];
-    auto_free char *now = str_printf("%d %s", decision->desired, autoscale_reason_name(decision->reason));
+    static const char *const names[] = { "time", "from", "desired", "reason", "message" };
+    json_t *item = json_object();
 
-    if (str_equal(now, scaler->shown) && decision->desired == decision->from)
-        return;
-    free(scaler->shown);
-    scaler->shown = take_pointer(now);
-    time_format(decision->wall_ms, time, sizeof time);
-    autoscale_words(decision, message, sizeof message);
-    json_array_append_new(scaler->decisions,
-                          json_pack("{s:s,s:i,s:i,s:s,s:s}", "time", time, "from", decision->from, "desired",
-                                    decision->desired, "reason", autoscale_reason_name(decision->reason), "message",
-                                    message));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        json_object_set(item, names[i], json_object_get(decision, names[i]));
+    json_array_append_new(scaler->decisions, item);
     while (json_array_size(scaler->decisions) > SCALER_DECISIONS_MAX)
         json_array_remove(scaler->decisions, 0);
     scaler->is_dirty = true;
+}
+
+/* Kept when it says something else than the one before. */
+static bool tell(struct scaler *scaler, const struct autoscale_group *group)
+{
+    const struct autoscale_decision *decision = &scaler->decision;
+    auto_free char *now = str_printf("%d %s", decision->desired, autoscale_reason_name(decision->reason));
+
+    if (str_equal(now, scaler->shown) && decision->desired == decision->from)
+        return false;
+    free(scaler->shown);
+    scaler->shown = take_pointer(now);
+    auto_json json_t *told = decision_json(decision, group);
+    auto_free char *line = json_text(told);
+    logbook_add(scaler->logbook, LOGBOOK_DECISIONS, line);
+    tell_in_status(scaler, told);
+    return true;
 }
 
 static void decide(struct scaler *scaler, const json_t *group)
@@ -193,7 +229,7 @@ static void decide(struct scaler *scaler, const json_t *group)
     autoscale_decide(&scaler->policy->rules, scaler->samples, scaler->sample_count, &now, NULL, sample.wall_ms,
                      &scaler->memory, &scaler->decision);
     scaler->has_decision = true;
-    tell(scaler);
+    logbook_write(scaler->logbook, sample.wall_ms, tell(scaler, &now));
     if (scaler->decision.desired == now.desired || scaler->policy->only_observes)
         return;
     scaler->changed_ms = sample.wall_ms;

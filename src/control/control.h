@@ -31,10 +31,10 @@ struct control;
 
 struct control_setup {
     struct loop *loop;
-    struct worker_pool *workers;
+    struct worker_pool *workers; /* NULL: no history of Autoscalers is kept */
     struct store *store;
     const char *host_name;       /* of the Host object that is this machine */
-    const char *state_dir;       /* default pool: STATE/pools/default */
+    const char *state_dir;       /* default pool: STATE/pools/default; STATE/autoscalers */
     struct compute *compute;
     struct network_driver *network;
     struct storage_driver *storage;
@@ -69,6 +69,9 @@ const char *control_finalizer(const struct kind *kind);
  * no such metric, or the value is no amount. */
 int control_push_metric(struct control *control, const char *namespace_name, const char *group, const char *member,
                         const char *metric, double value, struct err *err);
+
+/* Has what was not yet written of the history of an Autoscaler written (control/autoscaler_logbook.h). */
+void control_write_logbook(struct control *control, const char *uid);
 
 /* The admission rules that need other objects; for api_options.admit. Pure reads of the store. */
 void control_admit(void *control, const struct kind *kind, json_t *object, const json_t *old,

@@ -197,6 +197,9 @@ static int open_control(struct daemon *daemon, struct err *err)
                                    .host_memory_bytes = daemon->config.memory_bytes,
                                    .usage_interval_ms = daemon->config.usage_interval_ms };
 
+    auto_free char *histories = str_printf("%s/autoscalers", daemon->config.state_dir);
+    if (dir_make(histories, 0700, err) < 0)
+        return -1;
     daemon->control = control_new(&setup, err);
     return daemon->control ? 0 : err_wrap(err, "controllers");
 }
@@ -211,6 +214,7 @@ static void bind_all(struct daemon *daemon)
     bind_host(daemon);
     bind_credentials(daemon);
     bind_audit(daemon);
+    bind_autoscalers(daemon);
 }
 
 static int open_loop(struct daemon *daemon, struct err *err)

@@ -528,7 +528,7 @@ class CloudTest(unittest.TestCase):
 def empty_folders(cloud):
     """Folders that stand for themselves once everything is deleted."""
     return {f"{cloud.state}/{name}" for name in ("networks", "images", "images/.staging", "images/.work",
-                                                 "images/.seeds", "machines", "tls", "pools")} | \
+                                                 "images/.seeds", "machines", "tls", "pools", "autoscalers")} | \
            {f"{cloud.run_dir}/{name}" for name in ("networks", "machines", "storage", "balancers")}
 
 

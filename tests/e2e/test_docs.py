@@ -46,11 +46,14 @@ class Docs(CloudTest):
         said = self.run_page("api.md")
         self.assertIn('"kind":"Network"', said)
 
+    def test_autoscaling(self):
+        self.assertIn("Schedule always: wants 2 (decides)", self.run_page("autoscaling.md"))
+
     def test_consoles(self):
         self.run_page("consoles.md")
 
     def test_groups(self):
-        self.assertIn("schedule \"always\" asks for at least 2", self.run_page("groups.md"))
+        self.run_page("groups.md")
 
     def test_images(self):
         self.run_page("images.md")

@@ -261,8 +261,9 @@ static const struct field status_fields[] = {
     { .name = "decisions",
       .type = FIELD_LIST,
       .item = OBJECT_ITEM(decision_fields),
-      .max = 20,
-      .doc = "The last decisions that differed from the one before, newest last." },
+      .max = 10,
+      .doc = "The last decisions that said something else than the one before, newest last; the subresource "
+             "'decisions' has them all, with their inputs." },
     { .name = "message", .type = FIELD_TEXT, .doc = "The last decision as a sentence." },
     { 0 },
 };
@@ -418,6 +419,20 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
                    "Required value: metrics, steps or schedules to scale by");
 }
 
+static const struct field history_options[] = {
+    { .name = "last", .type = FIELD_DURATION, .doc = "Only what is not older than that, as 1h; absent: all there is." },
+    { 0 },
+};
+
+static const struct connect connects[] = {
+    { "decisions", "GET", false,
+      "Decisions with their inputs as JSON lines, oldest first: each that said something else than the one before.",
+      history_options },
+    { "samples", "GET", false, "What was measured each second as JSON lines, oldest first: about the last day.",
+      history_options },
+    { 0 },
+};
+
 const struct kind kind_autoscaler = {
     .group = VIRGA_GROUP,
     .version = VIRGA_API_V1,
@@ -430,5 +445,6 @@ const struct kind kind_autoscaler = {
     .doc = "Keeps an InstanceGroup at the size its load asks for, and says why.",
     .fields = fields,
     .columns = columns,
+    .connects = connects,
     .check = check,
 };

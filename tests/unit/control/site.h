@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "base/worker.h"
 #include "control/control.h"
 #include "drivers/compute/fake/fake.h"
 #include "drivers/network/fake/fake.h"
@@ -29,7 +30,10 @@ static struct site {
     struct control *control;
     struct random_seeded random;
     bool crashes;
+    struct worker_pool *workers; /* NULL: what takes them is not done */
 } site;
+/* Set before begin() by tests of what is kept on disk. */
+static const char *site_state_dir;
 
 static void machine_changed(void *arg, const char *uid)
 {
@@ -59,7 +63,8 @@ static void daemon_starts(void)
         .loop = site.loop,
         .store = site.store,
         .host_name = "node1",
-        .state_dir = "/state",
+        .state_dir = site_state_dir ? site_state_dir : "/state",
+        .workers = site.workers,
         .compute = compute_fake_open(site.world, &compute),
         .network = network_fake_open(site.net, &network),
         .storage = storage_fake_open(site.disks, &storage),
@@ -92,12 +97,15 @@ static void begin(uint64_t seed)
     site.disks = storage_fake_new();
     storage_fake_watch_use(site.disks, is_open, NULL);
     compute_fake_watch_resize(site.world, disk_grown, NULL);
+    if (site_state_dir)
+        site.workers = worker_pool_new(site.loop, 1);
     daemon_starts();
 }
 
 static void end(void)
 {
     daemon_dies();
+    worker_pool_free(site.workers);
     compute_fake_world_free(site.world);
     network_fake_free(site.net);
     storage_fake_free(site.disks);

@@ -1,5 +1,7 @@
 /* tests/unit/control/test_autoscaler.c - an Autoscaler over a group on the fakes. */
 #include "site.h"
+#include "base/files.h"
+#include <unistd.h>
 
 static json_t *cpu_spec(void)
 {
@@ -82,6 +84,70 @@ TEST(load_brings_members_and_its_end_takes_them)
     wait_ready(1);
     CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
     end_scaled();
+}
+
+/* All of a file; the caller frees it. */
+static char *text_of_file(const char *part)
+{
+    auto_json json_t *object = find(&kind_autoscaler);
+    auto_free char *path = str_printf("%s/autoscalers/%s/%s", site_state_dir, object_uid(object), part);
+    struct buf text = { 0 };
+    struct err err;
+
+    CHECK_OK(file_read(path, 1 << 20, &text, &err), &err);
+    return buf_take(&text);
+}
+
+static unsigned count_lines(const char *text)
+{
+    unsigned count = 0;
+
+    for (; *text; text++)
+        count += *text == '\n';
+    return count;
+}
+
+TEST(decisions_with_their_inputs_and_samples_outlive_the_daemon)
+{
+    char folder[] = "/tmp/test_autoscaler_XXXXXX";
+    auto_free char *none = NULL;
+    struct err err;
+
+    site_state_dir = mkdtemp(folder);
+    begin_scaled(cpu_spec());
+    load_members(1000);
+    wait_ready(2);
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_free char *decisions = text_of_file("decisions"), *samples = text_of_file("samples");
+    CHECK_CONTAINS(decisions, "\"from\":1,\"desired\":2,\"wanted\":2,\"min\":1,\"max\":4,\"reason\":\"ScaleOut\"");
+    CHECK_CONTAINS(decisions, "\"group\":{\"members\":1,\"ready\":1,");
+    CHECK_CONTAINS(decisions, "{\"source\":\"Target\",\"name\":\"cpu\",\"type\":\"CPU\",\"per\":\"Member\",\"value\":100.0,"
+                              "\"target\":50.0,\"wanted\":2,\"decided\":true}");
+    CHECK(count_lines(samples) >= 10);
+    CHECK_CONTAINS(samples, "\"CPU\":{\"sum\":");
+    daemon_dies();
+    daemon_starts();
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_free char *later = text_of_file("samples");
+    CHECK(str_starts(later, samples));
+    CHECK(count_lines(later) >= count_lines(samples) + 5);
+    none = str_printf("%s/autoscalers", folder);
+    end_scaled();
+    CHECK_EQ(rmdir(none), 0); /* the folder of the Autoscaler went with it */
+    CHECK_OK(dir_remove(folder, &err), &err);
+    site_state_dir = NULL;
+}
+
+TEST(a_disk_that_takes_no_history_is_told_of)
+{
+    site_state_dir = "/proc/nowhere";
+    begin_scaled(cpu_spec());
+    load_members(1000);
+    wait_ready(2);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(condition_get(object, "HistoryKept"), "reason", NULL), "CannotWrite");
+    end_scaled();
+    site_state_dir = NULL;
 }
 
 TEST(an_observer_tells_and_changes_nothing)

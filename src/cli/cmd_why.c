@@ -1,0 +1,130 @@
+/* cli/cmd_why.c - why: what an object waits for, and what an autoscaler decided and from what. */
+#include "cli/common.h"
+#include "cli/reasons.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DECISIONS_DEFAULT = 5, HISTORY_MAX = 8 * 1024 * 1024 };
+
+static bool gather(void *arg, const char *bytes, size_t size)
+{
+    buf_add(arg, bytes, size);
+    return !((struct buf *)arg)->overflowed;
+}
+
+static int print_decisions(struct session *session, const struct kind *kind, const char *name, unsigned count,
+                           struct err *err)
+{
+    auto_free char *path = object_path(session, kind, name, "decisions");
+    auto_buf struct buf lines = { .size_max = HISTORY_MAX }, text = { 0 };
+    struct client_request request = { .path = path, .accept = "*/*", .take = gather, .take_arg = &lines };
+
+    if (client_send(session->client, &request, NULL, err) < 0)
+        return -1;
+    printf("%s/%s decided:\n", kind->singular, name);
+    if (lines.size == 0 || reasons_decisions(lines.bytes, lines.size, count, &text) == 0)
+        puts("  nothing yet");
+    else
+        fputs(text.bytes, stdout);
+    return 0;
+}
+
+static const json_t *target_of(const json_t *scaler) { return json_at(scaler, "spec.scaleTargetRef"); }
+
+/* Of the autoscalers of kind 'kind' that scale the group. '*count' is raised by their number. */
+static int print_scalers_of(struct session *session, const struct kind *kind, const char *group, unsigned decisions,
+                            unsigned *count, struct err *err)
+{
+    auto_free char *path = object_path(session, kind, NULL, NULL);
+    auto_json json_t *list = NULL;
+    const json_t *items;
+
+    if (client_get(session->client, path, &list, err) < 0)
+        return -1;
+    items = json_object_get(list, "items");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *scaler = json_array_get(items, i);
+        auto_buf struct buf text = { 0 };
+
+        if (!str_equal(json_text_at(target_of(scaler), "name", ""), group))
+            continue;
+        (*count)++;
+        reasons_object(kind, scaler, &text);
+        fputs(text.bytes, stdout);
+        if (print_decisions(session, kind, json_text_at(scaler, "metadata.name", ""), decisions, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int print_events(struct session *session, const json_t *object, struct err *err)
+{
+    auto_free char *path =
+        client_path(kind_find_name("events"), json_text_at(object, "metadata.namespace", "default"), NULL, NULL);
+    auto_free char *selector = str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
+
+    client_path_option(&path, "fieldSelector", selector);
+    puts("events:");
+    fflush(stdout);
+    return print_table(session, path, false, false, "none", err);
+}
+
+static bool is_scaler(const struct kind *kind) { return kind_find_connect(kind, "decisions") != NULL; }
+
+static int why(struct session *session, const struct kind *kind, const char *name, unsigned decisions,
+               struct err *err)
+{
+    struct client *client = session_client(session, err);
+    auto_free char *path = object_path(session, kind, name, NULL);
+    auto_json json_t *object = NULL;
+    auto_buf struct buf text = { 0 };
+    unsigned scalers = 0;
+
+    if (!client || client_get(client, path, &object, err) < 0) {
+        if (err->code == ERR_NOT_FOUND)
+            session_hint(session, "\"virga get %s\" lists what there is", kind->plural);
+        return -1;
+    }
+    reasons_object(kind, object, &text);
+    fputs(text.bytes, stdout);
+    if (is_scaler(kind))
+        return print_decisions(session, kind, name, decisions, err);
+    for (const struct kind *const *other = all_kinds; str_equal(kind->name, "InstanceGroup") && *other; other++)
+        if (is_scaler(*other) && print_scalers_of(session, *other, name, decisions, &scalers, err) < 0)
+            return -1;
+    if (str_equal(kind->name, "InstanceGroup") && scalers == 0)
+        puts("no autoscaler: its size is what spec.replicas says");
+    return print_events(session, object, err);
+}
+
+static int decision_count(struct session *session, const struct arguments *arguments, unsigned *ret_count,
+                          struct err *err)
+{
+    const char *text = argument(arguments, "tail");
+    char *end;
+    long count = text ? strtol(text, &end, 10) : DECISIONS_DEFAULT;
+
+    if (text && (end == text || *end || count < 1 || count > 100000))
+        return usage_error(session, err, "--tail: \"%s\" must be a number from 1 to 100000", text);
+    *ret_count = (unsigned)count;
+    return 0;
+}
+
+/* "KIND/NAME" or "KIND NAME"; a name alone is an instance's. */
+COMMAND(cmd_why)
+{
+    char *word = arguments->operands[0], *slash = strchr(word, '/');
+    const char *name = arguments->operand_count == 2 ? arguments->operands[1] : slash ? slash + 1 : word;
+    const struct kind *kind;
+    unsigned count;
+
+    if (slash && arguments->operand_count == 2)
+        return usage_error(session, err, "\"%s\": say KIND/NAME, or KIND NAME", word);
+    if (slash)
+        *slash = '\0';
+    kind = find_kind(session, slash || arguments->operand_count == 2 ? word : "instance", err);
+    if (!kind || decision_count(session, arguments, &count, err) < 0)
+        return -1;
+    return why(session, kind, name, count, err);
+}

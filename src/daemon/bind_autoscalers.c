@@ -1,0 +1,92 @@
+/* daemon/bind_autoscalers.c - decisions and samples of an Autoscaler, as JSON lines. */
+#include "daemon/assemble.h"
+#include "base/mem.h"
+#include "base/quantity.h"
+#include "base/str.h"
+#include "control/autoscaler_logbook.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The lines are copied by a worker into a file without a name, which then is sent. */
+struct recall {
+    struct api_call *call;
+    char *state_dir, *uid;
+    enum logbook_part part;
+    int64_t since_ms;
+    int fd;
+};
+
+static int copy_job(void *arg, struct err *err)
+{
+    struct recall *recall = arg;
+
+    recall->fd = open(recall->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (recall->fd < 0)
+        return err_errno(err, "make room for the history");
+    if (logbook_copy(recall->state_dir, recall->uid, recall->part, recall->since_ms, recall->fd, err) < 0)
+        return -1;
+    return lseek(recall->fd, 0, SEEK_SET) < 0 ? err_errno(err, "history") : 0;
+}
+
+static void copied(void *arg, const struct err *err)
+{
+    struct recall *recall = arg;
+
+    if (!err)
+        api_call_file(recall->call, recall->fd, "application/jsonl", false);
+    else {
+        if (recall->fd >= 0)
+            close(recall->fd);
+        api_call_error(recall->call, err);
+    }
+    free(recall->state_dir);
+    free(recall->uid);
+    free(recall);
+}
+
+/* "last=1h": how far back; absent: all there is. */
+static int read_since(const struct daemon *daemon, const struct api_call *call, int64_t *ret_since_ms, struct err *err)
+{
+    const char *last = api_call_option(call, "last");
+    int64_t back_ms;
+
+    *ret_since_ms = 0;
+    if (!last)
+        return 0;
+    if (duration_parse(last, &back_ms, err) < 0) {
+        err->code = ERR_BAD_REQUEST;
+        return err_wrap(err, "last");
+    }
+    *ret_since_ms = loop_wall_ms(daemon->loop) - back_ms;
+    return 0;
+}
+
+static void send_history(struct daemon *daemon, struct api_call *call, enum logbook_part part)
+{
+    const char *uid = object_uid(api_call_object(call));
+    auto_free char *lane = logbook_lane(uid);
+    struct recall *recall;
+    int64_t since_ms;
+    struct err err;
+
+    if (read_since(daemon, call, &since_ms, &err) < 0) {
+        api_call_error(call, &err);
+        return;
+    }
+    control_write_logbook(daemon->control, uid);
+    recall = mem_new(struct recall);
+    *recall = (struct recall){ call, str_dup(daemon->config.state_dir), str_dup(uid), part, since_ms, -1 };
+    worker_run(daemon->workers, (struct worker_job){ copy_job, copied, recall, lane });
+}
+
+static void decisions(void *arg, struct api_call *call) { send_history(arg, call, LOGBOOK_DECISIONS); }
+static void samples(void *arg, struct api_call *call) { send_history(arg, call, LOGBOOK_SAMPLES); }
+
+void bind_autoscalers(struct daemon *daemon)
+{
+    api_bind(daemon->api, &kind_autoscaler, "decisions", decisions, daemon);
+    api_bind(daemon->api, &kind_autoscaler, "samples", samples, daemon);
+}
