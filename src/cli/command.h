@@ -85,6 +85,9 @@ void commands_bash(struct buf *to);                    /* completion script */
 #define COMMAND(name)                                                                              \
     int name(struct session *session, const struct arguments *arguments, struct err *err)
 COMMAND(cmd_apply);
+COMMAND(cmd_autoscaler_decisions);
+COMMAND(cmd_autoscaler_replay);
+COMMAND(cmd_autoscaler_samples);
 COMMAND(cmd_completion);
 COMMAND(cmd_console);
 COMMAND(cmd_cp);

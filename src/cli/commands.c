@@ -138,6 +138,18 @@ static const struct option_row top_options[] = {
     { "once", 0, NULL, "Print once and end" },
     { 0 },
 };
+static const struct option_row history_options[] = {
+    { "last", 0, "TIME", "Only what is not older than that, as 1h" },
+    { 0 },
+};
+static const struct option_row replay_options[] = {
+    { "from", 0, "FILE", "Recorded samples, as \"virga autoscaler samples\" prints them; \"-\" is standard input" },
+    { "last", 0, "TIME", "The server's own record of so long, as 1h; absent: all of it" },
+    { "file", 'f', "FILE", "The policy to try: a manifest with an Autoscaler of that name; absent: the one applied" },
+    { "start", 0, "TIME", "How long a member takes to start; absent: as recorded" },
+    { "output", 'o', "FORMAT", "table, json or yaml" },
+    { 0 },
+};
 static const struct option_row why_options[] = {
     { "tail", 0, "COUNT", "So many of the last decisions; absent: 5" },
     { 0 },
@@ -261,6 +273,15 @@ const struct command all_commands[] = {
     { "audit", "verify", "[HOST]", 0, 1, "Check that nobody has changed the audit log",
       "virga audit verify", NULL, cmd_audit_verify,
       .completes = "hosts" },
+    { "autoscaler", "replay", "NAME", 1, 1, "Tell what a policy would have done with recorded load",
+      "virga autoscaler replay web --last 1h -f web.yaml", replay_options, cmd_autoscaler_replay,
+      .completes = "autoscalers" },
+    { "autoscaler", "samples", "NAME", 1, 1, "Show what was measured each second, as JSON lines",
+      "virga autoscaler samples web --last 1h", history_options, cmd_autoscaler_samples,
+      .completes = "autoscalers" },
+    { "autoscaler", "decisions", "NAME", 1, 1, "Show what was decided and from what, as JSON lines",
+      "virga autoscaler decisions web --last 1h", history_options, cmd_autoscaler_decisions,
+      .completes = "autoscalers" },
     { "host", "ls", NULL, 0, 0, "List hosts", "virga host ls", list_options, cmd_host_ls },
     { "host", "shutdown", "[HOST]", 0, 1, "Stop all instances of a host in order",
       "virga host shutdown", NULL, cmd_host_shutdown,

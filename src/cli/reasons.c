@@ -6,7 +6,8 @@
 /* --- conditions --- */
 
 /* Of these True is what is out of the ordinary; of all others False is. */
-static const char *const unusual[] = { "RestartRequired", "Draining", "ScalingLimited" };
+static const char *const unusual[] = { "RestartRequired", "Draining",  "ScalingLimited", "Ended",      "Stopping",
+                                       "Resetting",       "Restarting", "DiskError",      "Progressing" };
 
 static bool is_unusual(const char *type)
 {

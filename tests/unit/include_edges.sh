@@ -14,7 +14,7 @@ declare -A may=(
     [control]='base/* kinds/* elastic/* store/* drivers/*.h'
     [api]='base/* kinds/* store/*'
     [client]='base/* kinds/*'
-    [cli]='base/* kinds/* client/*'
+    [cli]='base/* kinds/* elastic/* client/*'
     [daemon]='*'
 )
 
