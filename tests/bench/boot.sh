@@ -80,9 +80,10 @@ hand_round() {
 }
 
 poll_begin() { # NETNS ADDRESS...
+    : >"$work/http"
     "$bench/bench_http" "$@" >"$work/http" &
     poller=$!
-    until grep -q ready "$work/http"; do sleep 0.01; done
+    await_line ready "$work/http"
 }
 
 poll_end() {

@@ -34,12 +34,7 @@ daemon_start() {
         >"$home/log" 2>&1 &
     daemon=$!
     export VIRGA_SOCKET=$home/api.sock
-    local i
-    for i in $(seq 600); do
-        grep -q 'serving on' "$home/log" && break
-        kill -0 $daemon 2>/dev/null || { cat "$home/log" >&2; exit 1; }
-        sleep 0.05
-    done
+    await_line 'serving on' "$home/log" || { cat "$home/log" >&2; exit 1; }
     port=$(sed -n 's/.* and 127\.0\.0\.1:\([1-9][0-9]*\).*/\1/p' "$home/log" | head -1)
 }
 
@@ -75,6 +70,13 @@ remove_everything() {
     done
 }
 
+# await_line PATTERN FILE - until a line of the file that grows has it; not longer than a minute.
+await_line() {
+    grep -q -m1 "$1" < <(exec timeout 60 tail -n +1 -f "$2" 2>/dev/null) && return 0
+    echo "no \"$1\" came in $2" >&2
+    return 1
+}
+
 ask() { curl -sS --unix-socket "$VIRGA_SOCKET" "$@"; }
 api=/apis/virga.dev/v1
 
@@ -95,7 +97,7 @@ floor() {
     : >"$work/floor"
     taskset -c 0 "$bench/bench_floor" "$home/state/tls" "$size" >"$work/floor" &
     pid=$!
-    until grep -q ready "$work/floor"; do sleep 0.02; done
+    await_line ready "$work/floor" || exit 1
     before=$(cpu_us $pid)
     floor_line=$(taskset -c "$load_core" "$bench/bench_load" "$(cut -d' ' -f2 "$work/floor")" \
         "$home/state/tls" "$@")

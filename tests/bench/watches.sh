@@ -12,7 +12,7 @@ part_watches() {
     taskset -c "$load_core" "$bench/bench_watches" "$port" "$home/state/tls" $count \
         "/api/v1/namespaces/default/configmaps?watch=1" <"$work/in" >"$work/out" &
     exec 9>"$work/in"
-    wait_line open || return 1
+    await_line open "$work/out" || return 1
     settled
     row 'resident with them (floor: without)' "$(rss_mib "$daemon") MiB" "$empty MiB" \
         "$(ratio "$(rss_mib "$daemon")" "$empty")" '<= 100 MiB'
@@ -23,18 +23,9 @@ part_watches() {
             ask -o /dev/null -H 'Content-Type: application/json' -d @- "http://x/api/v1/namespaces/default/configmaps"
     done
     echo "wait $events" >&9
-    wait_line got || return 1
+    await_line got "$work/out" || return 1
     row "cpu per event and watch, $events events to all" \
         "$(awk -v t=$(($(cpu_us "$daemon") - before)) -v n=$((events * count)) 'BEGIN { printf "%.1f us", t / n }')"
     exec 9>&-
 }
 
-wait_line() {
-    local i
-    for i in $(seq 1200); do
-        grep -q "$1" "$work/out" && return 0
-        sleep 0.05
-    done
-    echo "watches: no \"$1\" came" >&2
-    return 1
-}

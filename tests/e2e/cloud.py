@@ -354,20 +354,20 @@ class Cloud:
             raise AssertionError(f"{name} has {len(pids)} processes")
         return pids[0]
 
-    def monitor_status(self, uid):
-        """What QEMU says of its guest; only while virgad is away, since it talks to one at a time."""
+    def await_shutdown(self, uid):
+        """Asks QEMU, and then listens to it, until its guest has shut down; only while virgad is away,
+        since it talks to one at a time."""
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(SOON_S)
+            monitor.settimeout(PATIENCE_S)
             monitor.connect(f"{self.run_dir}/machines/{uid}/monitor")
             lines = monitor.makefile("rw")
             lines.readline()
             for command in ("qmp_capabilities", "query-status"):
-                lines.write(json.dumps({"execute": command, "id": command}) + "\n")
-                lines.flush()
-                answer = {}
-                while answer.get("id") != command:
-                    answer = json.loads(lines.readline())
-            return answer["return"]["status"]
+                lines.write(json.dumps({"execute": command}) + "\n")
+            lines.flush()
+            said = {}
+            while said.get("event") != "SHUTDOWN" and at(said, "return.status") != "shutdown":
+                said = json.loads(lines.readline())
 
     # --- what is left ---
 
@@ -403,7 +403,7 @@ class Cloud:
 
     def clear(self, keep=()):
         """Deletes everything but what 'keep' names as (kind, name)."""
-        for kind in ("instance", "volume", "network", "image", "pool"):
+        for kind in ("autoscaler", "loadbalancer", "instancegroup", "instance", "volume", "network", "image", "pool"):
             mine = [(kind, one["metadata"]["name"]) for one in self.list(kind)]
             gone = [one for one in mine if one not in keep]
             for one in gone:

@@ -263,7 +263,7 @@ TEST(a_guest_that_powers_off_while_the_daemon_is_away_has_shut_down)
                           json_pack("{ss,s[ss]}", "path", "/bin/sh", "arg", "-c", "poweroff"),
                           ERR_NONE));
     rig.compute->ops->close(rig.compute);
-    sleep(4); /* nothing else of ours could tell when the guest has stopped */
+    rig_await_shutdown(&rig, uid);
     rig_open_driver(&rig);
     wait_until(is_ended, "the machine ends");
     status = observe();

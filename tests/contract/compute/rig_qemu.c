@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { UID_BASE = 20 * 1000 * 1000 };
@@ -130,4 +133,28 @@ void rig_blank_disk(struct rig *rig, const char *name, struct machine_disk *ret_
     ret_disk->source.file_count = 1;
     ret_disk->source.files[0].path = str_dup(path);
     ret_disk->source.files[0].format = str_dup("raw");
+}
+
+/* QMP, as docs/interop/qmp-spec.rst of QEMU has it: one text per line. */
+void rig_await_shutdown(struct rig *rig, const char *uid)
+{
+    static const char questions[] = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-status\"}\n";
+    static const struct timeval patience = { .tv_sec = 60 };
+    struct sockaddr_un where = { .sun_family = AF_UNIX };
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char said[64 * 1024];
+    size_t size = 0;
+
+    (void)snprintf(where.sun_path, sizeof where.sun_path, "%s/%s/monitor",
+                   own_of(rig)->run_dir, uid);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    CHECK_EQ(connect(fd, (struct sockaddr *)&where, sizeof where), 0);
+    CHECK_EQ(send(fd, questions, sizeof questions - 1, MSG_NOSIGNAL), sizeof questions - 1);
+    do {
+        ssize_t got = recv(fd, said + size, sizeof said - 1 - size, 0);
+
+        CHECK(got > 0);
+        size += (size_t)got;
+        said[size] = '\0';
+    } while (!strstr(said, "\"status\": \"shutdown\"") && !strstr(said, "\"event\": \"SHUTDOWN\""));
 }

@@ -6,3 +6,6 @@
 void rig_open_at(struct rig *rig, const char *folder);
 void rig_leave(struct rig *rig);       /* closes the driver; the folder and the machines stay */
 void rig_open_driver(struct rig *rig); /* after its driver was closed */
+/* After the driver was closed: asks the machine's own monitor, and then listens to it, until its guest
+ * has shut down. Fails when it has not within a minute. */
+void rig_await_shutdown(struct rig *rig, const char *uid);
