@@ -98,6 +98,30 @@ TEST(a_proven_member_gets_traffic_at_once)
     buf_done(&scene.commands);
 }
 
+TEST(one_that_is_proven_while_it_joins_takes_over_before_others_are_drained)
+{
+    struct scene scene;
+
+    scene_init(&scene);
+    want(&scene, "a", 2)->is_draining = true;
+    want(&scene, "b", 3)->is_proven = true;
+    see(&scene, "a", 2, "UP");
+    see(&scene, "b", 3, "DOWN");
+    CHECK_STR(plan(&scene), "set server b_web/b health up;set server b_web/a state drain;");
+    buf_done(&scene.commands);
+}
+
+TEST(one_that_was_up_has_to_pass_its_check_again)
+{
+    struct scene scene;
+
+    scene_init(&scene);
+    want(&scene, "a", 2)->is_proven = true;
+    see(&scene, "a", 2, "DOWN");
+    scene.seen[0].was_up = true;
+    CHECK_STR(plan(&scene), "");
+}
+
 TEST(a_member_is_drained_and_taken_back)
 {
     struct scene scene;
@@ -107,8 +131,8 @@ TEST(a_member_is_drained_and_taken_back)
     (void)want(&scene, "b", 3);
     see(&scene, "a", 2, "UP");
     see(&scene, "b", 3, "DRAIN");
-    CHECK_STR(plan(&scene), "set server b_web/a state drain;set server b_web/b state ready;"
-                            "set server b_web/b weight 1;");
+    CHECK_STR(plan(&scene), "set server b_web/b state ready;set server b_web/b weight 1;"
+                            "set server b_web/a state drain;");
     CHECK_EQ(scene.missing, 0);
     buf_done(&scene.commands);
 }

@@ -175,7 +175,7 @@ static void take_backend(struct reading *reading, const struct stat_row *row,
 }
 
 static void remember_server(struct reading *reading, const char *backend,
-                            const struct stat_row *row)
+                            const struct stat_row *row, bool was_up)
 {
     struct balancer *balancer = reading->balancer;
     struct seen_server *seen;
@@ -186,6 +186,7 @@ static void remember_server(struct reading *reading, const char *backend,
             mem_resize(balancer->seen, reading->seen_capacity * sizeof *balancer->seen);
     }
     seen = &balancer->seen[balancer->seen_count++];
+    seen->was_up = was_up;
     (void)snprintf(seen->backend, sizeof seen->backend, "%.*s", BALANCER_NAME_SIZE - 1, backend);
     (void)snprintf(seen->id, sizeof seen->id, "%.*s", BALANCER_NAME_SIZE - 1, row->server);
     (void)snprintf(seen->status, sizeof seen->status, "%.31s", row->status);
@@ -242,7 +243,7 @@ static void take_member(struct reading *reading, const struct stat_row *row, str
     (void)snprintf(member->id, sizeof member->id, "%.*s", BALANCER_NAME_SIZE - 1, row->server);
     (void)snprintf(member->check, sizeof member->check, "%.20s%s%.70s", row->check,
                    row->check_text[0] ? " " : "", row->check_text);
-    remember_server(reading, name, row);
+    remember_server(reading, name, row, tally->was_up);
 }
 
 static void take_row(void *arg, const struct stat_row *row)

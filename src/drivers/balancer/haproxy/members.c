@@ -80,6 +80,9 @@ static void adjust(struct plan *plan, const struct balancer_backend *backend,
                    "set server " BACKEND_PREFIX "%s/%s state ready;set server " BACKEND_PREFIX
                    "%s/%s weight 1;",
                    backend->name, member->id, backend->name, member->id);
+    else if (state == SERVER_DOWN && member->is_proven && !server->was_up)
+        buf_printf(plan->to, "set server " BACKEND_PREFIX "%s/%s health up;", backend->name,
+                   member->id);
 }
 
 static char *key_of(const char *backend, const char *id)
@@ -95,11 +98,13 @@ static bool has_address(const struct seen_server *server, const struct balancer_
     return str_equal(server->address, endpoint);
 }
 
-static void plan_backend(struct plan *plan, const struct balancer_backend *backend,
+static void plan_backend(struct plan *plan, const struct balancer_backend *backend, bool draining,
                          struct map *servers, size_t *missing)
 {
     for (size_t i = 0; i < backend->member_count; i++) {
         const struct balancer_member *member = &backend->members[i];
+        if (member->is_draining != draining)
+            continue;
         auto_free char *key = key_of(backend->name, member->id);
         const struct seen_server *server = map_get(servers, key);
 
@@ -131,7 +136,9 @@ void members_plan(const struct balancer_config *config, const struct seen_server
     }
     *ret_missing = 0;
     for (size_t i = 0; i < config->backend_count; i++)
-        plan_backend(&plan, &config->backends[i], unwanted, ret_missing);
+        plan_backend(&plan, &config->backends[i], false, unwanted, ret_missing);
+    for (size_t i = 0; i < config->backend_count; i++)
+        plan_backend(&plan, &config->backends[i], true, unwanted, ret_missing);
     for (size_t at = 0; map_next(unwanted, &at, NULL, &server);)
         remove_server(&plan, server);
 }

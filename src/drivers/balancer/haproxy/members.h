@@ -11,6 +11,7 @@ struct seen_server {
     char id[BALANCER_NAME_SIZE];
     char status[32];
     char address[ENDPOINT_TEXT_SIZE];
+    bool was_up; /* at some time since it was added, as far as has been seen */
 };
 
 enum server_state {
@@ -23,7 +24,8 @@ enum server_state server_state_of(const char *status);
 
 /* Commands, each line one to send: about as many as it takes to stay below the length that the
  * admin socket takes. Servers that are not wanted, or whose address is wrong, are removed; wanted
- * ones are added, drained and taken back. '*ret_missing' counts wanted members that have to be
+ * ones are added, drained and taken back; one that joins and is proven meanwhile need not wait for
+ * its check. Draining comes last: who shall take over takes traffic by then. '*ret_missing' counts wanted members that have to be
  * added. */
 void members_plan(const struct balancer_config *config, const struct seen_server *seen,
                   size_t seen_count, struct buf *ret_commands, size_t *ret_missing);
