@@ -23,6 +23,16 @@ void disk_source_copy(struct disk_source *ret_copy, const struct disk_source *so
     }
 }
 
+unsigned machine_cpus_most(const struct machine_config *config)
+{
+    return config->cpus_max > config->cpus ? config->cpus_max : config->cpus;
+}
+
+int64_t machine_memory_most(const struct machine_config *config)
+{
+    return config->memory_bytes_max > config->memory_bytes ? config->memory_bytes_max : config->memory_bytes;
+}
+
 void machine_config_free(struct machine_config *config)
 {
     if (!config)

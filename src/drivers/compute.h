@@ -18,6 +18,7 @@
 #include "base/worker.h"
 #include <stdint.h>
 
+enum { MACHINE_MEMORY_STEP = 4 * 1024 * 1024 }; /* bytes; resize() rounds up to it */
 enum { MACHINE_DISKS_MAX = 24, MACHINE_NICS_MAX = 8, DISK_CHAIN_MAX = 16, DEVICE_NAME_SIZE = 64 };
 
 /* A disk as a chain of files, the writable one first, its backing files after it. */
@@ -47,6 +48,9 @@ struct machine_config {
     char *name;            /* "default/web", for the process title and the log only */
     unsigned cpus;
     int64_t memory_bytes;
+    /* What resize() can give it while it runs; 0 or less than the above: no more than it starts with. */
+    unsigned cpus_max;
+    int64_t memory_bytes_max;
     bool uefi;
     /* File of the UEFI variables (what an installer adds to the boot order), made from the
      * firmware's template when absent; the caller keeps and removes it. NULL: the machine's own,
@@ -69,6 +73,9 @@ struct machine_config {
     /* Upper limits for the machine's cgroup. */
     unsigned cpu_limit_milli;      /* thousandths of a processor; 0: cpus and one for QEMU */
 };
+/* The larger of what it starts with and what it can be given. */
+unsigned machine_cpus_most(const struct machine_config *config);
+int64_t machine_memory_most(const struct machine_config *config);
 void machine_config_free(struct machine_config *config); /* deep; NULL is fine */
 DEFINE_AUTO(struct machine_config, machine_config_free)
 struct machine_config *machine_config_copy(const struct machine_config *config); /* deep */
@@ -113,6 +120,10 @@ struct machine_status {
     bool shutdown_requested;     /* power button pressed and not yet obeyed */
     bool is_fork;                /* went on from a frozen machine, and has not been started anew since */
     char machine_type[32];
+    /* What the guest has now; 0: no process. Processors that it does not use do not count, where its
+     * agent tells; memory that it was offered and has not taken does not either. */
+    unsigned cpus;
+    int64_t memory_bytes;
     struct machine_usage usage;
     unsigned disk_count, nic_count;
     char disks[MACHINE_DISKS_MAX][DEVICE_NAME_SIZE]; /* present now, hot-plugged ones included */
@@ -187,6 +198,15 @@ struct compute_ops {
     /* Uids of all machines that left logs, present or absent; as list(). Reads a folder. */
     char **(*logs_list)(struct compute *compute);
 
+    /* Gives a machine that runs so many processors and so much memory. done: the guest was asked and
+     * its processors are so; memory follows as the guest takes it and gives it back, in steps of
+     * MACHINE_MEMORY_STEP, and status.memory_bytes with it. What is so already succeeds.
+     * ERR_UNSUPPORTED: only a start can do it; nothing was changed. ERR_UNAVAILABLE: the guest does
+     * not answer (yet), and processors are taken only by its agent. ERR_EXHAUSTED: it uses the
+     * memory that it should give back, and gave what it could spare. */
+    void (*resize)(struct compute *compute, const char *uid, unsigned cpus, int64_t memory_bytes,
+                   struct done done);
+
     void (*disk_attach)(struct compute *compute, const char *uid, const struct machine_disk *disk,
                         struct done done);
     void (*disk_detach)(struct compute *compute, const char *uid, const char *disk_name,
@@ -224,7 +244,7 @@ struct compute_ops {
     /* Writes memory and device state of a machine that runs or is paused down under 'name' (a
      * UUID), for others to go on from. done: it is MACHINE_PAUSED with all its links down, and its
      * disks are flushed and may be copied; resume() and nic_link() let it go on. On error it is as
-     * it was. ERR_CONFLICT: it is a fork itself. ERR_ALREADY_EXISTS: the name is taken.
+     * it was. ERR_CONFLICT: it is a fork itself, or has another size than it was started with. ERR_ALREADY_EXISTS: the name is taken.
      * What stands here lives in memory: it is gone after a reboot of the host. */
     void (*freeze)(struct compute *compute, const char *uid, const char *name, struct done done);
     /* Machines that went on from it are not touched. Idempotent. */

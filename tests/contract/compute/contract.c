@@ -435,3 +435,41 @@ TEST(facts_name_the_version_and_the_machine_type)
     CHECK(facts->kvm_usable || facts->kvm_reason[0] != '\0');
     end();
 }
+
+/* --- size --- */
+
+static void expect_size(const char *uid, unsigned cpus, int64_t mib)
+{
+    CHECK_EQ(observe(uid).cpus, cpus);
+    CHECK_EQ(observe(uid).memory_bytes, mib << 20);
+}
+
+TEST(a_machine_is_given_processors_up_to_what_it_was_started_ready_for)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = NULL;
+    int64_t memory;
+
+    begin();
+    config = rig_config(&rig, one);
+    config->cpus_max = 3;
+    memory = config->memory_bytes;
+    RIG_OK(&rig, start, config, NULL);
+    expect_size(one, config->cpus, memory >> 20);
+    RIG_OK(&rig, resize, one, config->cpus, memory);
+    RIG_OK(&rig, resize, one, 3, memory);
+    expect_size(one, 3, memory >> 20);
+    RIG_FAILS(&rig, ERR_UNSUPPORTED, resize, one, 4, memory);
+    RIG_FAILS(&rig, ERR_UNSUPPORTED, resize, one, 3, memory + (64 << 20));
+    RIG_FAILS(&rig, ERR_INVALID, resize, one, 0, memory);
+    expect_size(one, 3, memory >> 20);
+    rig_reopen(&rig);
+    CHECK(rig_reaches(&rig, one, MACHINE_RUNNING));
+    CHECK(rig_reaches_size(&rig, one, 3, memory));
+    RIG_FAILS(&rig, ERR_CONFLICT, freeze, one, two);
+    RIG_OK(&rig, pause, one);
+    RIG_FAILS(&rig, ERR_CONFLICT, resize, one, 2, memory);
+    kill_and_release(one);
+    CHECK_EQ(observe(one).cpus, 0);
+    RIG_FAILS(&rig, ERR_NOT_FOUND, resize, one, 1, memory);
+    end();
+}

@@ -91,6 +91,26 @@ static bool wait_for_state(struct rig *rig, const char *uid, enum machine_state 
     return (rig_state(rig, uid) == state) == wanted;
 }
 
+static bool has_size(struct rig *rig, const char *uid, unsigned cpus, int64_t bytes)
+{
+    struct machine_status status;
+
+    rig->compute->ops->observe(rig->compute, uid, &status);
+    return status.cpus == cpus && status.memory_bytes == bytes;
+}
+
+bool rig_reaches_size(struct rig *rig, const char *uid, unsigned cpus, int64_t bytes)
+{
+    auto_clean(loop_source_free_auto) struct loop_source *guard =
+        loop_timer(rig->loop, PATIENCE_MS, stop_waiting, rig);
+    struct err err;
+
+    rig->failed_to_wait = false;
+    while (!has_size(rig, uid, cpus, bytes) && !rig->failed_to_wait)
+        CHECK_OK(loop_run(rig->loop, &err), &err);
+    return has_size(rig, uid, cpus, bytes);
+}
+
 bool rig_reaches(struct rig *rig, const char *uid, enum machine_state state)
 {
     return wait_for_state(rig, uid, state, true);

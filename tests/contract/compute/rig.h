@@ -45,6 +45,7 @@ void rig_changed(void *rig, const char *uid);
 /* Runs the loop until the machine is in 'state'; false after half a minute. */
 bool rig_reaches(struct rig *rig, const char *uid, enum machine_state state);
 bool rig_leaves(struct rig *rig, const char *uid, enum machine_state state); /* the same */
+bool rig_reaches_size(struct rig *rig, const char *uid, unsigned cpus, int64_t bytes); /* the same */
 enum machine_state rig_state(struct rig *rig, const char *uid);
 
 /* Makes the call and waits for its end; the result is in the named wait. */

@@ -149,6 +149,29 @@ TEST(version_2_groups_lie_beside_our_own_and_controllers_are_handed_down)
     end();
 }
 
+TEST(limits_change_but_never_below_the_memory_in_use)
+{
+    struct cgroups cgroups;
+    struct err err;
+
+    begin();
+    folder("/cg/system.slice/virga/u");
+    file("/cg/cgroup.subtree_control", "");
+    file("/cg/system.slice/cgroup.subtree_control", "");
+    file("/cg/system.slice/virga/cgroup.subtree_control", "");
+    file("/cg/system.slice/virga/u/cpu.max", "200000 100000");
+    file("/cg/system.slice/virga/u/memory.max", "1");
+    file("/cg/system.slice/virga/u/memory.current", "1073741824\n");
+    cgroups_find(&cgroups, root, v2_mounts, "0::/system.slice/virgad.service\n");
+    CHECK_OK(cgroup_limit(&cgroups, "u", &(struct cgroup_limits){ 4000, 2LL << 30 }, &err), &err);
+    expect("/cg/system.slice/virga/u/cpu.max", "400000 100000");
+    expect("/cg/system.slice/virga/u/memory.max", "2147483648");
+    CHECK_OK(cgroup_limit(&cgroups, "u", &(struct cgroup_limits){ 1000, 1 << 20 }, &err), &err);
+    expect("/cg/system.slice/virga/u/cpu.max", "100000 100000");
+    expect("/cg/system.slice/virga/u/memory.max", "1140850688"); /* and 64 MiB */
+    end();
+}
+
 TEST(a_host_with_both_versions_is_decided_per_controller)
 {
     struct cgroups cgroups;

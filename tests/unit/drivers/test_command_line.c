@@ -123,6 +123,15 @@ TEST(a_machine_with_nothing)
     check_golden("qemu/plain.args", config, &debian_12);
 }
 
+TEST(a_machine_is_ready_to_grow)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = plain();
+
+    config->cpus_max = 4;
+    config->memory_bytes_max = 700 << 20;
+    check_golden("qemu/growing.args", config, &debian_12);
+}
+
 TEST(a_fork_goes_on_from_a_frozen_machine)
 {
     auto_clean(machine_config_free_auto) struct machine_config *config = micro();

@@ -26,6 +26,7 @@ struct fake_call {
     struct machine_disk disk;
     struct machine_nic nic;
     int64_t size_bytes;
+    unsigned cpus;
     char device[DEVICE_NAME_SIZE];
     char *command;
     json_t *arguments, *result;
@@ -64,6 +65,9 @@ void fake_press_power(struct compute *compute, const char *uid, struct done done
 void fake_reset(struct compute *compute, const char *uid, struct done done);
 void fake_pause(struct compute *compute, const char *uid, struct done done);
 void fake_resume(struct compute *compute, const char *uid, struct done done);
+
+void fake_resize(struct compute *compute, const char *uid, unsigned cpus, int64_t memory_bytes,
+                 struct done done);
 
 void fake_disk_attach(struct compute *compute, const char *uid, const struct machine_disk *disk,
                       struct done done);

@@ -126,6 +126,7 @@ const struct compute_ops compute_fake = {
     .release = fake_release,
     .logs_remove = fake_logs_remove,
     .logs_list = fake_logs_list,
+    .resize = fake_resize,
     .disk_attach = fake_disk_attach,
     .disk_detach = fake_disk_detach,
     .disk_resize = fake_disk_resize,

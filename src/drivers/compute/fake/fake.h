@@ -50,6 +50,8 @@ void compute_fake_guest_ignores_power(struct compute_fake_world *world, const ch
 /* Processor time the guest uses from now on, and the memory, as sample() will read it. */
 void compute_fake_set_load(struct compute_fake_world *world, const char *uid, unsigned cpu_milli,
                            int64_t memory_bytes);
+/* The guest gives back no more memory than to this, which it uses; 0: all that is asked for. */
+void compute_fake_guest_holds_memory(struct compute_fake_world *world, const char *uid, int64_t bytes);
 /* From now on: replaces the failure rates of the options. */
 void compute_fake_set_failures(struct compute_fake_world *world, unsigned fail_permille,
                                unsigned start_fail_permille);

@@ -17,7 +17,8 @@ int fake_frozen_check(const struct compute_fake_world *world, const struct machi
     if (!frozen)
         return err_set(err, ERR_NOT_FOUND, "there is no frozen machine %s", config->frozen);
     if (frozen->cpus != config->cpus || frozen->memory_bytes != config->memory_bytes ||
-        frozen->disk_count != config->disk_count || frozen->nic_count != config->nic_count)
+        machine_cpus_most(frozen) != machine_cpus_most(config) ||
+        machine_memory_most(frozen) != machine_memory_most(config) || frozen->disk_count != config->disk_count || frozen->nic_count != config->nic_count)
         return err_set(err, ERR_INVALID, "the machine was frozen with other devices");
     return 0;
 }
@@ -65,6 +66,8 @@ static int do_freeze(struct fake_call *call, struct fake_machine *machine, struc
         return err_set(err, ERR_CONFLICT, "the machine is a fork itself");
     if (machine->status.state != MACHINE_RUNNING && machine->status.state != MACHINE_PAUSED)
         return err_set(err, ERR_CONFLICT, "the guest does not run");
+    if (machine->status.cpus != machine->config->cpus || machine->status.memory_bytes != machine->config->memory_bytes)
+        return err_set(err, ERR_CONFLICT, "the machine has another size than it was started with");
     if (map_get(world->frozen, call->device))
         return err_set(err, ERR_ALREADY_EXISTS, "a frozen machine %s exists", call->device);
     fake_guest_account(machine);

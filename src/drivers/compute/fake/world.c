@@ -168,6 +168,8 @@ void fake_machine_launch(struct fake_machine *machine)
     fake_count(world->launches, machine->uid);
     machine->has_process = machine->is_heard = true;
     machine->status.pid = world->next_pid++;
+    machine->status.cpus = machine->config->cpus;
+    machine->status.memory_bytes = machine->config->memory_bytes;
     machine->status.launched_wall_ms = loop_wall_ms(world->loop);
     fake_machine_list_devices(machine);
     fake_machine_changed(machine);
@@ -188,6 +190,8 @@ void fake_machine_end(struct fake_machine *machine, enum machine_end end, const 
     fake_guest_stop(machine);
     machine->has_process = false;
     machine->status.pid = 0;
+    machine->status.cpus = 0;
+    machine->status.memory_bytes = 0;
     machine->status.state = MACHINE_ENDED;
     machine->status.end = end;
     machine->status.agent_connected = false;

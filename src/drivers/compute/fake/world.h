@@ -14,6 +14,7 @@ struct fake_machine {
     bool has_process;
     bool is_heard; /* not found by the open driver, or its monitor has answered since */
     bool disk_is_full;
+    int64_t held_bytes; /* of memory, that the guest does not give back */
     unsigned links_down; /* one bit per NIC */
     unsigned load_milli;
     int64_t load_since_ms; /* loop time up to which status.usage.cpu_ns counts */

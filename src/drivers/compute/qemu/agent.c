@@ -62,6 +62,8 @@ static void set_connected(struct qemu_agent *agent, bool is_connected)
         return;
     agent->machine->status.agent_connected = is_connected;
     changes_add(&agent->machine->driver->changes, agent->machine->uid);
+    if (is_connected)
+        qemu_size_on_agent(agent->machine);
 }
 
 /* --- commands --- */

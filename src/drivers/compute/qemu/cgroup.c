@@ -12,6 +12,7 @@
 enum {
     PERIOD_US = 100 * 1000,
     SMALL_FILE_MAX = 16 * 1024,
+    SPARE_BYTES = 64 * 1024 * 1024,
     ATTEMPTS_MAX = 5, /* the base may vanish with another machine meanwhile */
 };
 
@@ -101,6 +102,44 @@ int cgroup_create(const struct cgroups *cgroups, const char *uid,
     return 0;
 }
 
+/* --- changed limits --- */
+
+static bool read_small(const struct cgroup_base *base, const char *uid, const char *file,
+                       struct buf *ret_text)
+{
+    auto_free char *path = str_printf("%s/%s/%s", base->path, uid, file);
+    struct err err;
+
+    return file_read(path, SMALL_FILE_MAX, ret_text, &err) == 0 && ret_text->size;
+}
+
+/* A limit below what is in use would have the kernel kill the machine. */
+static int64_t bearable(const struct cgroup_base *base, const char *uid, int64_t bytes)
+{
+    auto_buf struct buf text = { 0 };
+    int64_t least;
+
+    if (!read_small(base, uid, base->is_v2 ? "memory.current" : "memory.usage_in_bytes", &text))
+        return bytes;
+    least = strtoll(text.bytes, NULL, 10) + SPARE_BYTES;
+    return bytes > least ? bytes : least;
+}
+
+int cgroup_limit(const struct cgroups *cgroups, const char *uid, const struct cgroup_limits *limits,
+                 struct err *err)
+{
+    for (unsigned i = 0; i < cgroups->base_count; i++) {
+        const struct cgroup_base *base = &cgroups->bases[i];
+
+        if ((base->controllers & CGROUP_CPU) && limit_cpu(base, uid, limits->cpu_milli, err) < 0)
+            return -1;
+        if ((base->controllers & CGROUP_MEMORY) &&
+            limit_memory(base, uid, bearable(base, uid, limits->memory_bytes), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* --- ends --- */
 
 int cgroup_remove(const struct cgroups *cgroups, const char *uid, struct err *err)
@@ -147,15 +186,6 @@ bool cgroup_holds(const struct cgroups *cgroups, const char *uid, pid_t pid)
 }
 
 /* --- use --- */
-
-static bool read_small(const struct cgroup_base *base, const char *uid, const char *file,
-                       struct buf *ret_text)
-{
-    auto_free char *path = str_printf("%s/%s/%s", base->path, uid, file);
-    struct err err;
-
-    return file_read(path, SMALL_FILE_MAX, ret_text, &err) == 0 && ret_text->size;
-}
 
 /* The number behind 'key' at the beginning of a line. */
 static bool find_number(const char *text, const char *key, uint64_t *ret_number)

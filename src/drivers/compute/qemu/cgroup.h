@@ -46,6 +46,9 @@ void cgroups_find_here(struct cgroups *ret_cgroups);
 
 int cgroup_create(const struct cgroups *cgroups, const char *uid,
                   const struct cgroup_limits *limits, struct err *err);
+/* Changes the limits of a group that has processes. Memory is not lowered to less than is in use. */
+int cgroup_limit(const struct cgroups *cgroups, const char *uid, const struct cgroup_limits *limits,
+                 struct err *err);
 /* Removes the machine's groups; absent is fine. ERR_CONFLICT: a process is still in it. */
 int cgroup_remove(const struct cgroups *cgroups, const char *uid, struct err *err);
 /* Moves the process into the machine's groups. The first move in a while waits for the kernel

@@ -12,10 +12,11 @@ enum {
     PROCESS_MIB = 256,  /* heap, stacks, video memory, caches of qcow2 */
     MIB = 1024 * 1024,
     BALLOON_STATS_S = 2,
+    GUEST_BLOCK_MIB = 128, /* in which Linux takes memory on x86 */
 };
 
 /* Fixed places on pcie.0, so that a machine looks the same at every start. */
-enum { SLOT_VIDEO = 1, SLOT_USB, SLOT_SERIAL, SLOT_BALLOON, SLOT_RNG };
+enum { SLOT_VIDEO = 1, SLOT_USB, SLOT_SERIAL, SLOT_BALLOON, SLOT_RNG, SLOT_GROWTH };
 
 /* --- the list of arguments --- */
 
@@ -120,20 +121,52 @@ static void add_machine(struct command_line *line, const struct machine_config *
     else
         option(line, "-accel", "tcg,thread=multi,tb-size=%d", TCG_CODE_MIB);
     option(line, "-cpu", "%s", kvm ? "host,migratable=on" : "max");
-    option(line, "-smp", "%u,sockets=1,cores=%u,threads=1", config->cpus, config->cpus);
+    if (machine_cpus_most(config) > config->cpus)
+        option(line, "-smp", "%u,maxcpus=%u,sockets=1,cores=%u,threads=1", config->cpus,
+               machine_cpus_most(config), machine_cpus_most(config));
+    else
+        option(line, "-smp", "%u,sockets=1,cores=%u,threads=1", config->cpus, config->cpus);
 }
 
 static void add_memory(struct command_line *line, const struct machine_config *config)
 {
     int64_t mib = (config->memory_bytes + MIB - 1) / MIB;
 
-    option(line, "-m", "size=%lldM", (long long)mib);
+    if (command_line_growth_bytes(config))
+        option(line, "-m", "size=%lldM,maxmem=%lldM", (long long)mib,
+               (long long)(mib + command_line_growth_bytes(config) / MIB));
+    else
+        option(line, "-m", "size=%lldM", (long long)mib);
     /* A shared file from the start: freezing, hibernation and migration rest on it. A fork sees the
      * frozen file copy-on-write. */
     option(line, "-object", "memory-backend-file,id=ram,size=%lldM,mem-path=/dev/fd/%d,share=%s",
            (long long)mib, DESCRIPTOR_OF_MEMORY, config->frozen ? "off" : "on");
     if (config->frozen)
         option(line, "-incoming", "defer");
+}
+
+/* Memory that the guest is given while it runs. It comes in blocks of its own choice, so the device
+ * is of whole ones. */
+int64_t command_line_growth_bytes(const struct machine_config *config)
+{
+    const int64_t block = (int64_t)GUEST_BLOCK_MIB * MIB;
+    int64_t growth = machine_memory_most(config) - config->memory_bytes;
+
+    return (growth + block - 1) / block * block;
+}
+
+static void add_growth(struct command_line *line, const struct machine_config *config)
+{
+    int64_t bytes = command_line_growth_bytes(config);
+
+    if (!bytes)
+        return;
+    option(line, "-object", "memory-backend-memfd,id=growth-memory,size=%lldM,share=on,reserve=off",
+           (long long)(bytes / MIB));
+    option(line, "-device",
+           "virtio-mem-pci,id=growth,memdev=growth-memory,requested-size=0,block-size=2M,bus=pcie.0,addr=%#x,"
+           "disable-legacy=on",
+           SLOT_GROWTH);
 }
 
 static void add_behaviour(struct command_line *line, const struct machine_config *config)
@@ -343,6 +376,7 @@ void command_line_build(struct command_line *line, const struct machine_config *
     add_display(line, config);
     add_agent(line, config);
     add_helpers(line);
+    add_growth(line, config);
     add_ports(line, config);
     add_nics(line, config);
     add_disks(line, config, /*port=*/config->nic_count, host->has_io_uring);

@@ -58,5 +58,8 @@ void command_line_build(struct command_line *line, const struct machine_config *
                         const struct qemu_host *host, bool kvm);
 void command_line_done(struct command_line *line);
 
+/* Size of the device that memory is added by; 0: none. */
+int64_t command_line_growth_bytes(const struct machine_config *config);
+
 /* Memory the process needs beside the guest's, at most. */
 int64_t command_line_overhead_bytes(bool kvm);

@@ -113,6 +113,8 @@ int command_line_check(const struct machine_config *config, const struct qemu_ho
         return -1;
     if (config->cpus < 1 || config->cpus > CPUS_MAX)
         return err_set(err, ERR_INVALID, "%u processors: from 1 to %d", config->cpus, CPUS_MAX);
+    if (config->cpus_max > CPUS_MAX)
+        return err_set(err, ERR_INVALID, "up to %u processors: at most %d", config->cpus_max, CPUS_MAX);
     if (config->memory_bytes < MIB)
         return err_set(err, ERR_INVALID, "less than 1 MiB of memory");
     if (check_host(config, host, err) < 0)

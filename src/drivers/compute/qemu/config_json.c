@@ -62,6 +62,8 @@ json_t *config_to_json(const struct machine_config *config)
     set_text(object, "name", config->name);
     set_int(object, "cpus", config->cpus);
     set_int(object, "memoryBytes", config->memory_bytes);
+    set_int(object, "cpusMax", config->cpus_max);
+    set_int(object, "memoryBytesMax", config->memory_bytes_max);
     set_bool(object, "uefi", config->uefi);
     set_text(object, "firmwareVars", config->firmware_vars);
     set_int(object, "accelerator", config->accelerator);
@@ -159,6 +161,8 @@ struct machine_config *config_from_json(const json_t *object, struct err *err)
     config->name = get_text(object, "name");
     config->cpus = get_unsigned(object, "cpus");
     config->memory_bytes = json_int_at(object, "memoryBytes", 0);
+    config->cpus_max = get_unsigned(object, "cpusMax");
+    config->memory_bytes_max = json_int_at(object, "memoryBytesMax", 0);
     config->uefi = json_bool_at(object, "uefi", false);
     config->firmware_vars = get_text(object, "firmwareVars");
     config->accelerator = (enum machine_accelerator)get_unsigned(object, "accelerator");

@@ -42,6 +42,7 @@ static int look_around(struct qemu_driver *driver, struct err *err)
 static void driver_free(struct qemu_driver *driver)
 {
     qemu_jobs_close(driver->jobs);
+    qemu_guest_tellings_stop(driver);
     map_free(driver->machines);
     qemu_calls_cancel(driver);
     changes_done(&driver->changes);
@@ -159,6 +160,7 @@ const struct compute_ops compute_qemu = {
     .release = qemu_release,
     .logs_remove = qemu_logs_remove,
     .logs_list = qemu_logs_list,
+    .resize = qemu_resize,
     .disk_attach = qemu_disk_attach,
     .disk_detach = qemu_disk_detach,
     .disk_resize = qemu_disk_resize,

@@ -37,6 +37,7 @@ static void on_panic(struct qemu_machine *machine, const json_t *data)
 static void on_reset(struct qemu_machine *machine, const json_t *data)
 {
     machine->status.shutdown_requested = false;
+    qemu_size_on_reset(machine);
     qemu_machine_refresh(machine);
 }
 
@@ -53,6 +54,8 @@ static const struct {
     { "DEVICE_DELETED", qemu_on_device_deleted },
     { "DEVICE_UNPLUG_GUEST_ERROR", qemu_on_unplug_refused },
     { "VSERPORT_CHANGE", qemu_on_port_change },
+    { "BALLOON_CHANGE", qemu_on_balloon_change },
+    { "MEMORY_DEVICE_SIZE_CHANGE", qemu_on_memory_size_change },
 };
 
 void qemu_on_event(void *arg, const char *name, const json_t *data)

@@ -244,7 +244,9 @@ static int check(const struct qemu_machine *machine, const char *name, struct er
         return err_set(err, ERR_CONFLICT, "the machine is a fork itself; it can be forked after a restart");
     if (machine->run_state != MACHINE_RUNNING && machine->run_state != MACHINE_PAUSED)
         return err_set(err, ERR_CONFLICT, "the guest does not run");
-    return 0;
+    if (machine->is_resizing)
+        return err_set(err, ERR_CONFLICT, "the machine is being resized");
+    return qemu_size_check_original(machine, err);
 }
 
 void qemu_freeze(struct compute *compute, const char *uid, const char *name, struct done done)

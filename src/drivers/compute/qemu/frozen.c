@@ -38,8 +38,9 @@ static json_t *likeness(const struct machine_config *config, const char *machine
 
     for (unsigned i = 0; i < config->disk_count; i++)
         cdroms += config->disks[i].is_cdrom;
-    return json_pack("{s:i,s:I,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:s}", "cpus", (int)config->cpus, "memoryBytes",
-                     (json_int_t)config->memory_bytes, "disks", (int)config->disk_count, "cdroms", (int)cdroms,
+    return json_pack("{s:i,s:I,s:i,s:I,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:s}", "cpus", (int)config->cpus, "memoryBytes",
+                     (json_int_t)config->memory_bytes, "cpusMax", (int)machine_cpus_most(config), "memoryBytesMax",
+                     (json_int_t)machine_memory_most(config), "disks", (int)config->disk_count, "cdroms", (int)cdroms,
                      "nics", (int)config->nic_count, "uefi", (int)config->uefi, "vnc", (int)config->vnc,
                      "guestAgent", (int)config->guest_agent, "machineType", machine_type, "boot", boot_id);
 }

@@ -28,7 +28,6 @@
 
 /* What QEMU may use beside the guest's processors: its main loop, disks and the screen. Without it a
  * busy guest is held up for the work that is done for it, as every guest is while it boots. */
-enum { QEMU_CPU_MILLI = 1000 };
 
 struct launch {
     struct qemu_driver *driver; /* for finish only */

@@ -25,9 +25,11 @@
 #include "drivers/compute/qemu/host.h"
 #include "drivers/compute/qemu/job.h"
 #include "drivers/compute/qemu/monitor.h"
+#include "drivers/compute/qemu/size.h"
 #include "drivers/compute/qemu/trace.h"
 
 enum { MACHINE_NUMBERS = 65536 };
+enum { QEMU_CPU_MILLI = 1000 }; /* of processor time for QEMU's own threads */
 
 struct qemu_driver {
     struct compute compute; /* first: what callers see */
@@ -41,6 +43,7 @@ struct qemu_driver {
     struct qemu_jobs *jobs;
     struct map *machines;                 /* uid: struct qemu_machine */
     struct qemu_call *calls;              /* under way */
+    struct guest_telling *tellings;       /* under way; size_guest.c */
     uint8_t numbers[MACHINE_NUMBERS / 8]; /* user ids in use, one bit each, from uid_base */
     size_t log_turn;                      /* whose log is looked after next */
     bool is_closing;
@@ -95,6 +98,8 @@ struct qemu_machine {
     struct device_id cdroms[CDROMS_MAX];
     char cdrom_letters[CDROMS_MAX]; /* of the medium's nodes; 0: empty tray */
     struct qemu_plug *plugs;        /* hot-plug at work */
+    struct qemu_size size;
+    bool is_resizing;               /* one at a time */
     struct qemu_io_error *io_error;
     struct qemu_serial *serial;
     struct qemu_agent *agent;

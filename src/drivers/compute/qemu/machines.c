@@ -58,6 +58,7 @@ struct qemu_machine *qemu_machine_new(struct qemu_driver *driver,
     machine->status.state = MACHINE_LAUNCHING;
     trace_paths_init(&machine->paths, driver->state_dir, driver->run_dir, machine->uid);
     qemu_machine_place_devices(machine);
+    qemu_size_init(machine);
     map_set(driver->machines, machine->uid, machine);
     changes_add(&driver->changes, machine->uid);
     return machine;
@@ -191,6 +192,8 @@ void qemu_machine_refresh(struct qemu_machine *machine)
         memset(status->message, 0, sizeof status->message);
         snprintf(status->message, sizeof status->message, "%s", machine->end.message);
     }
+    status->cpus = machine->phase == PHASE_ENDED ? 0 : qemu_size_cpus(machine);
+    status->memory_bytes = machine->phase == PHASE_ENDED ? 0 : qemu_size_memory(machine);
     list_devices(machine, status);
     if (!is_same(&before, status))
         changes_add(&machine->driver->changes, machine->uid);

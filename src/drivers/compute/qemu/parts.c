@@ -5,6 +5,7 @@ void qemu_parts_start(struct qemu_machine *machine)
 {
     qemu_serial_start(machine);
     qemu_agent_start(machine);
+    qemu_size_start(machine);
 }
 
 void qemu_parts_stop(struct qemu_machine *machine, const struct err *why)
