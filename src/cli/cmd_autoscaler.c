@@ -1,12 +1,15 @@
 /* cli/cmd_autoscaler.c - autoscaler replay: what a policy would have done with recorded load;
- * autoscaler samples and decisions: what was recorded, as JSON lines. */
+ * autoscaler samples and decisions: what was recorded, as JSON lines; metric push. */
 #include "cli/common.h"
 #include "cli/manifest.h"
 #include "cli/plan.h"
 #include "cli/table.h"
 #include "base/quantity.h"
 #include "elastic/recording.h"
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { RECORD_BYTES_MAX = 256 * 1024 * 1024, START_MS_DEFAULT = 5000 };
@@ -246,4 +249,44 @@ COMMAND(cmd_autoscaler_replay)
     said = replay_json(&result, recording.count, recording_desired(&recording));
     replay_result_done(&result);
     return print_result(session, argument(arguments, "output"), said, start_ms, err);
+}
+
+/* --- metric push --- */
+
+/* "jobs=12" to an item; NULL on error. */
+static json_t *read_value(struct session *session, const char *word, const char *member, struct err *err)
+{
+    const char *equals = strchr(word, '=');
+    auto_free char *name = str_dup_part(word, equals ? (size_t)(equals - word) : 0);
+    char *end = NULL;
+    double value = equals ? strtod(equals + 1, &end) : 0;
+    json_t *item;
+
+    if (!*name || end == equals + 1 || *end || !isfinite(value)) {
+        (void)usage_error(session, err, "\"%s\": must be METRIC=NUMBER", word);
+        return NULL;
+    }
+    item = json_pack("{s:s,s:f}", "name", name, "value", value);
+    if (item && member)
+        json_object_set_new(item, "member", json_string(member));
+    return item;
+}
+
+COMMAND(cmd_metric_push)
+{
+    const char *group = arguments->operands[0];
+    auto_free char *path = object_path(session, kind_find_name("instancegroups"), group, "metrics");
+    auto_json json_t *body = json_pack("{s:[]}", "metrics");
+    struct client *client;
+
+    for (int i = 1; i < arguments->operand_count; i++) {
+        json_t *item = read_value(session, arguments->operands[i], argument(arguments, "member"), err);
+
+        if (!item)
+            return -1;
+        json_array_append_new(json_object_get(body, "metrics"), item);
+    }
+    client = session_client(session, err);
+    return client ? client_send(client, &(struct client_request){ .method = "POST", .path = path, .body = body }, NULL, err)
+                  : -1;
 }

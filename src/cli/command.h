@@ -111,6 +111,7 @@ COMMAND(cmd_image_rm);
 COMMAND(cmd_kubeconfig);
 COMMAND(cmd_logs);
 COMMAND(cmd_ls);
+COMMAND(cmd_metric_push);
 COMMAND(cmd_network_create);
 COMMAND(cmd_network_ls);
 COMMAND(cmd_network_rm);

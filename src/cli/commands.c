@@ -150,6 +150,10 @@ static const struct option_row replay_options[] = {
     { "output", 'o', "FORMAT", "table, json or yaml" },
     { 0 },
 };
+static const struct option_row push_options[] = {
+    { "member", 0, "INSTANCE", "Of this member; absent: of the whole group" },
+    { 0 },
+};
 static const struct option_row why_options[] = {
     { "tail", 0, "COUNT", "So many of the last decisions; absent: 5" },
     { 0 },
@@ -282,6 +286,9 @@ const struct command all_commands[] = {
     { "autoscaler", "decisions", "NAME", 1, 1, "Show what was decided and from what, as JSON lines",
       "virga autoscaler decisions web --last 1h", history_options, cmd_autoscaler_decisions,
       .completes = "autoscalers" },
+    { "metric", "push", "GROUP METRIC=VALUE...", 2, -1, "Tell a group's autoscaler a value of a custom metric",
+      "virga metric push web jobs=12", push_options, cmd_metric_push,
+      .completes = "instancegroups" },
     { "host", "ls", NULL, 0, 0, "List hosts", "virga host ls", list_options, cmd_host_ls },
     { "host", "shutdown", "[HOST]", 0, 1, "Stop all instances of a host in order",
       "virga host shutdown", NULL, cmd_host_shutdown,

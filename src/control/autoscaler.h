@@ -41,7 +41,7 @@ struct scaler {
     struct autoscale_decision decision;
     bool has_decision, group_found;
     json_t *decisions;            /* as in status.decisions */
-    char *shown;                  /* reason and desired of the last one told */
+    char *shown;                  /* gist of the last one told */
     int64_t changed_ms;           /* when the number was last changed; 0: never */
     struct err err;               /* why there is no policy */
     bool is_dirty;                /* status is behind */
@@ -50,7 +50,9 @@ struct scaler {
 struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler);
 /* The Autoscaler goes: nothing is sampled or written for it any more. */
 void scaler_forget(struct control *control, const json_t *autoscaler);
-/* Autoscalers of a group: the first by name; NULL: none. */
+/* Reads its policy at once instead of at the next second. */
+void scaler_read(struct scaler *scaler);
+/* Autoscalers of a group: the first by name, with its policy read; NULL: none. */
 struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group);
 
 /* Fills '*ret_sample' and '*ret_group'. */

@@ -2,6 +2,8 @@
 #include "control/autoscaler.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/balancers.h"
+#include "kinds/tables/tables.h"
 #include <math.h>
 #include <string.h>
 
@@ -11,6 +13,29 @@ struct custom_value {
     double value;
     int64_t wall_ms;
 };
+
+static bool is_fresh(const struct custom_value *value, int64_t wall_ms) { return wall_ms - value->wall_ms <= FRESH_MS; }
+
+/* Members come and go: what they pushed long ago makes room. */
+static bool make_room(struct scaler *scaler, int64_t wall_ms)
+{
+    const char *id;
+    void *found;
+
+    if (map_count(scaler->custom) < VALUES_MAX)
+        return true;
+    for (size_t at = 0; map_next(scaler->custom, &at, &id, &found);)
+        if (!is_fresh(found, wall_ms))
+            (void)map_remove(scaler->custom, id); /* it is there */
+    return map_count(scaler->custom) < VALUES_MAX;
+}
+
+static bool is_member(struct control *control, const char *namespace_name, const char *group, const char *name)
+{
+    auto_json json_t *instance = control_find(control, &kind_instance, namespace_name, name);
+
+    return str_equal(json_string_value(json_object_get(json_at(instance, "metadata.labels"), LABEL_GROUP)), group);
+}
 
 int control_push_metric(struct control *control, const char *namespace_name, const char *group, const char *member,
                         const char *metric, double value, struct err *err)
@@ -25,10 +50,21 @@ int control_push_metric(struct control *control, const char *namespace_name, con
         return err_set(err, ERR_INVALID, "%s: must be a number of at least 0", metric);
     if (metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false) < 0)
         return err_set(err, ERR_INVALID, "%s: the Autoscaler %s has no such custom metric", metric, scaler->name);
-    if (map_count(scaler->custom) >= VALUES_MAX && !map_get(scaler->custom, id))
+    if (member && !is_member(control, namespace_name, group, member))
+        return err_set(err, ERR_INVALID, "member: %s is no member of the group %s", member, group);
+    if (!map_get(scaler->custom, id) && !make_room(scaler, pushed.wall_ms))
         return err_set(err, ERR_TOO_MANY, "more than %d values are held", VALUES_MAX);
     map_set(scaler->custom, id, mem_copy(&pushed, sizeof pushed));
     return 0;
+}
+
+/* Of a member that went nothing counts any more. */
+static bool counts(struct scaler *scaler, const struct custom_value *value, const char *member, int64_t wall_ms)
+{
+    bool is_going;
+
+    return is_fresh(value, wall_ms) &&
+           (!*member || control_has(scaler->control, &kind_instance, scaler->namespace_name, member, &is_going));
 }
 
 void scaler_custom_add(struct scaler *scaler, unsigned ready, struct sample *sample)
@@ -43,7 +79,7 @@ void scaler_custom_add(struct scaler *scaler, unsigned ready, struct sample *sam
         int slot = metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false);
         struct metric_value *to = slot < 0 ? NULL : &sample->values[slot];
 
-        if (!to || sample->wall_ms - value->wall_ms > FRESH_MS)
+        if (!to || !counts(scaler, value, id + strlen(metric) + 1, sample->wall_ms))
             continue;
         to->is_known = true;
         to->sum += value->value;

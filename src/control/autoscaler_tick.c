@@ -109,19 +109,29 @@ void scaler_forget(struct control *control, const json_t *autoscaler)
     (void)map_remove(scalers_of(control)->by_key, key); /* gone already when it never ticked */
 }
 
+struct scaler_search {
+    struct control *control;
+    const char *group;
+    struct scaler *found;
+};
+
+static void look_at_target(void *arg, const json_t *autoscaler)
+{
+    struct scaler_search *search = arg;
+
+    if (!search->found && !object_is_deleting(autoscaler) &&
+        str_equal(json_text_at(autoscaler, "spec.scaleTargetRef.name", NULL), search->group))
+        search->found = scaler_ensure(search->control, autoscaler);
+}
+
 struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group)
 {
-    void *found;
+    struct scaler_search search = { control, group, NULL };
 
-    for (size_t at = 0; map_next(scalers_of(control)->by_key, &at, NULL, &found);) {
-        struct scaler *scaler = found;
-        auto_json json_t *object = control_find(control, &kind_autoscaler, scaler->namespace_name, scaler->name);
-
-        if (str_equal(scaler->namespace_name, namespace_name) &&
-            str_equal(json_text_at(object, "spec.scaleTargetRef.name", NULL), group))
-            return scaler;
-    }
-    return NULL;
+    control_each_mentioning(control, &kind_autoscaler, namespace_name, group, look_at_target, &search);
+    if (search.found)
+        scaler_read(search.found);
+    return search.found;
 }
 
 void control_write_logbook(struct control *control, const char *uid)
@@ -199,11 +209,22 @@ static void tell_in_status(struct scaler *scaler, const json_t *decision)
     scaler->is_dirty = true;
 }
 
+/* What a decision says but for the figures, which differ every second; owned. */
+static char *gist_of(const struct autoscale_decision *decision)
+{
+    char message[AUTOSCALE_TEXT_SIZE];
+
+    if (decision->reason != AUTOSCALE_NO_METRICS)
+        return str_printf("%d %s", decision->desired, autoscale_reason_name(decision->reason));
+    autoscale_words(decision, message, sizeof message); /* has no figures, but names */
+    return str_dup(message);
+}
+
 /* Kept when it says something else than the one before. */
 static bool tell(struct scaler *scaler, const struct autoscale_group *group)
 {
     const struct autoscale_decision *decision = &scaler->decision;
-    auto_free char *now = str_printf("%d %s", decision->desired, autoscale_reason_name(decision->reason));
+    auto_free char *now = gist_of(decision);
 
     if (str_equal(now, scaler->shown) && decision->desired == decision->from)
         return false;
@@ -234,6 +255,16 @@ static void decide(struct scaler *scaler, const json_t *group)
         return;
     scaler->changed_ms = sample.wall_ms;
     set_size(scaler, group, scaler->decision.desired);
+}
+
+void scaler_read(struct scaler *scaler)
+{
+    auto_json json_t *object = control_find(scaler->control, &kind_autoscaler, scaler->namespace_name, scaler->name);
+    auto_json json_t *group = control_find(scaler->control, &kind_instance_group, scaler->namespace_name,
+                                           json_text_at(object, "spec.scaleTargetRef.name", ""));
+
+    if (object && group)
+        (void)read_policy(scaler, object, group); /* it says why not itself */
 }
 
 /* False: the Autoscaler is gone. */

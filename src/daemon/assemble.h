@@ -37,4 +37,4 @@ void bind_metrics(struct daemon *daemon);   /* nodes, metrics.k8s.io, empty list
 void bind_host(struct daemon *daemon);      /* shutdown */
 void bind_credentials(struct daemon *daemon);
 void bind_audit(struct daemon *daemon);
-void bind_autoscalers(struct daemon *daemon); /* decisions, samples */
+void bind_autoscalers(struct daemon *daemon); /* decisions, samples, pushed metrics */

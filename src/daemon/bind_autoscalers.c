@@ -1,4 +1,5 @@
-/* daemon/bind_autoscalers.c - decisions and samples of an Autoscaler, as JSON lines. */
+/* daemon/bind_autoscalers.c - decisions and samples of an Autoscaler, as JSON lines; metrics that are
+ * pushed for a group. */
 #include "daemon/assemble.h"
 #include "base/mem.h"
 #include "base/quantity.h"
@@ -85,8 +86,44 @@ static void send_history(struct daemon *daemon, struct api_call *call, enum logb
 static void decisions(void *arg, struct api_call *call) { send_history(arg, call, LOGBOOK_DECISIONS); }
 static void samples(void *arg, struct api_call *call) { send_history(arg, call, LOGBOOK_SAMPLES); }
 
+/* --- metrics --- */
+
+static int push(struct daemon *daemon, const json_t *group, const json_t *item, struct err *err)
+{
+    const char *name = json_text_at(item, "name", NULL), *member = json_text_at(item, "member", NULL);
+    const json_t *value = json_object_get(item, "value");
+
+    if (str_is_empty(name))
+        return err_set(err, ERR_BAD_REQUEST, "name: is required");
+    if (!json_is_number(value))
+        return err_set(err, ERR_BAD_REQUEST, "value: must be a number");
+    return control_push_metric(daemon->control, object_namespace(group), object_name(group), member, name,
+                               json_number_value(value), err);
+}
+
+static int push_all(struct daemon *daemon, const json_t *group, const json_t *items, struct err *err)
+{
+    if (!json_is_array(items) || json_array_size(items) == 0)
+        return err_set(err, ERR_BAD_REQUEST, "metrics: must be a list of at least one value");
+    for (size_t i = 0; i < json_array_size(items); i++)
+        if (push(daemon, group, json_array_get(items, i), err) < 0)
+            return err_wrap(err, "metrics[%zu]", i);
+    return 0;
+}
+
+static void metrics(void *arg, struct api_call *call)
+{
+    struct err err;
+
+    if (push_all(arg, api_call_object(call), json_object_get(api_call_body(call), "metrics"), &err) < 0)
+        api_call_error(call, &err);
+    else
+        api_call_json(call, 200, json_object());
+}
+
 void bind_autoscalers(struct daemon *daemon)
 {
+    api_bind(daemon->api, &kind_instance_group, "metrics", metrics, daemon);
     api_bind(daemon->api, &kind_autoscaler, "decisions", decisions, daemon);
     api_bind(daemon->api, &kind_autoscaler, "samples", samples, daemon);
 }

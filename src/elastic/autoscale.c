@@ -154,6 +154,9 @@ static void propose_step(struct deciding *deciding, const struct autoscale_step 
 
     if (!value.is_known || group->ready == 0) {
         deciding->some_unknown = true;
+        proposal = propose(deciding, FROM_STEP, step->name);
+        proposal->type = step->type;
+        proposal->target = step->threshold;
         return;
     }
     seen = whole ? value.sum : value.sum / value.reporting;
@@ -314,6 +317,7 @@ void autoscale_decide(const struct autoscale_policy *policy, const struct sample
     memset(ret_decision, 0, sizeof *ret_decision);
     ret_decision->wall_ms = now_ms;
     ret_decision->from = group->desired;
+    ret_decision->ready = group->ready;
     ret_decision->min = policy->min;
     ret_decision->max = policy->max;
     for (unsigned i = 0; i < policy->target_count; i++)

@@ -149,6 +149,7 @@ struct autoscale_proposal {
 struct autoscale_decision {
     int64_t wall_ms;
     int from, desired;
+    unsigned ready;                /* members that serve */
     int wanted;                    /* before stabilisation, rates and bounds */
     int min, max;                  /* in force now, schedules counted */
     enum autoscale_reason reason;

@@ -87,6 +87,18 @@ static void say_proposal(struct words *words, const struct autoscale_proposal *p
     }
 }
 
+/* Where its values would come from. */
+static const char *source_of(enum metric_type type)
+{
+    switch (type) {
+    case METRIC_REQUESTS:
+    case METRIC_QUEUE:
+    case METRIC_LATENCY: return " (no load balancer tells it)";
+    case METRIC_CUSTOM: return " (nobody provides it)";
+    default: return "";
+    }
+}
+
 static void say_unknown(struct words *words, const struct autoscale_decision *decision)
 {
     const char *between = "";
@@ -94,7 +106,7 @@ static void say_unknown(struct words *words, const struct autoscale_decision *de
     for (unsigned i = 0; i < decision->proposal_count; i++) {
         if (decision->proposals[i].is_known)
             continue;
-        say(words, "%s%s", between, decision->proposals[i].name);
+        say(words, "%s%s%s", between, decision->proposals[i].name, source_of(decision->proposals[i].type));
         between = ", ";
     }
 }
@@ -140,6 +152,10 @@ void autoscale_words(const struct autoscale_decision *decision, char *to, size_t
         break;
     case AUTOSCALE_WOKEN: say(&words, "out from 0 to 1: somebody connected"); break;
     case AUTOSCALE_NO_METRICS:
+        if (decision->ready == 0) {
+            say(&words, "stays at %d: no member serves yet", desired);
+            break;
+        }
         say(&words, "stays at %d: nothing is known of ", desired);
         say_unknown(&words, decision);
         break;

@@ -397,6 +397,14 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
                    "Invalid value: 0: must not be 0 together with spec.update.maxUnavailable");
 }
 
+static const struct connect connects[] = {
+    { "metrics", "POST", false,
+      "Takes values of custom metrics: {\"metrics\": [{\"name\", \"value\", \"member\"}]}; without a member it is "
+      "the whole group's. A value counts for 30 s.",
+      NULL },
+    { 0 },
+};
+
 const struct kind kind_instance_group = {
     .group = VIRGA_GROUP,
     .version = VIRGA_API_V1,
@@ -410,6 +418,7 @@ const struct kind kind_instance_group = {
            "hand or by an Autoscaler.",
     .fields = fields,
     .columns = columns,
+    .connects = connects,
     .scale = { "spec.replicas", "status.replicas", "status.selector" },
     .check = check,
 };

@@ -79,7 +79,7 @@ TEST(load_brings_members_and_its_end_takes_them)
     load_members(1000);
     wait_ready(4);
     auto_json json_t *object = find(&kind_autoscaler);
-    CHECK_CONTAINS(json_text_at(object, "status.decisions[1].message", ""), "out from 1 to 2: 100 % CPU per member, target 50 % CPU");
+    CHECK_CONTAINS(json_text_at(object, "status.decisions[2].message", ""), "out from 1 to 2: 100 % CPU per member, target 50 % CPU");
     load_members(10);
     wait_ready(1);
     CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
@@ -171,8 +171,13 @@ TEST(an_application_pushes_what_counts)
 
     begin_scaled(json_pack("{s:{s:s},s:[{s:s,s:s,s:s,s:s}]}", "scaleTargetRef", "name", "web", "metrics", "name", "jobs",
                            "type", "Custom", "metric", "jobs", "averageValue", "10"));
+    loop_sim_advance(site.loop, 2000);
     auto_json json_t *blind = find(&kind_autoscaler);
     CHECK_STR(json_text_at(blind, "status.phase", NULL), "Waiting");
+    CHECK_STR(json_text_at(condition_get(blind, "ScalingActive"), "message", NULL),
+              "stays at 1: nothing is known of jobs (nobody provides it)");
+    CHECK_FAILS(control_push_metric(site.control, "default", "web", "stranger", "jobs", 1, &err), &err, ERR_INVALID);
+    CHECK_CONTAINS(err.text, "stranger is no member");
     CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "other", 1, &err), &err, ERR_INVALID);
     CHECK_FAILS(control_push_metric(site.control, "default", "none", NULL, "jobs", 1, &err), &err, ERR_CONFLICT);
     CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "jobs", -1, &err), &err, ERR_INVALID);

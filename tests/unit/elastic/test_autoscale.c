@@ -319,7 +319,7 @@ TEST(a_decision_reads_as_a_sentence)
     CHECK_STR(text, "out from 2 to 6: 365 requests/s per member, target 100 requests/s; 8 are wanted, 6 is the maximum");
     decision = decide(&policy, NULL, group_of(2, 2, 0));
     autoscale_words(&decision, text, sizeof text);
-    CHECK_STR(text, "stays at 2: nothing is known of Requests");
+    CHECK_STR(text, "stays at 2: nothing is known of Requests (no load balancer tells it)");
 }
 
 /* A group that starts, fails, goes silent and lies, under a random policy. */
