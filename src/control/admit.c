@@ -68,6 +68,18 @@ static void admit_source_pool(struct control *control, const json_t *object, str
                        view_text(&kind_volume, source, "spec.pool"));
 }
 
+static void admit_snapshot_source(struct control *control, const json_t *object, struct causes *causes)
+{
+    const char *name = view_text(&kind_volume, object, "spec.source.snapshot");
+    auto_json json_t *snapshot = name ? control_find(control, &kind_snapshot, object_namespace(object), name) : NULL;
+    const struct snapshot_disk disk = { view_text(&kind_volume, object, "spec.pool"), "spec.pool",
+                                        view_bytes(&kind_volume, object, "spec.size"), "spec.size" };
+
+    admit_exists(control, &kind_snapshot, object_namespace(object), name, "spec.source.snapshot", causes);
+    if (snapshot)
+        admit_snapshot_disk(snapshot, object, &disk, causes);
+}
+
 static void admit_volume(struct control *control, const json_t *object, const json_t *old,
                          struct causes *causes)
 {
@@ -83,6 +95,7 @@ static void admit_volume(struct control *control, const json_t *object, const js
     admit_exists(control, &kind_volume, object_namespace(object),
                  view_text(&kind_volume, object, "spec.source.volume"), "spec.source.volume", causes);
     admit_image_size(control, image, object, "spec.size", causes);
+    admit_snapshot_source(control, object, causes);
     admit_source_pool(control, object, causes);
 }
 
@@ -195,15 +208,23 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
                        TEXTS("spec.image", "spec.cdrom.image", "status.cdrom.image"), old, causes);
         if (!causes->count)
             refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.source.image"), old, causes);
+        if (!causes->count)
+            refuse_if_used(control, &kind_snapshot, NULL, TEXTS("status.image"), old, causes);
         if (strangers_have_volume(control))
             causes_add(causes, "InUse", "metadata.name",
                        "a volume that no object knows may stand on it: see condition AllKnown of the host");
     } else if (kind == &kind_storage_pool) {
         refuse_if_used(control, &kind_volume, NULL, TEXTS("spec.pool"), old, causes);
+        if (!causes->count)
+            refuse_if_used(control, &kind_snapshot, NULL, TEXTS("status.pool"), old, causes);
     } else if (kind == &kind_network) {
         refuse_if_used(control, &kind_instance, namespace_name,
                        TEXTS("spec.networks[].network", "status.networks[].network"), old, causes);
         refuse_if_used(control, &kind_load_balancer, namespace_name, TEXTS("spec.network"), old, causes);
+    } else if (kind == &kind_snapshot) {
+        refuse_if_used(control, &kind_instance, namespace_name, TEXTS("spec.snapshot"), old, causes);
+        if (!causes->count)
+            refuse_if_used(control, &kind_volume, namespace_name, TEXTS("spec.source.snapshot"), old, causes);
     } else if (kind == &kind_instance) {
         admit_instance_deletion(control, old, causes);
     } else if (kind == &kind_volume) {
@@ -223,6 +244,9 @@ void control_admit(void *pointer, const struct kind *kind, json_t *object, const
         return;
     else if (kind == &kind_instance)
         admit_instance(control, object, old, causes);
+    else if (kind == &kind_snapshot && !old)
+        admit_exists(control, &kind_instance, object_namespace(object),
+                     view_text(&kind_snapshot, object, "spec.instanceName"), "spec.instanceName", causes);
     else if (kind == &kind_volume)
         admit_volume(control, object, old, causes);
     else if (kind == &kind_network)

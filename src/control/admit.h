@@ -9,5 +9,17 @@ void admit_balancer(struct control *control, const json_t *object, const json_t 
                     struct causes *causes);
 void admit_instance_group(struct control *control, const json_t *object, struct causes *causes);
 void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes);
+/* What a disk that is to stand on a snapshot's is asked to be. */
+struct snapshot_disk {
+    const char *pool, *pool_field;
+    int64_t bytes; /* 0: as large */
+    const char *size_field;
+};
+void admit_snapshot_disk(const json_t *snapshot, const json_t *object, const struct snapshot_disk *disk,
+                         struct causes *causes);
+void admit_instance_snapshot(struct control *control, const json_t *object, struct causes *causes);
+/* Why an instance cannot go on from the snapshot's memory, beginning with the field; NULL: it can.
+ * Owned. */
+char *snapshot_misfit(const json_t *snapshot, const json_t *instance);
 void admit_instance(struct control *control, const json_t *object, const json_t *old,
                     struct causes *causes);

@@ -217,6 +217,7 @@ void admit_instance(struct control *control, const json_t *object, const json_t 
                      view_text(&kind_instance, object, "spec.rootDisk.pool"), "spec.rootDisk.pool",
                      causes);
         admit_root(control, object, causes);
+        admit_instance_snapshot(control, object, causes);
     }
     if (differs(object, old, "spec.cdrom"))
         admit_cdrom(control, object, causes);

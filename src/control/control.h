@@ -103,7 +103,7 @@ struct controller {
     int (*start)(struct control *control, struct err *err);
 };
 extern const struct controller controller_instance, controller_image, controller_pool,
-    controller_volume, controller_network, controller_host,
+    controller_volume, controller_snapshot, controller_network, controller_host,
     controller_balancer, controller_instance_group, controller_autoscaler;
 
 const struct control_setup *control_setup(const struct control *control);

@@ -1,5 +1,6 @@
 /* control/instance.c - Instance: a ladder of conditions, climbed one rung at a time. */
 #include "control/instance.h"
+#include "control/instance_hold.h"
 #include "control/placement.h"
 #include "base/quantity.h"
 #include "base/str.h"
@@ -128,11 +129,16 @@ static void place(struct scene *scene)
     scene_waits(scene, "InProgress", "being placed");
 }
 
-static bool agent_ready(const struct scene *scene) { return scene->machine.agent_connected; }
+static bool agent_ready(const struct scene *scene)
+{
+    return scene->machine.agent_connected && !fork_is_unsettled(scene);
+}
 
 static void wait_for_agent(struct scene *scene)
 {
-    if (view_bool(&kind_instance, scene->object, "spec.guestAgent"))
+    if (fork_is_unsettled(scene))
+        scene_waits(scene, "OwnIdentity", "the fork is being given an identity of its own");
+    else if (view_bool(&kind_instance, scene->object, "spec.guestAgent"))
         scene_waits(scene, "NotConnected", "the guest agent has not answered");
     else
         scene_waits(scene, "NotOffered", "spec.guestAgent is false");
@@ -217,8 +223,11 @@ static void show_machine(struct scene *scene)
         work_phase(scene->work, "Running", "stopped by a write error; it goes on when there is space");
     else
         work_phase(scene->work, machine->state == MACHINE_PAUSED ? "Paused" : "Running", NULL);
-    work_condition(scene->work, "Ready", machine->state == MACHINE_RUNNING,
-                   machine->state == MACHINE_RUNNING ? "Running" : "NotRunning", "%s", "");
+    if (fork_is_unsettled(scene))
+        work_condition(scene->work, "Ready", false, "OwnIdentity", "the fork is being given an identity of its own");
+    else
+        work_condition(scene->work, "Ready", machine->state == MACHINE_RUNNING,
+                       machine->state == MACHINE_RUNNING ? "Running" : "NotRunning", "%s", "");
 }
 
 static void show_waiting(struct scene *scene, unsigned first)
@@ -237,9 +246,10 @@ static struct verdict come_up(struct scene *scene)
 {
     bool runs = machine_holds(scene);
     unsigned first;
-    int64_t due_ms = instance_start_due_ms(scene);
+    int64_t due_ms = instance_start_due_ms(scene), settle_ms;
 
     machine_account(scene);
+    settle_ms = runs ? fork_settle(scene) : -1;
     first = climb(scene, runs);
     (void)volumes_unclaim(scene, false);
     if (!runs) {
@@ -249,6 +259,8 @@ static struct verdict come_up(struct scene *scene)
     if (condition_get(scene->object, "Stopping"))
         work_condition(scene->work, "Stopping", false, "Running", "%s", "");
     show_machine(scene);
+    if (fork_is_unsettled(scene))
+        return settle_ms < 0 ? VERDICT_SETTLED : VERDICT_AGAIN(settle_ms);
     reset_obey(scene);
     /* A reading of its usage is not stored now: the new phase would have to wait for it. */
     if (power_keep(scene))
@@ -331,8 +343,10 @@ static struct verdict reconcile_scene(struct scene *scene)
 
 static struct verdict reconcile(struct work *work)
 {
-    auto_scene struct scene scene;
+    auto_scene struct scene scene = { 0 };
 
+    if (instance_is_held(work->control, object_uid(work->object)))
+        return VERDICT_SETTLED; /* woken when it is let go */
     scene_begin(&scene, work);
     root_volume_tie(&scene);
     addresses_settle(&scene);

@@ -13,6 +13,8 @@
  *   instance_power.c      pause, reset and restart
  *   instance_down.c       stopping, giving back, deleting
  *   instance_end.c        machines that ended by themselves
+ *   instance_fork.c       beginning as a Snapshot: from its memory, or by booting
+ *   instance_identity.c   what makes a fork somebody else
  *   instance_usage.c      what a running one uses */
 #pragma once
 #include "control/control.h"
@@ -105,6 +107,19 @@ int64_t instance_start_due_ms(const struct scene *scene); /* until the back-off 
 
 /* --- run --- */
 void launch_forget(struct scene *scene);
+
+/* --- fork: of an instance with spec.snapshot; of others they do nothing --- */
+json_t *fork_snapshot(const struct scene *scene); /* owned; NULL: none */
+void fork_decide(struct scene *scene);            /* with what is stored before a start */
+bool fork_is_starting(const struct scene *scene); /* from memory, as decided */
+/* Has the machine go on from the snapshot's memory if that is decided. */
+bool fork_configure(const struct scene *scene, struct machine_config *config);
+bool fork_has_failed(struct scene *scene);        /* the machine ended before it was a fork: the next start boots */
+bool fork_is_unsettled(const struct scene *scene); /* it runs as its parent's double, with its links down */
+int64_t fork_settle(struct scene *scene);         /* of a machine that runs; milliseconds to the next look, or -1 */
+/* The next step to an identity of its own. -1: it could not be given. */
+int identity_give(struct scene *scene, bool *ret_done, int64_t *ret_again_ms, struct err *err);
+void identity_forget(struct scene *scene);
 
 /* --- config --- */
 struct machine_config *machine_config_of(struct scene *scene, struct err *err); /* owned; NULL on failure */

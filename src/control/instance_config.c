@@ -203,5 +203,6 @@ struct machine_config *machine_config_of(struct scene *scene, struct err *err)
         machine_config_free(config);
         return NULL;
     }
+    (void)fork_configure(scene, config);
     return config;
 }

@@ -111,6 +111,7 @@ static void create_root(struct scene *scene, const char *name)
 {
     const json_t *size = json_at(scene->object, "spec.rootDisk.size");
     const char *pool = scene_text(scene, "spec.rootDisk.pool"), *image = scene_text(scene, "spec.image");
+    const char *snapshot = scene_text(scene, "spec.snapshot");
     json_t *volume;
 
     scene_waits_for_op(scene, "create root", "the root volume is being made");
@@ -125,7 +126,9 @@ static void create_root(struct scene *scene, const char *name)
         json_set_at(volume, "spec.pool", json_string(pool));
     if (size)
         json_set_at(volume, "spec.size", json_deep_copy(size));
-    if (image)
+    if (snapshot)
+        json_set_at(volume, "spec.source.snapshot", json_string(snapshot));
+    else if (image)
         json_set_at(volume, "spec.source.image", json_string(image));
     control_create(scene->work->control, &kind_volume, volume, work_op_done(scene->work, "create root"));
 }

@@ -1,6 +1,7 @@
 /* control/instance_down.c - stopping, giving everything back, deleting. */
 #include "control/instance.h"
 #include "control/balancers.h"
+#include "control/instance_hold.h"
 #include "control/internal.h"
 #include "control/placement.h"
 #include "control/results.h"
@@ -180,9 +181,11 @@ static bool are_logs_removed(struct scene *scene)
 
 struct verdict instance_finalize(struct work *work, bool *ret_gone)
 {
-    auto_scene struct scene scene;
+    auto_scene struct scene scene = { 0 };
     struct verdict verdict = VERDICT_SETTLED;
 
+    if (instance_is_held(work->control, object_uid(work->object)))
+        return VERDICT_SETTLED;
     scene_begin(&scene, work);
     work_phase(work, "Terminating", NULL);
     if (!instance_take_down(&scene, &verdict) || !ports_remove_rest(&scene) || !is_seed_removed(&scene) ||

@@ -1,5 +1,6 @@
 /* control/instance_power.c - pause, reset and restart of a running machine. */
 #include "control/instance.h"
+#include "control/guest_clock.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 
@@ -12,6 +13,10 @@ bool power_keep(struct scene *scene)
         compute->ops->pause(compute, scene->uid, work_op_done(scene->work, "pause"));
     if (!pause && scene->machine.state == MACHINE_PAUSED && work_op_begin(scene->work, "resume"))
         compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
+    if (!pause && scene->machine.state == MACHINE_RUNNING && work_op_succeeded(scene->work, "resume")) {
+        work_op_reset(scene->work, "resume");
+        guest_clock_set(scene->work->control, scene->uid);
+    }
     return work_op(scene->work, "pause", NULL) == OP_RUNNING ||
            work_op(scene->work, "resume", NULL) == OP_RUNNING;
 }

@@ -130,6 +130,7 @@ static bool start_is_recorded(struct scene *scene)
         scene_text(scene, "status.startedAt"))
         return true;
     machine_record(scene);
+    fork_decide(scene);
     time_format(control_wall_ms(scene->work->control), now, sizeof now);
     json_set_at(scene->object, "status.startedAt", json_string(now));
     work_condition(scene->work, "Ended", false, "Starting", "%s", "");
@@ -154,6 +155,7 @@ static void launch_machine(struct scene *scene, struct launch *launch)
     }
     if (!work_op_begin(scene->work, "start"))
         return;
+    identity_forget(scene);
     for (unsigned i = 0; i < sizeof old / sizeof old[0]; i++)
         work_op_reset(scene->work, old[i]);
     compute->ops->start(compute, config, launch->fds, work_op_done(scene->work, "start"));

@@ -113,12 +113,20 @@ static void look_for_use(void *arg, const json_t *volume)
     search->found |= str_equal(view_text(&kind_volume, volume, "spec.pool"), search->pool);
 }
 
+static void look_for_snapshot(void *arg, const json_t *snapshot)
+{
+    struct search *search = arg;
+
+    search->found |= str_equal(view_text(&kind_snapshot, snapshot, "status.pool"), search->pool);
+}
+
 /* The directory stays: it may hold what is not ours. */
 static struct verdict finalize(struct work *work, bool *ret_gone)
 {
     struct search search = { object_name(work->object), false };
 
     control_each(work->control, &kind_volume, NULL, look_for_use, &search);
+    control_each(work->control, &kind_snapshot, NULL, look_for_snapshot, &search);
     *ret_gone = !search.found;
     work_phase(work, "Terminating", search.found ? "volumes are in it" : NULL);
     return VERDICT_AGAIN(1000);

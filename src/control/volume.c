@@ -1,5 +1,6 @@
 /* control/volume.c - Volume: made once, grown on request, measured, removed when nobody has it. */
 #include "control/control.h"
+#include "control/instance_hold.h"
 #include "control/results.h"
 #include "control/storage_refs.h"
 #include "base/quantity.h"
@@ -12,7 +13,7 @@ enum { MEASURE_MS = 30 * 1000, LOOK_AGAIN_MS = 1000 };
 
 /* What a volume stands on, looked up for one call. */
 struct ground {
-    json_t *pool, *image, *source;
+    json_t *pool, *image, *source, *snapshot;
 };
 
 static void ground_done(struct ground *ground)
@@ -20,6 +21,7 @@ static void ground_done(struct ground *ground)
     json_decref(ground->pool);
     json_decref(ground->image);
     json_decref(ground->source);
+    json_decref(ground->snapshot);
 }
 #define auto_ground __attribute__((cleanup(ground_done)))
 
@@ -48,6 +50,20 @@ static bool is_ready(const json_t *object)
 /* The file was seen: status.size is written after that. */
 static bool is_made(const struct work *work) { return json_at(work->object, "status.size") != NULL; }
 
+static bool find_snapshot(struct work *work, const char *name, const char *pool, struct ground *ground,
+                          struct verdict *ret_verdict)
+{
+    ground->snapshot = work_find(work, &kind_snapshot, object_namespace(work->object), name);
+    if (!is_ready(ground->snapshot)) {
+        *ret_verdict = waiting(work, "WaitingForSnapshot", "waiting for snapshot", name);
+        return false;
+    }
+    if (str_equal(view_text(&kind_snapshot, ground->snapshot, "status.pool"), pool))
+        return true;
+    *ret_verdict = waiting(work, "OtherPool", "its source lies in another storage pool: snapshot", name);
+    return false;
+}
+
 /* Finds what the volume needs; false with a verdict when something is not there yet. Once made it
  * needs its pool, but neither image nor source, and a pool that is just being measured will do. */
 static bool find_ground(struct work *work, struct ground *ret_ground, struct verdict *ret_verdict)
@@ -55,6 +71,7 @@ static bool find_ground(struct work *work, struct ground *ret_ground, struct ver
     const char *pool = view_text(&kind_volume, work->object, "spec.pool");
     const char *image = view_text(&kind_volume, work->object, "spec.source.image");
     const char *source = view_text(&kind_volume, work->object, "spec.source.volume");
+    const char *snapshot = view_text(&kind_volume, work->object, "spec.source.snapshot");
 
     ret_ground->pool = work_find(work, &kind_storage_pool, NULL, pool);
     if (is_made(work) && ret_ground->pool)
@@ -79,7 +96,7 @@ static bool find_ground(struct work *work, struct ground *ret_ground, struct ver
         *ret_verdict = waiting(work, "WaitingForVolume", "waiting for a detached volume", source);
         return false;
     }
-    return true;
+    return !snapshot || find_snapshot(work, snapshot, pool, ret_ground, ret_verdict);
 }
 
 static int64_t wanted_bytes(struct work *work, const struct ground *ground)
@@ -90,6 +107,8 @@ static int64_t wanted_bytes(struct work *work, const struct ground *ground)
         bytes = view_bytes(&kind_image, ground->image, "status.virtualSize");
     if (!bytes && ground->source)
         bytes = view_bytes(&kind_volume, ground->source, "status.size");
+    if (!bytes && ground->snapshot)
+        bytes = view_bytes(&kind_snapshot, ground->snapshot, "status.diskSize");
     return bytes;
 }
 
@@ -126,6 +145,7 @@ static struct verdict create(struct work *work, const struct ground *ground)
         .size_bytes = wanted_bytes(work, ground),
         .image_uid = ground->image ? object_uid(ground->image) : NULL,
         .volume_uid = ground->source ? object_uid(ground->source) : NULL,
+        .parent_uid = ground->snapshot ? object_uid(ground->snapshot) : NULL,
     };
 
     if (work_op(work, "create", &err) == OP_FAILED)
@@ -143,6 +163,8 @@ static void show_info(struct work *work, const struct volume_info *info)
     set_bytes(work->object, "status.used", info->allocated_bytes);
     if (info->image_uid[0])
         json_set_at(work->object, "status.imageUID", json_string(info->image_uid));
+    if (info->parent_uid[0])
+        json_set_at(work->object, "status.snapshotUID", json_string(info->parent_uid));
 }
 
 /* --- growing --- */
@@ -206,7 +228,7 @@ static struct verdict grow(struct work *work, const struct ground *ground, int64
     if (work_op(work, "grow", &err) == OP_FAILED)
         work_condition(work, "Resized", false, "GrowFailed", "%s", err.text);
     find_user(work, &user);
-    if (has_process(&user) && !user.disk_present) {
+    if ((has_process(&user) && !user.disk_present) || (user.uid && instance_is_held(work->control, user.uid))) {
         free(user.disk);
         return VERDICT_AGAIN(LOOK_AGAIN_MS);
     }

@@ -2,6 +2,7 @@
 #include "daemon/assemble.h"
 #include "daemon/audit.h"
 #include "daemon/tokens.h"
+#include "daemon/memory_dir.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -97,10 +98,12 @@ static int open_compute(struct daemon *daemon, struct err *err)
 {
     auto_free char *state = str_printf("%s/machines", daemon->config.state_dir);
     auto_free char *run = str_printf("%s/machines", daemon->config.run_dir);
+    auto_free char *memory = memory_dir_make(&daemon->config);
     struct compute_setup setup = { .loop = daemon->loop,
                                    .workers = daemon->workers,
                                    .state_dir = state,
                                    .run_dir = run,
+                                   .memory_dir = memory,
                                    .uid_base = (uid_t)daemon->config.uid_base,
                                    .changed = machine_changed,
                                    .arg = daemon };

@@ -37,6 +37,8 @@ static const struct setting settings[] = {
       "directory for what must survive a reboot" },
     { "run-dir", VALUE_PATH, offsetof(struct config, run_dir), "/run/virga",
       "directory for sockets and network namespaces" },
+    { "memory-dir", VALUE_PATH, offsetof(struct config, memory_dir), NULL,
+      "directory for the memory of frozen machines, best on a tmpfs (default: one below /dev/shm)" },
     { "socket", VALUE_PATH, offsetof(struct config, socket), "/run/virga/api.sock",
       "unix socket of the API; root needs no credentials there" },
     { "listen", VALUE_LISTEN, offsetof(struct config, listen), "127.0.0.1:7443",

@@ -11,6 +11,7 @@
 struct config {
     char *state_dir;          /* what must survive a reboot */
     char *run_dir;            /* sockets and namespaces; emptied by a reboot */
+    char *memory_dir;         /* memory of frozen machines; NULL: one of its own below /dev/shm */
     char *socket;             /* unix socket of the API */
     char *listen;             /* address and port of the API; "none": unix socket only */
     char *host_name;

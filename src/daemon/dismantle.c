@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "daemon/memory_dir.h"
 #include <stdlib.h>
 
 enum { TIME_MAX_MS = 60 * 1000 };
@@ -109,6 +110,28 @@ static void machine_killed(void *arg, const struct err *err)
         compute->ops->release(compute, leaving->uid, (struct done){ machine_released, leaving });
 }
 
+/* --- frozen machines --- */
+
+static void frozen_gone(void *arg, const struct err *err)
+{
+    struct leaving *leaving = arg;
+    struct dismantling *all = leaving->all;
+
+    note(all, "frozen machine", leaving->uid, err);
+    leaving_free(leaving);
+    if (--all->pending == 0)
+        remove_networks(all);
+}
+
+static void remove_frozen(struct dismantling *all)
+{
+    char **names = all->compute->ops->frozen_list(all->compute);
+
+    for (char **name = names; *name; name++)
+        all->compute->ops->frozen_remove(all->compute, *name, (struct done){ frozen_gone, leaving_new(all, *name) });
+    compute_uids_free(names);
+}
+
 /* --- load balancers --- */
 
 static void balancer_gone(void *arg, const struct err *err)
@@ -141,6 +164,7 @@ void dismantle(struct compute *compute, struct network_driver *network, struct b
     *all = (struct dismantling){ .compute = compute, .network = network, .balancer = balancer,
                                  .pending = 1, .done = done };
     remove_balancers(all);
+    remove_frozen(all);
     for (char **uid = uids; uid && *uid; uid++)
         compute->ops->kill(compute, *uid, (struct done){ machine_killed, leaving_new(all, *uid) });
     compute_uids_free(uids);
@@ -193,5 +217,6 @@ int dismantle_run(struct daemon *daemon, struct err *err)
         outcome.result = -1;
     /* Calls still under way end here, while what they report to is there. */
     daemon_close_drivers(daemon);
+    memory_dir_remove(&daemon->config);
     return outcome.result;
 }

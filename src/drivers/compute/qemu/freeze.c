@@ -1,6 +1,6 @@
 /* drivers/compute/qemu/freeze.c - from a running machine to a frozen one.
  *
- *   room found -> links down -> stop -> device state to its file -> memory copied -> named
+ *   room found -> stop -> links down -> device state to its file -> memory copied -> named
  *
  * The memory is a shared file, which "x-ignore-shared" leaves out of the device state; it is copied
  * while the machine stands still. When anything fails the links come up and it runs on. */
@@ -194,10 +194,13 @@ static void stopped(void *arg, const struct err *err, const json_t *result)
 {
     struct freezing *freezing = arg;
 
-    if (err)
+    if (err) {
         undo(freezing, err);
-    else
-        ask(freezing, "migrate-set-capabilities", migrating_capabilities(true), -1, prepared);
+        return;
+    }
+    /* While it stands still: a machine that goes on with its links up again never saw them down. */
+    qemu_links_set(freezing->machine, /*is_up=*/false);
+    ask(freezing, "migrate-set-capabilities", migrating_capabilities(true), -1, prepared);
 }
 
 /* --- room --- */
@@ -232,7 +235,6 @@ static void begun(void *arg, bool is_closed, const struct err *err)
     }
     fault_point("compute.freeze.begun");
     freezing->was_running = freezing->machine->run_state == MACHINE_RUNNING;
-    qemu_links_set(freezing->machine, /*is_up=*/false);
     ask(freezing, "stop", NULL, -1, stopped);
 }
 

@@ -1,0 +1,260 @@
+/* control/instance_identity.c - makes a fork somebody else.
+ *
+ *   agent answers -> script in the guest -> links up          (a machine that went on from memory)
+ *   agent answers -> script in the guest, for what its boot left   (one that booted)
+ *
+ * Until the script has run, the fork's links are down: nobody meets two of the same. */
+#include "control/instance.h"
+#include "control/guest_clock.h"
+#include "control/guest_exec.h"
+#include "control/network_refs.h"
+#include "control/results.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/str.h"
+#include "kinds/tables/tables.h"
+#include "store/object.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OWN_IDENTITY "OwnIdentity"
+#define SINCE "identity since"
+
+enum { SCRIPT_MS = 20 * 1000, PATIENCE_MS = 30 * 1000, ATTEMPTS_MAX = 3, SEED_BYTES = 32 };
+
+/* Arguments: fork or boot, host name, machine id, seconds since 1970, random digits, and for each
+ * network card its old and new MAC address, IPv4 address with prefix and gateway ("-": none),
+ * separated by commas.
+ *
+ * Before the links come up nothing may be left of the parent, so its SSH server is stopped and its
+ * keys are removed; new ones are made behind, as are new leases: the addresses are known already.
+ * A process costs milliseconds under emulation: there are few of them. */
+static const char script[] =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+    "mode=$1 host=$2 id=$3 now=$4 seed=$5; shift 5\n"
+    "echo $id >/etc/machine-id || exit 1\n"
+    "[ ! -f /var/lib/dbus/machine-id ] || [ -L /var/lib/dbus/machine-id ] || echo $id >/var/lib/dbus/machine-id\n"
+    "[ $mode = fork ] || exit 0\n"
+    "echo $seed >/dev/urandom\n"
+    "echo $host >/proc/sys/kernel/hostname || exit 1\n"
+    "echo $host >/etc/hostname\n"
+    "hosts=\n"
+    "while read -r line; do case $line in 127.0.1.1*) line=\"127.0.1.1 $host\";; esac; hosts=\"$hosts$line\n"
+    "\"; done </etc/hosts\n"
+    "printf %s \"$hosts\" >/etc/hosts\n"
+    "[ ! -f /run/dropbear.pid ] || { read -r pid </run/dropbear.pid && kill -KILL $pid; }\n"
+    "[ ! -f /run/sshd.pid ] || { read -r pid </run/sshd.pid && kill -STOP $pid; }\n"
+    "for key in /etc/ssh/ssh_host_*_key /etc/dropbear/*_host_key; do [ ! -e $key ] || { rm -f /etc/ssh/ssh_host_*_key* "
+    "/etc/dropbear/*_host_key; break; }; done\n"
+    "names=\n"
+    "for card; do\n"
+    "    IFS=, read -r old new address gateway <<CARD\n"
+    "$card\n"
+    "CARD\n"
+    "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $old ] || break; done\n"
+    "    [ \"$mac\" = $old ] || { echo \"no card has $old\"; exit 1; }\n"
+    "    name=${name##*/} names=\"$names $name\"\n"
+    "    ip link set $name down && ip addr flush dev $name && ip link set $name address $new up || exit 1\n"
+    "    [ $address = - ] || ip addr add $address broadcast + dev $name\n"
+    "    [ $gateway = - ] || ip route replace default via $gateway dev $name metric 4096\n"
+    "done\n"
+    "[ ! -d /var/lib/virga ] || echo $VIRGA_UID >/var/lib/virga/instance-id\n"
+    "date -s @$now >/dev/null\n"
+    "{\n"
+    "    for name in $names; do\n"
+    "        tries=0\n"
+    "        until read -r carrier </sys/class/net/$name/carrier && [ $carrier = 1 ] || [ $tries = 100 ]; do\n"
+    "            sleep 0.1; tries=$((tries + 1))\n"
+    "        done\n"
+    "        if [ -x /usr/lib/virga/network ]; then\n"
+    "            /usr/lib/virga/network down $name; /usr/lib/virga/network up $name &\n"
+    "        elif [ -d /run/systemd/netif/links ]; then networkctl renew $name\n"
+    "        elif grep -qs \"^$name=\" /run/network/ifstate; then ifdown --force $name; ifup $name\n"
+    "        fi\n"
+    "    done\n"
+    "    [ ! -x /usr/lib/virga/ssh-server ] || /usr/lib/virga/ssh-server\n"
+    "    if [ -d /etc/ssh ] && ssh-keygen -A; then\n"
+    "        systemctl restart ssh || systemctl restart sshd || service ssh restart\n"
+    "    fi\n"
+    "} </dev/null >/dev/null 2>&1 &\n"
+    "exit 0\n";
+
+/* --- the arguments --- */
+
+static void machine_id_of(const char *uid, char to[40])
+{
+    size_t length = 0;
+
+    for (; *uid && length < 32; uid++)
+        if (*uid != '-')
+            to[length++] = *uid;
+    to[length] = '\0';
+}
+
+static void random_digits(char to[2 * SEED_BYTES + 1])
+{
+    unsigned char bytes[SEED_BYTES];
+
+    random_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* "52:54:00:..,52:54:00:..,10.0.0.7/24,10.0.0.1" */
+static char *card_argument(const struct scene *scene, const json_t *card, const char *old_mac)
+{
+    const json_t *network = json_object_get(scene->networks, json_text_at(card, "network", ""));
+    auto_clean(network_config_free_auto) struct network_config *config = network ? network_config_of(network) : NULL;
+    const char *ip = json_text_at(card, "ipv4Address", NULL), *mac = json_text_at(card, "macAddress", "");
+    char gateway[IP_TEXT_SIZE] = "-";
+
+    if (!ip || !config || !config->dhcp4)
+        return str_printf("%s,%s,-,-", old_mac, mac);
+    if (config->nat)
+        ip_format(&config->ipv4_gateway, gateway);
+    return str_printf("%s,%s,%s/%u,%s", old_mac, mac, ip, (unsigned)config->ipv4.length, gateway);
+}
+
+struct arguments {
+    char machine_id[40], now[24], seed[2 * SEED_BYTES + 1], *prologue, *cards[MACHINE_NICS_MAX];
+    const char *argv[10 + MACHINE_NICS_MAX];
+};
+
+static void arguments_done(struct arguments *arguments)
+{
+    free(arguments->prologue);
+    for (size_t i = 0; i < MACHINE_NICS_MAX; i++)
+        free(arguments->cards[i]);
+}
+
+static void arguments_begin(const struct scene *scene, struct arguments *arguments)
+{
+    const char *hostname = scene_text(scene, "spec.hostname");
+    const json_t *cards = scene_list(scene, "status.networks");
+    auto_json json_t *snapshot = fork_snapshot(scene);
+    const json_t *old_cards = json_at(snapshot, "status.networks");
+    size_t count = 0;
+
+    *arguments = (struct arguments){ 0 };
+    machine_id_of(scene->uid, arguments->machine_id);
+    random_digits(arguments->seed);
+    snprintf(arguments->now, sizeof arguments->now, "%lld", (long long)(control_wall_ms(scene->work->control) + 500) / 1000);
+    arguments->prologue = str_printf("VIRGA_UID=%s\n%s", scene->uid, script);
+    const char *const fixed[] = { "/bin/sh", "-c", arguments->prologue, "identity",
+                                  scene->machine.is_fork ? "fork" : "boot", hostname ? hostname : scene->name,
+                                  arguments->machine_id, arguments->now, arguments->seed };
+    for (; count < sizeof fixed / sizeof fixed[0]; count++)
+        arguments->argv[count] = fixed[count];
+    for (size_t i = 0; i < json_array_size(cards) && i < json_array_size(old_cards) && i < MACHINE_NICS_MAX; i++) {
+        arguments->cards[i] = card_argument(scene, json_array_get(cards, i),
+                                            json_text_at(json_array_get(old_cards, i), "macAddress", ""));
+        arguments->argv[count++] = arguments->cards[i];
+    }
+}
+
+/* --- the steps --- */
+
+static void script_ended(void *arg, const struct err *err, int exit_code, const char *output)
+{
+    struct done *done = arg;
+    struct err failure;
+
+    if (!err && exit_code != 0)
+        (void)err_set(&failure, ERR_INTERNAL, "the guest took no identity of its own: status %d %.200s", exit_code, output);
+    done_call(*done, err ? err : exit_code ? &failure : NULL);
+    free(done);
+}
+
+static bool script_has_run(struct scene *scene)
+{
+    struct arguments arguments;
+    struct done done;
+
+    if (work_op_succeeded(scene->work, "identity"))
+        return true;
+    if (!scene->machine.agent_connected || !work_op_begin(scene->work, "identity"))
+        return false;
+    arguments_begin(scene, &arguments);
+    done = work_op_done(scene->work, "identity");
+    guest_exec(scene->work->control, scene->uid, arguments.argv, NULL, SCRIPT_MS, script_ended,
+               mem_copy(&done, sizeof done));
+    arguments_done(&arguments);
+    return false;
+}
+
+static bool links_are_up(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+    bool all = true;
+
+    for (unsigned i = 0; scene->machine.is_fork && i < scene->machine.nic_count; i++) {
+        auto_free char *op = str_printf("fork link %s", scene->machine.nics[i]);
+
+        if (work_op_succeeded(scene->work, op))
+            continue;
+        all = false;
+        if (work_op_begin(scene->work, op))
+            compute->ops->nic_link(compute, scene->uid, scene->machine.nics[i], /*is_up=*/true,
+                                   work_op_done(scene->work, op));
+    }
+    return all;
+}
+
+/* --- patience --- */
+
+static bool has_failed_too_often(struct scene *scene, struct err *ret_err)
+{
+    static const char *const counter = "identity failures";
+    const int64_t *before = work_result(scene->work, counter);
+    int64_t failures = before ? *before : 0;
+
+    if (work_op(scene->work, "identity", ret_err) != OP_FAILED)
+        return false;
+    work_op_reset(scene->work, "identity");
+    work_result_keep(scene->work, counter, ++failures);
+    return failures >= ATTEMPTS_MAX;
+}
+
+static int64_t patience_left_ms(struct scene *scene)
+{
+    int64_t now_ms = loop_now_ms(control_setup(scene->work->control)->loop);
+    const int64_t *since_ms = work_result(scene->work, SINCE);
+
+    if (!since_ms)
+        work_result_keep(scene->work, SINCE, now_ms);
+    return PATIENCE_MS - (since_ms ? now_ms - *since_ms : 0);
+}
+
+int identity_give(struct scene *scene, bool *ret_done, int64_t *ret_again_ms, struct err *err)
+{
+    int64_t left_ms;
+
+    *ret_done = condition_is_true(scene->object, OWN_IDENTITY) && !fork_is_unsettled(scene);
+    if (*ret_done || scene->machine.state != MACHINE_RUNNING)
+        return 0;
+    if (script_has_run(scene) && links_are_up(scene)) {
+        work_condition(scene->work, OWN_IDENTITY, true, "Given", "%s", "");
+        if (scene->machine.is_fork)
+            guest_clock_set(scene->work->control, scene->uid);
+        *ret_done = true;
+        return 0;
+    }
+    if (has_failed_too_often(scene, err)) {
+        work_condition(scene->work, OWN_IDENTITY, false, "Failed", "%s", err->text);
+        return -1;
+    }
+    work_condition(scene->work, OWN_IDENTITY, false, "Waiting",
+                   scene->machine.agent_connected ? "the guest is being given it" : "waiting for the guest agent");
+    left_ms = patience_left_ms(scene);
+    if (left_ms <= 0 && scene->machine.is_fork && !scene->machine.agent_connected)
+        return err_set(err, ERR_TIMEOUT, "the guest agent does not answer, and without it a fork is its parent's double");
+    *ret_again_ms = left_ms > 0 ? left_ms : -1;
+    return 0;
+}
+
+void identity_forget(struct scene *scene)
+{
+    work_op_reset(scene->work, "identity");
+    work_result_forget(scene->work, SINCE);
+    work_result_forget(scene->work, "identity failures");
+}

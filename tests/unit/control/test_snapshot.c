@@ -1,0 +1,388 @@
+/* Snapshots: taken while the instance stands still for a moment, and kept while anybody stands on them. */
+#include "site.h"
+
+static void create_snapshot(const char *name, const char *instance_name, bool memory)
+{
+    control_create(site.control, &kind_snapshot,
+                   json_pack("{s:{s:s,s:s},s:{s:s,s:b}}", "metadata", "name", name, "namespace", "default", "spec",
+                             "instanceName", instance_name, "memory", (int)memory),
+                   nobody);
+    loop_sim_advance(site.loop, 1);
+}
+
+static json_t *snapshot(const char *name) { return control_find(site.control, &kind_snapshot, "default", name); }
+
+static char *of_snapshot(const char *name, const char *path)
+{
+    auto_json json_t *object = snapshot(name);
+
+    return str_dup(json_text_at(object, path, NULL));
+}
+
+static bool snapshot_is(const char *name, const char *phase)
+{
+    auto_json json_t *object = snapshot(name);
+
+    return phase ? str_equal(json_text_at(object, "status.phase", NULL), phase) : !object;
+}
+
+static void wait_snapshot(const char *name, const char *phase)
+{
+    for (int64_t waited_ms = 0; !snapshot_is(name, phase); waited_ms += STEP_MS) {
+        auto_json json_t *object = snapshot(name);
+        auto_free char *text = json_text(object ? json_object_get(object, "status") : json_null());
+        if (waited_ms > LIMIT_MS)
+            check_fail(CHECK_HERE, "snapshot %s is not %s: %s", name, phase ? phase : "gone", text);
+        pass_time();
+    }
+}
+
+static char *reason_of(const char *name)
+{
+    auto_json json_t *object = snapshot(name);
+
+    return str_dup(json_text_at(condition_get(object, "Ready"), "reason", NULL));
+}
+
+static void delete_snapshot(const char *name)
+{
+    control_delete(site.control, &kind_snapshot, "default", name, nobody);
+    loop_sim_advance(site.loop, 1);
+}
+
+static void run_web(uint64_t seed)
+{
+    begin(seed);
+    create_image();
+    create_instance("web", simple_spec());
+    wait_for_condition("web", "AgentReady", "True");
+}
+
+static void create_fork(const char *name, const char *snapshot_name)
+{
+    create_instance(name, json_pack("{s:s}", "snapshot", snapshot_name));
+}
+
+static char *forked_reason(const char *name)
+{
+    auto_json json_t *object = instance(name);
+
+    return str_dup(json_text_at(condition_get(object, "Forked"), "reason", NULL));
+}
+
+TEST(an_instance_is_taken_and_goes_on_with_its_links_up)
+{
+    run_web(1);
+    auto_free char *uid = uid_of("web");
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    wait_for("web", "Running");
+    CHECK(compute_fake_links_up(site.world, uid));
+    CHECK_EQ(compute_fake_frozen_count(site.world), 1);
+    CHECK_EQ(compute_fake_launches(site.world, uid), 1);
+    auto_free char *image = of_snapshot("warm", "status.image");
+    CHECK_STR(image, "debian");
+    delete_snapshot("warm");
+    wait_snapshot("warm", NULL);
+    CHECK_EQ(compute_fake_frozen_count(site.world), 0);
+    delete_instance("web");
+    check_nothing_left();
+    end();
+}
+
+TEST(forks_go_on_from_the_memory_with_disks_of_their_own)
+{
+    run_web(2);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_fork("one", "warm");
+    create_fork("two", "warm");
+    wait_for_condition("one", "Forked", "True");
+    wait_for_condition("two", "Forked", "True");
+    CHECK(has_condition("one", "OwnIdentity", "True"));
+    wait_for_condition("one", "Ready", "True");
+    auto_free char *uid = uid_of("one");
+    CHECK(compute_fake_links_up(site.world, uid));
+    const struct machine_config *config = compute_fake_config(site.world, uid);
+    CHECK(config->frozen);
+    CHECK_EQ(config->disks[0].source.file_count, 3);
+    CHECK_EQ(events_of("one", "Forked"), 1);
+    delete_instance("one");
+    delete_instance("two");
+    delete_snapshot("warm");
+    wait_snapshot("warm", NULL);
+    delete_instance("web");
+    check_nothing_left();
+    end();
+}
+
+TEST(a_fork_boots_when_it_is_started_again)
+{
+    run_web(3);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_fork("one", "warm");
+    wait_for_condition("one", "Forked", "True");
+    set_spec("one", "spec.powerState", "Stopped");
+    wait_for("one", "Stopped");
+    set_spec("one", "spec.powerState", "Running");
+    wait_for("one", "Running");
+    auto_free char *uid = uid_of("one");
+    CHECK(!compute_fake_config(site.world, uid)->frozen);
+    auto_free char *reason = forked_reason("one");
+    CHECK_STR(reason, "Restarted");
+    end();
+}
+
+TEST(without_its_memory_a_snapshot_still_gives_the_disk)
+{
+    run_web(4);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    daemon_dies();
+    compute_fake_host_reboots(site.world);
+    network_fake_reboot(site.net);
+    daemon_starts();
+    loop_sim_advance(site.loop, 1000);
+    create_fork("one", "warm");
+    wait_for("one", "Running");
+    wait_for_condition("one", "OwnIdentity", "True");
+    auto_free char *reason = forked_reason("one");
+    CHECK_STR(reason, "MemoryLost");
+    CHECK_EQ(events_of("warm", "MemoryLost"), 1);
+    end();
+}
+
+TEST(a_fork_that_does_not_go_on_boots_at_once)
+{
+    run_web(5);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    compute_fake_lose_frozen(site.world); /* behind the daemon's back */
+    create_fork("one", "warm");
+    wait_for("one", "Running");
+    auto_free char *reason = forked_reason("one");
+    CHECK_STR(reason, "NotForked");
+    auto_json json_t *object = instance("one");
+    CHECK_EQ(json_int_at(object, "status.restartCount", 0), 0);
+    CHECK_EQ(events_of("one", "NotForked"), 1);
+    end();
+}
+
+TEST(a_fork_with_another_size_boots)
+{
+    run_web(6);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_instance("one", json_pack("{s:s,s:i}", "snapshot", "warm", "cpus", 2));
+    wait_for("one", "Running");
+    auto_free char *reason = forked_reason("one");
+    CHECK_STR(reason, "DoesNotFit");
+    auto_free char *message = message_of("one", "Forked");
+    CHECK_CONTAINS(message, "spec.cpus must be 1");
+    end();
+}
+
+TEST(the_disk_alone_is_taken_of_an_instance_that_does_not_run)
+{
+    run_web(7);
+    set_spec("web", "spec.powerState", "Stopped");
+    wait_for("web", "Stopped");
+    create_snapshot("cold", "web", false);
+    wait_snapshot("cold", "Ready");
+    create_instance("one", json_pack("{s:s,s:i}", "snapshot", "cold", "cpus", 2));
+    wait_for("one", "Running");
+    auto_free char *reason = forked_reason("one");
+    CHECK_STR(reason, "DiskOnly");
+    end();
+}
+
+TEST(the_disk_alone_of_a_running_instance_needs_no_agent)
+{
+    begin(8);
+    create_image();
+    create_instance("web", json_pack("{s:s,s:b}", "image", "debian", "guestAgent", 0));
+    wait_for("web", "Running");
+    create_snapshot("cold", "web", false);
+    wait_snapshot("cold", "Ready");
+    wait_for("web", "Running");
+    create_snapshot("warm", "web", true);
+    loop_sim_advance(site.loop, 5000);
+    auto_free char *reason = reason_of("warm");
+    CHECK_STR(reason, "NoGuestAgent");
+    delete_snapshot("warm");
+    wait_snapshot("warm", NULL);
+    end();
+}
+
+TEST(memory_waits_for_an_instance_that_runs)
+{
+    begin(9);
+    create_image();
+    create_instance("web", json_pack("{s:s,s:s}", "image", "debian", "powerState", "Stopped"));
+    wait_for("web", "Stopped");
+    create_snapshot("warm", "web", true);
+    loop_sim_advance(site.loop, 5000);
+    auto_free char *reason = reason_of("warm");
+    CHECK_STR(reason, "NotRunning");
+    set_spec("web", "spec.powerState", "Running");
+    wait_snapshot("warm", "Ready");
+    end();
+}
+
+TEST(forks_and_instances_with_further_disks_have_no_memory_to_take)
+{
+    run_web(10);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_fork("one", "warm");
+    wait_for_condition("one", "Forked", "True");
+    create_snapshot("second", "one", true);
+    wait_snapshot("second", "Failed");
+    auto_free char *reason = reason_of("second");
+    CHECK_STR(reason, "IsFork");
+    create_snapshot("third", "one", false);
+    wait_snapshot("third", "Ready");
+    auto_free char *parent = of_snapshot("third", "status.parentUID");
+    auto_json json_t *warm = snapshot("warm");
+    CHECK_STR(parent, object_uid(warm));
+    create_volume("data");
+    edit("web", "spec.disks", json_pack("[{s:s,s:s}]", "name", "data", "volume", "data"));
+    create_snapshot("fourth", "web", true);
+    wait_snapshot("fourth", "Failed");
+    auto_free char *other = reason_of("fourth");
+    CHECK_STR(other, "FurtherDisks");
+    end();
+}
+
+TEST(a_snapshot_stays_until_nobody_stands_on_it)
+{
+    run_web(11);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_fork("one", "warm");
+    wait_for_condition("one", "Forked", "True");
+    delete_snapshot("warm");
+    loop_sim_advance(site.loop, 10 * 1000);
+    CHECK(snapshot_is("warm", "Terminating"));
+    auto_free char *message = of_snapshot("warm", "status.message");
+    CHECK_CONTAINS(message, "instance \"one\"");
+    delete_instance("one");
+    wait_snapshot("warm", NULL);
+    check_nothing_wrong();
+    end();
+}
+
+TEST(a_snapshot_that_cannot_be_copied_fails_and_the_instance_goes_on)
+{
+    run_web(12);
+    auto_free char *uid = uid_of("web");
+    struct storage_fake_settings settings = storage_fake_settings(site.disks), full = settings;
+    full.foreign_bytes = settings.capacity_bytes;
+    storage_fake_set(site.disks, &full);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Failed");
+    wait_for("web", "Running");
+    CHECK(compute_fake_links_up(site.world, uid));
+    CHECK_EQ(compute_fake_frozen_count(site.world), 0);
+    CHECK_EQ(events_of("warm", "NotTaken"), 1);
+    end();
+}
+
+static bool runs_with_links(const char *uid)
+{
+    struct machine_status status;
+
+    site.setup.compute->ops->observe(site.setup.compute, uid, &status);
+    return status.state == MACHINE_RUNNING && compute_fake_links_up(site.world, uid);
+}
+
+/* Whenever the daemon dies, the instance is found going on, and the snapshot whole. */
+TEST(a_crash_at_any_moment_leaves_the_instance_running)
+{
+    for (int64_t moment_ms = 0; moment_ms < 120; moment_ms += 10) {
+        run_web(100 + (uint64_t)moment_ms);
+        auto_free char *uid = uid_of("web");
+        create_snapshot("warm", "web", true);
+        loop_sim_advance(site.loop, moment_ms);
+        daemon_dies();
+        daemon_starts();
+        wait_snapshot("warm", "Ready");
+        wait_for("web", "Running");
+        loop_sim_advance(site.loop, 1000);
+        CHECK(runs_with_links(uid));
+        CHECK_EQ(compute_fake_frozen_count(site.world), 1);
+        CHECK_EQ(compute_fake_launches(site.world, uid), 1);
+        check_nothing_wrong();
+        end();
+    }
+}
+
+/* And so when it is deleted in the middle, with crashes. */
+TEST(a_snapshot_deleted_while_it_is_taken_leaves_nothing)
+{
+    for (int64_t moment_ms = 0; moment_ms < 120; moment_ms += 15) {
+        run_web(300 + (uint64_t)moment_ms);
+        auto_free char *uid = uid_of("web");
+        create_snapshot("warm", "web", true);
+        loop_sim_advance(site.loop, moment_ms);
+        while (!snapshot_is("warm", NULL)) {
+            auto_json json_t *object = snapshot("warm");
+            if (object_is_deleting(object))
+                break;
+            delete_snapshot("warm");
+        }
+        if (moment_ms % 2) {
+            daemon_dies();
+            daemon_starts();
+        }
+        wait_snapshot("warm", NULL);
+        wait_for("web", "Running");
+        loop_sim_advance(site.loop, 1000);
+        CHECK(runs_with_links(uid));
+        CHECK_EQ(compute_fake_frozen_count(site.world), 0);
+        delete_instance("web");
+        check_nothing_left();
+        end();
+    }
+}
+
+TEST(forks_come_up_whatever_crashes)
+{
+    for (uint64_t seed = 500; seed < 504; seed++) {
+        run_web(seed);
+        site.crashes = true;
+        create_snapshot("warm", "web", true);
+        wait_snapshot("warm", "Ready");
+        create_fork("one", "warm");
+        wait_for("one", "Running");
+        site.crashes = false;
+        wait_for_condition("one", "OwnIdentity", "True");
+        wait_for_condition("one", "Ready", "True");
+        check_nothing_wrong();
+        end();
+    }
+}
+
+static void deletion_begun(const char *name)
+{
+    control_delete(site.control, &kind_instance, "default", name, nobody);
+    loop_sim_advance(site.loop, 1);
+}
+
+TEST(an_instance_is_not_stopped_while_it_is_taken)
+{
+    for (int64_t moment_ms = 0; moment_ms < 100; moment_ms += 25) {
+        run_web(700 + (uint64_t)moment_ms);
+        create_snapshot("warm", "web", true);
+        loop_sim_advance(site.loop, moment_ms);
+        deletion_begun("web");
+        wait_for("web", NULL);
+        while (!snapshot_is("warm", "Ready") && !snapshot_is("warm", "Failed"))
+            pass_time();
+        delete_snapshot("warm");
+        wait_snapshot("warm", NULL);
+        check_nothing_left();
+        end();
+    }
+}
