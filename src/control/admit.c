@@ -254,7 +254,7 @@ void control_admit(void *pointer, const struct kind *kind, json_t *object, const
     else if (kind == &kind_load_balancer)
         admit_balancer(control, object, old, causes);
     else if (kind == &kind_instance_group)
-        admit_instance_group(control, object, causes);
+        admit_instance_group(control, object, old, causes);
     else if (kind == &kind_autoscaler)
         admit_autoscaler(control, object, causes);
 }

@@ -2,12 +2,15 @@
 #pragma once
 #include "control/control.h"
 
+/* A cause at 'path', a number of processors or a quantity of memory, when this host never has so much. */
+void admit_fits(struct control *control, const json_t *object, const char *path, struct causes *causes);
 /* A cause at 'field' when no object of that kind and name is there; NULL name is fine. */
 void admit_exists(struct control *control, const struct kind *kind, const char *namespace_name,
                   const char *name, const char *field, struct causes *causes);
 void admit_balancer(struct control *control, const json_t *object, const json_t *old,
                     struct causes *causes);
-void admit_instance_group(struct control *control, const json_t *object, struct causes *causes);
+void admit_instance_group(struct control *control, const json_t *object, const json_t *old,
+                          struct causes *causes);
 void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes);
 /* What a disk that is to stand on a snapshot's is asked to be. */
 struct snapshot_disk {

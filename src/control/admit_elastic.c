@@ -8,10 +8,13 @@
 
 enum { GROUP_NAME_MAX = 57 }; /* members add "-" and five characters, and are labels too */
 
-void admit_instance_group(struct control *control, const json_t *object, struct causes *causes)
+void admit_instance_group(struct control *control, const json_t *object, const json_t *old,
+                          struct causes *causes)
 {
     const json_t *spec = json_at(object, "spec.template.spec"), *cards = json_object_get(spec, "networks");
     const char *namespace_name = object_namespace(object);
+    static const char *const sizes[] = { "spec.template.spec.cpus", "spec.template.spec.memory",
+                                         "spec.template.spec.maxCPUs", "spec.template.spec.maxMemory" };
 
     if (strlen(object_name(object)) > GROUP_NAME_MAX)
         causes_add(causes, "FieldValueTooLong", "metadata.name",
@@ -19,6 +22,9 @@ void admit_instance_group(struct control *control, const json_t *object, struct 
     admit_exists(control, &kind_image, NULL, json_text_at(spec, "image", NULL), "spec.template.spec.image", causes);
     admit_exists(control, &kind_storage_pool, NULL, json_text_at(spec, "rootDisk.pool", NULL),
                  "spec.template.spec.rootDisk.pool", causes);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (!old || !json_equal(json_at(object, sizes[i]), json_at(old, sizes[i])))
+            admit_fits(control, object, sizes[i], causes);
     for (size_t i = 0; i < json_array_size(cards); i++) {
         auto_free char *field = str_printf("spec.template.spec.networks[%zu].network", i);
 

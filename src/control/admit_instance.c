@@ -10,20 +10,20 @@
 
 /* --- size --- */
 
-static void admit_size(struct control *control, const json_t *object, struct causes *causes)
+void admit_fits(struct control *control, const json_t *object, const char *path, struct causes *causes)
 {
+    const json_t *value = json_at(object, path);
     struct room room = placement_allocatable(control);
-    int64_t memory = view_bytes(&kind_instance, object, "spec.memory");
-    int64_t cpus = view_int(&kind_instance, object, "spec.cpus");
     char text[24];
+    int64_t bytes;
+    struct err err;
 
     quantity_format_human(room.memory_bytes, text, sizeof text);
-    if (memory > room.memory_bytes)
-        causes_invalid(causes, "spec.memory", json_at(object, "spec.memory"),
-                       "is more than the host has for instances: %s", text);
-    if ((double)cpus > room.cpus)
-        causes_invalid(causes, "spec.cpus", json_at(object, "spec.cpus"),
-                       "is more than the host has for instances: %.4g", room.cpus);
+    if (json_is_integer(value) && (double)json_integer_value(value) > room.cpus)
+        causes_invalid(causes, path, value, "is more than the host has for instances: %.4g", room.cpus);
+    else if (json_is_string(value) && quantity_parse(json_string_value(value), &bytes, &err) == 0 &&
+             bytes > room.memory_bytes)
+        causes_invalid(causes, path, value, "is more than the host has for instances: %s", text);
 }
 
 static void admit_root(struct control *control, const json_t *object, struct causes *causes)
@@ -208,8 +208,11 @@ static bool differs(const json_t *object, const json_t *old, const char *path)
 void admit_instance(struct control *control, const json_t *object, const json_t *old,
                     struct causes *causes)
 {
-    if (differs(object, old, "spec.memory") || differs(object, old, "spec.cpus"))
-        admit_size(control, object, causes);
+    static const char *const sizes[] = { "spec.cpus", "spec.memory", "spec.maxCPUs", "spec.maxMemory" };
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (differs(object, old, sizes[i]))
+            admit_fits(control, object, sizes[i], causes);
     if (!old) {
         admit_exists(control, &kind_image, NULL, view_text(&kind_instance, object, "spec.image"),
                      "spec.image", causes);

@@ -218,6 +218,7 @@ static void show_machine(struct scene *scene)
     if (machine->machine_type[0])
         json_set_at(scene->object, "status.machineType", json_string(machine->machine_type));
     json_set_at(scene->object, "status.accelerator", json_string(machine->is_tcg ? "TCG" : "KVM"));
+    size_show(scene);
     show_disk_error(scene);
     if (machine->state == MACHINE_IO_PAUSED)
         work_phase(scene->work, "Running", "stopped by a write error; it goes on when there is space");
@@ -266,6 +267,7 @@ static struct verdict come_up(struct scene *scene)
     if (power_keep(scene))
         return VERDICT_SETTLED;
     devices_plug(scene);
+    size_follow(scene);
     restart_show(scene);
     return VERDICT_AGAIN(usage_show(scene));
 }
@@ -281,6 +283,7 @@ static void show_stopped(struct scene *scene)
     if (condition_get(scene->object, "DiskError"))
         work_condition(scene->work, "DiskError", false, "Stopped", "%s", "");
     restart_forget(scene);
+    size_forget(scene);
 }
 
 static struct verdict stay_down(struct scene *scene)

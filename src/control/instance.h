@@ -147,5 +147,12 @@ bool machine_has(const char (*names)[DEVICE_NAME_SIZE], unsigned count, const ch
 void plug_waits(struct scene *scene, const char *device, const char *op, const char *text);
 void plug_slot_freed(struct scene *scene);
 
+/* --- size: of a machine that runs --- */
+void size_follow(struct scene *scene); /* towards spec.cpus and spec.memory; condition Resized */
+void size_show(struct scene *scene);   /* status.cpus and .memory */
+void size_forget(struct scene *scene);
+/* What the host counts of a machine with a process: what it has, as observed or stored. */
+void size_counted(const struct scene *scene, int64_t *ret_cpus, int64_t *ret_bytes);
+
 /* --- usage --- */
 int64_t usage_show(struct scene *scene); /* milliseconds to the next look */

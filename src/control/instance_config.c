@@ -190,6 +190,8 @@ struct machine_config *machine_config_of(struct scene *scene, struct err *err)
     config->name = str_printf("%s/%s", scene->namespace_name, scene->name);
     config->cpus = (unsigned)view_int(&kind_instance, object, "spec.cpus");
     config->memory_bytes = view_bytes(&kind_instance, object, "spec.memory");
+    config->cpus_max = (unsigned)view_int(&kind_instance, object, "spec.maxCPUs");
+    config->memory_bytes_max = view_bytes(&kind_instance, object, "spec.maxMemory");
     config->uefi = str_equal(scene_text(scene, "spec.firmware"), "UEFI");
     config->accelerator = accelerator_of(scene);
     config->vnc = view_bool(&kind_instance, object, "spec.console.vnc");

@@ -10,12 +10,15 @@
 #include "kinds/tables/tables.h"
 #include "store/object.h"
 
-/* What only a start can change. */
+/* What the machine is started with. Only a start can change it, but for what follows while it runs. */
 static const struct part {
     const char *spec, *status;
+    bool follows; /* instance_size.c */
 } parts[] = {
-    { "spec.cpus", "status.machine.cpus" },
-    { "spec.memory", "status.machine.memory" },
+    { "spec.cpus", "status.machine.cpus", true },
+    { "spec.memory", "status.machine.memory", true },
+    { "spec.maxCPUs", "status.machine.maxCPUs" },
+    { "spec.maxMemory", "status.machine.maxMemory" },
     { "spec.hostname", "status.machine.hostname" },
     { "spec.firmware", "status.machine.firmware" },
     { "spec.bootOrder", "status.machine.bootOrder" },
@@ -127,16 +130,21 @@ void machine_account(struct scene *scene)
     struct control *control = scene->work->control;
     int64_t cpus = view_int(&kind_instance, scene->object, "spec.cpus");
     int64_t memory = view_bytes(&kind_instance, scene->object, "spec.memory");
+    int64_t had_cpus = 0, had_memory = 0;
 
     scene->no_room = (struct err){ 0 };
     if (!str_equal(scene_text(scene, "status.host"), control_setup(control)->host_name))
         return;
     if (scene_has_process(scene)) {
-        cpus = larger(cpus, view_int(&kind_instance, scene->object, "status.machine.cpus"));
-        memory = larger(memory, view_bytes(&kind_instance, scene->object, "status.machine.memory"));
+        size_counted(scene, &had_cpus, &had_memory);
+        cpus = larger(cpus, had_cpus);
+        memory = larger(memory, had_memory);
     }
-    if (placement_take(control, scene->uid, cpus, memory, &scene->no_room) < 0)
-        placement_wait(control, scene->work->key);
+    if (placement_take(control, scene->uid, cpus, memory, &scene->no_room) == 0)
+        return;
+    placement_wait(control, scene->work->key);
+    if (had_cpus) /* what it has, it has */
+        placement_adopt(control, scene->uid, had_cpus, had_memory);
 }
 
 /* At the daemon's start, from the stored instance. */
@@ -147,7 +155,10 @@ void machine_account_adopt(struct control *control, const json_t *instance)
     const char *paths[2] = { "spec.cpus", "spec.memory" };
 
     compute->ops->observe(compute, object_uid(instance), &machine);
-    if (machine.state != MACHINE_ABSENT && json_at(instance, "status.machine.cpus")) {
+    if (machine.state != MACHINE_ABSENT && json_at(instance, "status.cpus")) {
+        paths[0] = "status.cpus";
+        paths[1] = "status.memory";
+    } else if (machine.state != MACHINE_ABSENT && json_at(instance, "status.machine.cpus")) {
         paths[0] = "status.machine.cpus";
         paths[1] = "status.machine.memory";
     }
@@ -167,7 +178,7 @@ void restart_show(struct scene *scene)
     const char *room = scene->no_room.code ? scene->no_room.text : NULL;
 
     for (unsigned i = 0; i < PART_COUNT && json_at(scene->object, "status.machine"); i++)
-        if (!part_is_current(scene, &parts[i]))
+        if (!parts[i].follows && !part_is_current(scene, &parts[i]))
             restart_needed_for(scene, parts[i].spec);
     if (scene->restart.size)
         work_condition(scene->work, "RestartRequired", true, "SpecChanged",

@@ -1,5 +1,6 @@
 /* kinds/tables/instance.c - Instance: one virtual machine. */
 #include "kinds/tables/tables.h"
+#include "base/quantity.h"
 #include "base/str.h"
 
 enum { KIB = 1024, MIB = 1024 * KIB };
@@ -112,13 +113,25 @@ const struct field instance_spec_fields[] = {
       .min = 1,
       .max = 255,
       .fallback = "1",
-      .doc = "Virtual processors." },
+      .doc = "Virtual processors. A change reaches a running guest up to maxCPUs; beyond that it waits "
+             "for the next start." },
+    { .name = "maxCPUs",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 255,
+      .doc = "How many virtual processors the machine is started ready for; absent: no more than cpus." },
     { .name = "memory",
       .type = FIELD_QUANTITY,
       .min = 16LL * MIB,
       .max = 16 * TIB,
       .fallback = "\"512Mi\"",
-      .doc = "Memory of the guest." },
+      .doc = "Memory of the guest. A change reaches a running guest up to maxMemory; beyond that it waits "
+             "for the next start." },
+    { .name = "maxMemory",
+      .type = FIELD_QUANTITY,
+      .min = 16LL * MIB,
+      .max = 16 * TIB,
+      .doc = "How much memory the machine is started ready for; absent: no more than memory." },
     { .name = "rootDisk",
       .type = FIELD_OBJECT,
       .fields = root_disk_fields,
@@ -246,6 +259,8 @@ static const struct field last_end_fields[] = {
 static const struct field machine_fields[] = {
     { .name = "cpus", .type = FIELD_INT, .doc = "Virtual processors." },
     { .name = "memory", .type = FIELD_QUANTITY, .doc = "Memory of the guest." },
+    { .name = "maxCPUs", .type = FIELD_INT, .doc = "Processors it was started ready for." },
+    { .name = "maxMemory", .type = FIELD_QUANTITY, .doc = "Memory it was started ready for." },
     { .name = "hostname", .type = FIELD_TEXT, .doc = "Host name given." },
     { .name = "firmware", .type = FIELD_TEXT, .doc = "Firmware." },
     { .name = "bootOrder",
@@ -292,6 +307,8 @@ static const struct field status_fields[] = {
       .fields = machine_fields,
       .doc = "What the machine was started with. Where spec differs, condition RestartRequired "
              "says so." },
+    { .name = "cpus", .type = FIELD_INT, .doc = "Virtual processors that the guest has now." },
+    { .name = "memory", .type = FIELD_QUANTITY, .doc = "Memory that the guest has now." },
     { .name = "disks",
       .type = FIELD_LIST,
       .key = "name",
@@ -397,9 +414,37 @@ static void check_reserved(const json_t *object, struct causes *causes)
     }
 }
 
+static bool is_below(const json_t *spec, const char *most, const char *least)
+{
+    const json_t *most_value = json_object_get(spec, most), *least_value = json_object_get(spec, least);
+    int64_t most_bytes, least_bytes;
+    struct err err;
+
+    if (json_is_integer(most_value) && json_is_integer(least_value))
+        return json_integer_value(most_value) < json_integer_value(least_value);
+    return json_is_string(most_value) && json_is_string(least_value) &&
+           quantity_parse(json_string_value(most_value), &most_bytes, &err) == 0 &&
+           quantity_parse(json_string_value(least_value), &least_bytes, &err) == 0 && most_bytes < least_bytes;
+}
+
+void check_instance_size(const json_t *spec, const char *path, struct causes *causes)
+{
+    static const char *const pairs[][2] = { { "maxCPUs", "cpus" }, { "maxMemory", "memory" } };
+
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        auto_free char *field = str_printf("%s.%s", path, pairs[i][0]);
+
+        if (is_below(spec, pairs[i][0], pairs[i][1]))
+            causes_invalid(causes, field, json_object_get(spec, pairs[i][0]), "must not be less than %s.%s", path,
+                           pairs[i][1]);
+    }
+}
+
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
+
+    check_instance_size(spec, "spec", causes);
 
     check_distinct(object, "spec.networks", "macAddress", causes);
     check_distinct(object, "spec.networks", "ipv4Address", causes);

@@ -392,6 +392,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_probe(spec, "readiness", causes);
     check_probe(spec, "liveness", causes);
     check_template(spec, causes);
+    check_instance_size(json_at(spec, "template.spec"), "spec.template.spec", causes);
     if (json_int_at(update, "maxSurge", 1) == 0 && json_int_at(update, "maxUnavailable", 0) == 0)
         causes_add(causes, "FieldValueInvalid", "spec.update.maxSurge",
                    "Invalid value: 0: must not be 0 together with spec.update.maxUnavailable");

@@ -15,6 +15,8 @@ extern const struct kind kind_service, kind_node, kind_node_metrics, kind_pod_me
 
 /* spec of an Instance; InstanceGroups make instances from it. */
 extern const struct field instance_spec_fields[];
+/* What a spec of an Instance can grow to is no less than what it begins with; 'path' is where it is. */
+void check_instance_size(const json_t *spec, const char *path, struct causes *causes);
 
 /* The fields of one item of status.conditions, in metav1.Condition's words. */
 extern const struct field condition_item;

@@ -32,7 +32,7 @@ TEST(what_a_running_machine_cannot_change_waits_for_the_restart_and_is_named)
     loop_sim_advance(site.loop, 2000);
     auto_free char *message = message_of("web", "RestartRequired");
     CHECK_CONTAINS(message,
-                   "spec.cpus, spec.hostname, spec.firmware, spec.bootOrder, spec.console.vnc: in effect");
+                   "spec.cpus (the machine was started ready for 1, see spec.maxCPUs), spec.hostname, spec.firmware, spec.bootOrder, spec.console.vnc: in effect");
     CHECK_EQ(compute_fake_config(site.world, uid)->cpus, 1);
     edit("web", "spec.restartAt", json_string(restart_time));
     wait_for_condition("web", "RestartRequired", "False");
@@ -70,9 +70,14 @@ TEST(a_machine_counts_with_the_larger_of_what_it_has_and_is_to_have)
     create_instance("web", sized(4, "2Gi"));
     wait_for("web", "Running");
     check_promised(4, 2);
+    edit("web", "spec.guestAgent", json_false());
+    edit("web", "spec.restartAt", json_string("2025-01-01T00:00:00Z"));
+    wait_for_condition("web", "RestartRequired", "False");
     edit("web", "spec.memory", json_string("3Gi"));
     edit("web", "spec.cpus", json_integer(1));
     loop_sim_advance(site.loop, 2000);
+    auto_free char *message = message_of("web", "RestartRequired");
+    CHECK_CONTAINS(message, "spec.cpus (only a guest agent can take processors away)");
     check_promised(4, 3);
     daemon_dies();
     daemon_starts();
