@@ -398,6 +398,7 @@ static int list(struct session *session, const char *kind, const struct argument
 COMMAND(cmd_ls) { return list(session, "instances", arguments, err); }
 COMMAND(cmd_image_ls) { return list(session, "images", arguments, err); }
 COMMAND(cmd_volume_ls) { return list(session, "volumes", arguments, err); }
+COMMAND(cmd_snapshot_ls) { return list(session, "snapshots", arguments, err); }
 COMMAND(cmd_network_ls) { return list(session, "networks", arguments, err); }
 COMMAND(cmd_host_ls) { return list(session, "hosts", arguments, err); }
 COMMAND(cmd_events) { return list(session, "events", arguments, err); }

@@ -82,4 +82,5 @@ static int remove_all(struct session *session, const struct arguments *arguments
 COMMAND(cmd_rm) { return remove_all(session, arguments, "instances", err); }
 COMMAND(cmd_image_rm) { return remove_all(session, arguments, "images", err); }
 COMMAND(cmd_volume_rm) { return remove_all(session, arguments, "volumes", err); }
+COMMAND(cmd_snapshot_rm) { return remove_all(session, arguments, "snapshots", err); }
 COMMAND(cmd_network_rm) { return remove_all(session, arguments, "networks", err); }

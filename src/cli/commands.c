@@ -97,6 +97,17 @@ static const struct option_row volume_options[] = {
     { "no-wait", 0, NULL, "Do not wait until it is ready" },
     { 0 },
 };
+static const struct option_row fork_options[] = {
+    { "count", 'c', "COUNT", "How many forks, at most 100; absent: one" },
+    { "name", 0, "PREFIX", "Name of the fork, or beginning of the names; absent: NAME and a few letters" },
+    { "no-wait", 0, NULL, "Do not wait until they run" },
+    { 0 },
+};
+static const struct option_row snapshot_options[] = {
+    { "disk-only", 0, NULL, "The disk alone, also of an instance that does not run" },
+    { "no-wait", 0, NULL, "Do not wait until it is ready" },
+    { 0 },
+};
 static const struct option_row network_options[] = {
     { "ipv4", 0, "PREFIX", "IPv4 subnet, as 10.20.0.0/24; absent: one is chosen" },
     { "no-wait", 0, NULL, "Do not wait until it is ready" },
@@ -187,6 +198,9 @@ const struct command all_commands[] = {
     { "restart", NULL, "NAME...", 1, -1, "Shut instances down and start them", "virga restart web",
       wait_options, cmd_restart,
       .completes = "instances" },
+    { "fork", NULL, "NAME", 1, 1, "Make running copies of a running instance, in a fraction of a second",
+      "virga fork web --count 5", fork_options, cmd_fork,
+      .completes = "instances" },
     { "exec", NULL, "NAME -- COMMAND...", 2, -1, "Run a command in an instance",
       "virga exec web -- uname -a", exec_options, cmd_exec, .options_end = 2,
       .completes = "instances" },
@@ -231,6 +245,12 @@ const struct command all_commands[] = {
     { "volume", "rm", "NAME...", 1, -1, "Delete volumes", "virga volume rm data", wait_options,
       cmd_volume_rm,
       .completes = "volumes" },
+    { "snapshot", "create", "NAME INSTANCE", 2, 2, "Keep an instance as it is now, for others to begin as",
+      "virga snapshot create warm web", snapshot_options, cmd_snapshot_create },
+    { "snapshot", "ls", NULL, 0, 0, "List snapshots", "virga snapshot ls", list_options, cmd_snapshot_ls },
+    { "snapshot", "rm", "NAME...", 1, -1, "Delete snapshots", "virga snapshot rm warm", wait_options,
+      cmd_snapshot_rm,
+      .completes = "snapshots" },
     { "network", "create", "NAME", 1, 1, "Make a network",
       "virga network create lab --ipv4 10.20.0.0/24", network_options, cmd_network_create },
     { "network", "ls", NULL, 0, 0, "List networks", "virga network ls", list_options,
