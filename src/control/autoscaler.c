@@ -41,6 +41,7 @@ static void show_conditions(struct work *work, const struct scaler *scaler)
                    is_blind ? message : "");
     work_condition(work, "ScalingLimited", decision->is_limited, decision->is_limited ? "Limited" : "DesiredWithinRange",
                    "%s", decision->is_limited ? message : "");
+    scaler_show_sleep(work, scaler);
     work_phase(work, is_blind ? "Waiting" : scaler->policy->only_observes ? "Observing" : "Active", message);
 }
 

@@ -5,6 +5,7 @@
  *   autoscaler_sample.c   the group as it is: members, what they use, what the balancer says
  *   autoscaler_custom.c   metrics that applications push
  *   autoscaler_logbook.c  samples and decisions on disk
+ *   autoscaler_sleep.c    no member without traffic, and one again with the first connection
  *
  * The last samples are in memory too; the decision itself is elastic/autoscale.h. */
 #pragma once
@@ -23,6 +24,11 @@ struct member_use {
     double net_rate; /* bytes per second between the last two readings; -1: unknown */
 };
 
+/* Why the last member stays: a CamelCase word, NULL when it may go, and a sentence. Both static. */
+struct sleep_obstacle {
+    const char *reason, *message;
+};
+
 struct scaler {
     struct control *control;
     char *namespace_name, *name, *uid;
@@ -37,7 +43,9 @@ struct scaler {
     struct map *custom;           /* "METRIC\nMEMBER": struct custom_value */
     struct autoscale_memory memory;
     int64_t traffic_ms;           /* when traffic was last seen; 0: nothing known */
-    uint64_t requests;            /* of the balancer, at the last look */
+    uint64_t requests, bytes;     /* of the balancer, at the last look */
+    struct sleep_obstacle obstacle;
+    int64_t woken_generation;     /* of the group, when it was last woken between two seconds */
     struct autoscale_decision decision;
     bool has_decision, group_found;
     json_t *decisions;            /* as in status.decisions */
@@ -54,6 +62,14 @@ void scaler_forget(struct control *control, const json_t *autoscaler);
 void scaler_read(struct scaler *scaler);
 /* Autoscalers of a group: the first by name, with its policy read; NULL: none. */
 struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group);
+
+/* May the last member go? */
+bool scaler_may_sleep(struct scaler *scaler, const json_t *autoscaler, const json_t *group);
+/* The condition that tells it. */
+void scaler_show_sleep(struct work *work, const struct scaler *scaler);
+
+/* Decides now, between two seconds. */
+void scaler_decide_now(struct scaler *scaler);
 
 /* Fills '*ret_sample' and '*ret_group'. */
 void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *ret_sample,

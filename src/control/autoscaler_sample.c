@@ -128,6 +128,19 @@ static void set_shared(struct sample *sample, enum metric_type type, double sum)
     sample->values[type] = (struct metric_value){ true, sum, sample->ready };
 }
 
+/* Requests that begin or wait, and bytes that move, are traffic; a connection on which nothing
+ * happens is none. While nobody serves yet the time does not run. */
+static void note_traffic(struct sampling *sampling, const struct balancer_load *load)
+{
+    struct scaler *scaler = sampling->scaler;
+    bool moves = load->requests != scaler->requests || load->bytes != scaler->bytes || load->queue;
+
+    if (!scaler->traffic_ms || moves || sampling->sample->ready == 0)
+        scaler->traffic_ms = sampling->sample->wall_ms;
+    scaler->requests = load->requests;
+    scaler->bytes = load->bytes;
+}
+
 static void add_balancer(struct sampling *sampling, const json_t *group)
 {
     struct scaler *scaler = sampling->scaler;
@@ -141,9 +154,7 @@ static void add_balancer(struct sampling *sampling, const json_t *group)
     set_shared(sample, METRIC_QUEUE, load.queue);
     if (load.latency_p95_ms >= 0)
         set_shared(sample, METRIC_LATENCY, (double)load.latency_p95_ms);
-    if (!scaler->traffic_ms || load.requests != scaler->requests || load.connections || load.queue)
-        scaler->traffic_ms = sample->wall_ms;
-    scaler->requests = load.requests;
+    note_traffic(sampling, &load);
     sampling->group->idle_ms = sample->wall_ms - scaler->traffic_ms;
     sampling->group->wake = load.queue > 0;
 }

@@ -167,8 +167,8 @@ static void keep_sample(struct scaler *scaler, const struct sample *sample)
 static bool read_policy(struct scaler *scaler, const json_t *object, const json_t *group)
 {
     int64_t generation = json_int_at(object, "metadata.generation", 1);
-    /* Nothing wakes a group that has nobody: the last member stays. */
-    int least = (int)view_int(&kind_instance_group, group, "spec.minReplicas"), min = least > 0 ? least : 1;
+    int least = (int)view_int(&kind_instance_group, group, "spec.minReplicas");
+    int min = scaler_may_sleep(scaler, object, group) || least > 0 ? least : 1;
     int max = (int)view_int(&kind_instance_group, group, "spec.maxReplicas");
 
     if (scaler->policy && scaler->policy_generation == generation && scaler->policy_min == min &&
@@ -285,6 +285,11 @@ static bool tick_one(struct scaler *scaler)
     if (scaler->is_dirty)
         control_wake(scaler->control, &kind_autoscaler, scaler->namespace_name, scaler->name);
     return true;
+}
+
+void scaler_decide_now(struct scaler *scaler)
+{
+    (void)tick_one(scaler); /* if its Autoscaler is gone, the next second tidies up */
 }
 
 static void tick_all(struct scalers *scalers)

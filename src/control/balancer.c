@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/autoscalers.h"
 #include "control/balancers.h"
 #include "control/results.h"
 #include "kinds/tables/tables.h"
@@ -142,11 +143,27 @@ static bool is_too_soon(struct work *work, int64_t *ret_wait_ms)
     return *ret_wait_ms > 0;
 }
 
+/* Clients wait for the first member of a group. */
+static void wake_groups(struct balancer_scene *scene)
+{
+    const json_t *specs = json_at(scene->object, "spec.backends");
+
+    for (size_t i = 0; i < json_array_size(specs); i++) {
+        const json_t *spec = json_array_get(specs, i);
+        const char *group = json_text_at(spec, "members.instanceGroup", NULL);
+        const struct balancer_backend_status *backend =
+            balancer_status_backend(scene->status, json_text_at(spec, "name", ""));
+        if (group && backend && backend->held)
+            autoscaler_wake(scene->work->control, object_namespace(scene->object), group);
+    }
+}
+
 static struct verdict reconcile_scene(struct balancer_scene *scene)
 {
     struct err failure = { 0 };
     int64_t again_ms = FIGURES_MS;
 
+    wake_groups(scene);
     balancer_config_make(scene);
     tell_if_different(scene);
     hold(scene);

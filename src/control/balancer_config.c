@@ -1,6 +1,7 @@
 /* control/balancer_config.c - from a stored LoadBalancer to what the driver is told. */
 #include "control/balancer.h"
 #include "control/balancers.h"
+#include "control/autoscalers.h"
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "base/str.h"
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { HELD_MAX = 1000 };
 
 static int64_t duration_at(const json_t *object, const char *path)
 {
@@ -178,6 +181,32 @@ static struct balancer_health health_of(const json_t *spec)
                                      .fall = (unsigned)json_int_at(spec, "fall", 2) };
 }
 
+/* --- groups that may have no member: the first request is held and wakes them --- */
+
+struct sleeper {
+    const char *group;
+    bool may_sleep;
+};
+
+static void look_at_autoscaler(void *arg, const json_t *autoscaler)
+{
+    struct sleeper *sleeper = arg;
+
+    sleeper->may_sleep |= autoscaler_may_sleep(autoscaler) &&
+                          str_equal(json_text_at(autoscaler, "spec.scaleTargetRef.name", NULL),
+                                    sleeper->group);
+}
+
+static bool may_sleep(struct balancer_scene *scene, const char *group)
+{
+    struct sleeper sleeper = { .group = group };
+
+    if (group)
+        work_each(scene->work, &kind_autoscaler, object_namespace(scene->object),
+                  look_at_autoscaler, &sleeper);
+    return sleeper.may_sleep;
+}
+
 static void read_backend(struct balancer_scene *scene, const json_t *spec,
                          struct balancer_backend *backend)
 {
@@ -197,6 +226,10 @@ static void read_backend(struct balancer_scene *scene, const json_t *spec,
     };
     copy_name(backend->name, json_text_at(spec, "name", ""));
     take_from_listeners(scene->config, backend);
+    if (may_sleep(scene, json_text_at(spec, "members.instanceGroup", NULL)))
+        backend->held_max = backend->member_queue_max && backend->member_queue_max < HELD_MAX
+                                ? backend->member_queue_max
+                                : HELD_MAX;
     balancer_members_add(scene, spec, backend);
 }
 
@@ -283,6 +316,7 @@ static void mix_backend(uint64_t *sum, const struct balancer_backend *backend)
     mix_health(sum, &backend->health);
     mix_number(sum, backend->member_connections_max);
     mix_number(sum, backend->member_queue_max);
+    mix_number(sum, backend->held_max);
     mix_number(sum, backend->queue_timeout_ms);
     mix_number(sum, backend->connect_timeout_ms);
     mix_number(sum, backend->slow_start_ms);

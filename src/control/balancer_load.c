@@ -38,6 +38,7 @@ static void add_backend(struct balancer_load *load, const struct balancer_backen
     load->request_rate += backend->request_rate;
     load->error_rate += backend->error_rate;
     load->requests += backend->requests;
+    load->bytes += backend->bytes;
     load->queue += backend->queue;
     if (backend->p95_ms > load->latency_p95_ms)
         load->latency_p95_ms = backend->p95_ms;
@@ -72,6 +73,31 @@ void balancer_load_of_group(struct control *control, const char *namespace_name,
     begin(ret_load);
     if (control_setup(control)->balancer)
         control_each(control, &kind_load_balancer, namespace_name, add_of_group, &question);
+}
+
+struct search {
+    const char *group;
+    bool is_found;
+};
+
+static void look_for_group(void *arg, const json_t *balancer)
+{
+    struct search *search = arg;
+    const json_t *specs = json_at(balancer, "spec.backends");
+
+    for (size_t i = 0; i < json_array_size(specs) && !object_is_deleting(balancer); i++)
+        search->is_found |= str_equal(
+            json_text_at(json_array_get(specs, i), "members.instanceGroup", NULL), search->group);
+}
+
+bool balancer_is_before_group(struct control *control, const char *namespace_name, const char *group)
+{
+    struct search search = { .group = group };
+
+    if (control_setup(control)->balancer)
+        control_each_mentioning(control, &kind_load_balancer, namespace_name, group, look_for_group,
+                                &search);
+    return search.is_found;
 }
 
 static void add_of_member(void *arg, const json_t *balancer)

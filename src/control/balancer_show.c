@@ -10,6 +10,7 @@
 
 struct totals {
     json_int_t members, healthy, open, listeners;
+    json_int_t asleep; /* backends that hold requests for a group without a member */
     double request_rate;
     bool port_taken;
     char message[512]; /* the first thing that is wrong */
@@ -168,7 +169,9 @@ static json_t *show_backend(const struct balancer_scene *scene, size_t index, st
         healthy += status->members[i].state == BALANCER_MEMBER_UP;
         json_array_append_new(members, show_member(scene, index, &status->members[i]));
     }
-    if (!healthy)
+    if (backend->held_max && !backend->member_count && !healthy)
+        totals->asleep++;
+    else if (!healthy)
         complain(totals, "backend %s has no healthy member", backend->name);
     totals->members += (json_int_t)json_array_size(members);
     totals->healthy += healthy;
@@ -250,9 +253,12 @@ static void show_conditions(struct balancer_scene *scene, const struct totals *t
     work_condition(work, "CertificatesValid", certificates_fit,
                    certificates_fit ? "Valid" : "NotUsable", "%s",
                    certificates_fit ? "" : totals->message);
-    work_condition(work, "MembersHealthy", totals->healthy > 0,
-                   totals->healthy ? "Healthy" : "NoneHealthy", "%lld of %lld members get traffic",
-                   (long long)totals->healthy, (long long)totals->members);
+    if (!totals->healthy && totals->asleep)
+        work_condition(work, "MembersHealthy", true, "Asleep", "the first request wakes the group");
+    else
+        work_condition(work, "MembersHealthy", totals->healthy > 0,
+                       totals->healthy ? "Healthy" : "NoneHealthy", "%lld of %lld members get traffic",
+                       (long long)totals->healthy, (long long)totals->members);
 }
 
 void balancer_show(struct balancer_scene *scene, const struct err *failure)

@@ -28,12 +28,15 @@ struct balancer_load {
     double request_rate, error_rate; /* per second, in all */
     uint64_t requests;               /* so far; TCP: connections */
     unsigned connections;            /* requests being served */
+    uint64_t bytes;                  /* so far, from and to clients; where requests can be held */
     unsigned queue;                  /* waiting for a member */
     int64_t latency_p95_ms;          /* the slowest backend's, over ten seconds; -1: unknown */
     unsigned members, healthy;
 };
 void balancer_load_of_group(struct control *control, const char *namespace_name, const char *group,
                             struct balancer_load *ret_load);
+/* Does any backend of a LoadBalancer have this group's members? */
+bool balancer_is_before_group(struct control *control, const char *namespace_name, const char *group);
 
 /* The same of one instance at all balancers; its latency is the mean. */
 void balancer_load_of_instance(struct control *control, const json_t *instance,

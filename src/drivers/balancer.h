@@ -8,7 +8,8 @@
  *  2. The driver keeps the proxy running: one that dies is started again within a second with its
  *     listening sockets, which stay open meanwhile, so that clients wait and are not refused.
  *  3. 'changed' is called whenever observe() would answer differently in more than its figures;
- *     these are read anew every second without a call.
+ *     these are read anew every second without a call. That a backend begins or ends to hold
+ *     requests is told at once.
  *  4. Proxies outlive the daemon. open() finds them again; their balancers serve on until the
  *     next ensure() says what they shall be.
  *  5. remove() ends the proxy and forgets the balancer.
@@ -61,6 +62,9 @@ struct balancer_backend {
     struct balancer_health health;
     unsigned member_connections_max; /* 0: any number */
     unsigned member_queue_max;       /* 0: any number */
+    unsigned held_max;               /* while no member gets traffic about so many requests (TCP:
+                                      * connections) wait for one, queue_timeout_ms at most; more
+                                      * are refused. 0: all are */
     int64_t queue_timeout_ms, connect_timeout_ms, slow_start_ms, idle_timeout_ms;
     enum balancer_proxy_header proxy_header;
     struct balancer_member *members;
@@ -123,8 +127,11 @@ struct balancer_member_status {
 };
 struct balancer_backend_status {
     char name[BALANCER_NAME_SIZE];
-    unsigned queue;           /* waiting for any member */
+    unsigned queue;           /* waiting for any member; 'held' is counted */
+    unsigned held;            /* waiting because no member gets traffic */
     uint64_t requests, errors;
+    uint64_t bytes;           /* from and to clients; of a long connection every few seconds. Only
+                               * where 'held_max' is set */
     double request_rate, error_rate;
     int64_t p50_ms, p90_ms, p95_ms, p99_ms; /* request to end of answer, over ten seconds; -1: unknown */
     struct balancer_member_status *members;

@@ -201,6 +201,12 @@ static const struct field spec_fields[] = {
       .max = 10 * MINUTE_MS,
       .fallback = "\"2s\"",
       .doc = "Samples are taken each second and averaged over so long." },
+    { .name = "idleTimeout",
+      .type = FIELD_DURATION,
+      .min = 5 * SECOND_MS,
+      .max = 7LL * DAY_MS,
+      .doc = "So long without traffic at the balancer takes the last member away, with minReplicas "
+             "0; the next connection brings one back and waits for it. Absent: the last one stays." },
     { .name = "metrics",
       .type = FIELD_LIST,
       .key = "name",
@@ -414,9 +420,12 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_items(spec, "steps", causes, check_step);
     check_items(spec, "schedules", causes, check_schedule);
     if (!json_array_size(json_object_get(spec, "metrics")) && !json_array_size(json_object_get(spec, "steps")) &&
-        !json_array_size(json_object_get(spec, "schedules")))
+        !json_array_size(json_object_get(spec, "schedules")) && !json_object_get(spec, "idleTimeout"))
         causes_add(causes, "FieldValueRequired", "spec.metrics",
-                   "Required value: metrics, steps or schedules to scale by");
+                   "Required value: metrics, steps, schedules or idleTimeout to scale by");
+    if (min > 0 && json_object_get(spec, "idleTimeout"))
+        causes_add(causes, "FieldValueForbidden", "spec.idleTimeout",
+                   "Forbidden: with spec.minReplicas above 0 the last member always stays");
 }
 
 static const struct field history_options[] = {

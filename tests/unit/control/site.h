@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/worker.h"
 #include "control/control.h"
+#include "drivers/balancer/fake/fake.h"
 #include "drivers/compute/fake/fake.h"
 #include "drivers/network/fake/fake.h"
 #include "drivers/storage/fake/fake.h"
@@ -19,13 +20,14 @@
 
 enum { STEP_MS = 100, LIMIT_MS = 600 * 1000 };
 
-/* A host whose machines, networks and disks outlive the daemon. */
+/* A host whose machines, networks, disks and proxies outlive the daemon. */
 static struct site {
     struct loop *loop;
     struct store *store;
     struct compute_fake_world *world;
     struct network_fake *net;
     struct storage_fake *disks;
+    struct balancer_fake *proxies;
     struct control_setup setup;
     struct control *control;
     struct random_seeded random;
@@ -45,6 +47,11 @@ static void network_changed(void *arg, const char *uid)
     if (site.control)
         control_network_changed(site.control, uid);
 }
+static void balancer_changed(void *arg, const char *uid)
+{
+    if (site.control)
+        control_balancer_changed(site.control, uid);
+}
 static bool is_open(void *arg, const char *path) { return false; }
 
 static void disk_grown(void *arg, const char *path, int64_t size_bytes)
@@ -57,6 +64,7 @@ static void daemon_starts(void)
     struct compute_setup compute = { .loop = site.loop, .changed = machine_changed };
     struct network_setup network = { .loop = site.loop, .changed = network_changed };
     struct storage_setup storage = { .loop = site.loop, .image_dir = "/images" };
+    struct balancer_setup balancer = { .loop = site.loop, .changed = balancer_changed };
     struct err err;
 
     site.setup = (struct control_setup){
@@ -68,6 +76,7 @@ static void daemon_starts(void)
         .compute = compute_fake_open(site.world, &compute),
         .network = network_fake_open(site.net, &network),
         .storage = storage_fake_open(site.disks, &storage),
+        .balancer = balancer_fake_open(site.proxies, &balancer),
         .host_cpus = 4,
         .host_memory_bytes = 8LL << 30,
     };
@@ -82,6 +91,7 @@ static void daemon_dies(void)
     site.setup.compute->ops->close(site.setup.compute);
     site.setup.network->ops->close(site.setup.network);
     site.setup.storage->ops->close(site.setup.storage);
+    site.setup.balancer->ops->close(site.setup.balancer);
 }
 
 static void begin(uint64_t seed)
@@ -95,6 +105,7 @@ static void begin(uint64_t seed)
     site.world = compute_fake_world_new(site.loop, &options);
     site.net = network_fake_new();
     site.disks = storage_fake_new();
+    site.proxies = balancer_fake_new();
     storage_fake_watch_use(site.disks, is_open, NULL);
     compute_fake_watch_resize(site.world, disk_grown, NULL);
     if (site_state_dir)
@@ -109,6 +120,7 @@ static void end(void)
     compute_fake_world_free(site.world);
     network_fake_free(site.net);
     storage_fake_free(site.disks);
+    balancer_fake_free(site.proxies);
     store_free(site.store);
     loop_free(site.loop);
 }

@@ -63,7 +63,7 @@ static const struct config_facts facts = { .threads = 2,
                                            .connections_max = 5000,
                                            .cookie_key = "c00c1e",
                                            .log_socket = "/run/x/log",
-                                           .certificate_dir = "/run/x" };
+                                           .folder = "/run/x" };
 static char uid[] = "u-1", name[] = "default/web", pem[] = "secret";
 
 static bool all(void *arg, const struct balancer_backend *of, const struct balancer_member *member)
@@ -192,4 +192,18 @@ TEST(texts_that_would_write_lines_of_their_own_are_refused)
     (void)snprintf(members[0].id, sizeof members[0].id, "web-1.aa");
     backends[1].is_http = false;
     CHECK_FAILS(balancer_config_check(&config, &err), &err, ERR_INVALID);
+}
+
+TEST(backends_that_hold_load_the_script_and_count_bytes_as_they_pass)
+{
+    struct balancer_listener listeners[2] = { listener("http", BALANCER_HTTP, 80), listener("tcp", BALANCER_TCP, 22) };
+    struct balancer_backend backends[2] = { backend("web"), backend("ssh") };
+    struct balancer_config config = { uid, name, listeners, 2, backends, 2 };
+
+    (void)snprintf(listeners[1].backend, sizeof listeners[1].backend, "ssh");
+    backends[0].held_max = 100;
+    backends[1].held_max = 1000;
+    backends[1].is_http = false;
+    auto_free char *text = text_of(&config, NULL);
+    golden_check("haproxy/holding.cfg", text);
 }

@@ -1,4 +1,5 @@
 #include "check.h"
+#include "drivers/balancer/haproxy/holding.h"
 #include "drivers/balancer/haproxy/latency.h"
 #include "drivers/balancer/haproxy/stats_csv.h"
 #include <string.h>
@@ -111,4 +112,50 @@ TEST(a_sample_is_a_backend_and_milliseconds)
     CHECK_EQ(ms, 17);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         CHECK(!latency_read_line(bad[i], strlen(bad[i]), name, &ms));
+}
+
+TEST(lines_of_the_script_that_holds_are_read_and_others_are_not)
+{
+    static const struct row {
+        const char *line;
+        bool is_read;
+        struct holding_line found;
+    } rows[] = {
+        { "held b_web 3 1\n", true, { "b_web", 3, 1 } },
+        { "held b_web 0 2", true, { "b_web", 0, 2 } },
+        { "held b_web 99999999999999 63", true, { "b_web", 9999999, 63 } },
+        { "held b_web 1 64", false, { "", 0, 0 } },
+        { "held b_web 1 ", false, { "", 0, 0 } },
+        { "held b_web 1", false, { "", 0, 0 } },
+        { "held b_web ", false, { "", 0, 0 } },
+        { "held b_web", false, { "", 0, 0 } },
+        { "held  3 1", false, { "", 0, 0 } },
+        { "held ", false, { "", 0, 0 } },
+        { "held b_web x 1", false, { "", 0, 0 } },
+        { "b_web 12 200", false, { "", 0, 0 } },
+        { "", false, { "", 0, 0 } },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct holding_line line;
+        CHECK_EQ(holding_read_line(rows[i].line, strlen(rows[i].line), &line), rows[i].is_read);
+        if (!rows[i].is_read)
+            continue;
+        CHECK_STR(line.backend, rows[i].found.backend);
+        CHECK_EQ(line.count, rows[i].found.count);
+        CHECK_EQ(line.thread, rows[i].found.thread);
+    }
+}
+
+TEST(held_requests_are_those_of_all_threads_until_nothing_is_heard)
+{
+    struct holding_count count = { 0 };
+
+    holding_note(&count, &(struct holding_line){ .count = 3, .thread = 1 }, 10000);
+    holding_note(&count, &(struct holding_line){ .count = 2, .thread = 2 }, 12000);
+    CHECK_EQ(holding_sum(&count, 12000), 5);
+    CHECK_EQ(holding_sum(&count, 10000 + HOLDING_FRESH_MS + 1), 2);
+    holding_note(&count, &(struct holding_line){ .count = 0, .thread = 2 }, 12500);
+    CHECK_EQ(holding_sum(&count, 12500), 3);
+    CHECK_EQ(holding_sum(&count, 20000), 0);
 }

@@ -90,7 +90,7 @@ TEST(autoscalers_refuse_what_cannot_be)
 {
     static const struct row rows[] = {
         { "{" CPU "}", "spec.scaleTargetRef", "Required value" },
-        { "{" G "}", "spec.metrics", "metrics, steps or schedules" },
+        { "{" G "}", "spec.metrics", "metrics, steps, schedules or idleTimeout" },
         { M("\"type\":\"CPU\",\"averageUtilization\":0"), "spec.metrics[0].averageUtilization", "Invalid value: 0" },
         { M("\"type\":\"CPU\",\"averageUtilization\":150"), "spec.metrics[0].averageUtilization", "Invalid value: 150" },
         { M("\"type\":\"CPU\""), "spec.metrics[0].averageUtilization", "the target of type CPU" },
@@ -107,11 +107,14 @@ TEST(autoscalers_refuse_what_cannot_be)
         { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\"}]}", "spec.schedules[0].minReplicas", "maxReplicas or both" },
         { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\",\"minReplicas\":4,\"maxReplicas\":2}]}", "spec.schedules[0].minReplicas", "must not be above maxReplicas (2)" },
         { "{" G "," CPU ",\"minReplicas\":5,\"maxReplicas\":2}", "spec.minReplicas", "must not be above" },
+        { "{" G ",\"idleTimeout\":\"1m\",\"minReplicas\":1}", "spec.idleTimeout", "the last member always stays" },
+        { "{" G ",\"idleTimeout\":\"1s\"}", "spec.idleTimeout", "Invalid value" },
         { "{\"scaleTargetRef\":{\"name\":\"w\",\"kind\":\"Deployment\"}," CPU "}", "spec.scaleTargetRef.kind", "Unsupported value" },
     };
 
     check_valid(&kind_autoscaler, "{" G "," CPU "}");
     check_valid(&kind_autoscaler, M("\"type\":\"Latency\",\"latency\":\"200ms\""));
+    check_valid(&kind_autoscaler, "{" G ",\"idleTimeout\":\"1m\",\"minReplicas\":0}");
     check_valid(&kind_autoscaler, S("\"above\":80,\"add\":2"));
     check_rows(&kind_autoscaler, rows, sizeof rows / sizeof rows[0]);
 }

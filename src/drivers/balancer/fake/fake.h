@@ -45,6 +45,8 @@ struct balancer_fake_load {
     unsigned connections, queue;
     double request_rate, error_rate; /* per member and second */
     int64_t p50_ms, p90_ms, p95_ms, p99_ms;
+    uint64_t requests, bytes; /* of the backend so far */
+    unsigned held;            /* of the backend, while no member is up and the config lets it hold */
 };
 void balancer_fake_set_load(struct balancer_fake *fake, const char *uid, const char *backend,
                             const struct balancer_fake_load *load);

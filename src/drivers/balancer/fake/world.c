@@ -81,6 +81,14 @@ static bool was_up(const struct balancer_backend_status *before, const char *id)
     return member && (member->state == BALANCER_MEMBER_UP || member->state == BALANCER_MEMBER_DOWN);
 }
 
+static bool has_one_up(const struct balancer_backend_status *backend)
+{
+    for (size_t i = 0; i < backend->member_count; i++)
+        if (backend->members[i].state == BALANCER_MEMBER_UP)
+            return true;
+    return false;
+}
+
 static struct balancer_backend_status backend_status(const struct balancer_fake *fake,
                                                      const struct fake_balancer *balancer,
                                                      const struct balancer_backend *backend)
@@ -112,6 +120,11 @@ static struct balancer_backend_status backend_status(const struct balancer_fake 
         status.request_rate += member->request_rate;
         status.error_rate += member->error_rate;
     }
+    status.requests = load->requests;
+    status.bytes = load->bytes;
+    if (!has_one_up(&status))
+        status.held = load->held < backend->held_max ? load->held : backend->held_max;
+    status.queue += status.held;
     return status;
 }
 
@@ -259,6 +272,8 @@ void balancer_fake_set_load(struct balancer_fake *fake, const char *uid, const c
         return;
     map_set(balancer->loads, backend, mem_copy(load, sizeof *load));
     balfake_refresh(fake, balancer);
+    if (load->held)
+        balfake_driver_changed(fake->driver, uid);
 }
 
 /* --- what is there --- */

@@ -38,6 +38,7 @@ struct balancer *balancer_new(struct haproxy_driver *driver, const char *uid, ui
     balancer->folder = str_printf("%s/%s", driver->run_dir, uid);
     balancer->tallies = map_new(free);
     balancer->latencies = map_new(free);
+    balancer->held = map_new(free);
     make_cookie_key(balancer->cookie_key);
     return balancer;
 }
@@ -65,6 +66,7 @@ void balancer_free(void *pointer)
         close(balancer->netns_fd);
     map_free(balancer->tallies);
     map_free(balancer->latencies);
+    map_free(balancer->held);
     free(balancer->seen);
     free(balancer->installing);
     free(balancer->removers);
@@ -90,7 +92,7 @@ void balancer_facts(struct balancer *balancer, struct config_facts *ret_facts)
                                         .connections_max = balancer->driver->connections_max,
                                         .cookie_key = balancer->cookie_key,
                                         .log_socket = log_socket,
-                                        .certificate_dir = balancer->folder };
+                                        .folder = balancer->folder };
 }
 
 /* --- calls --- */

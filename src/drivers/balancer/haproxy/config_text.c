@@ -1,6 +1,7 @@
 /* drivers/balancer/haproxy/config_text.c - HAProxy's configuration as text.
  * Words come from balancer_config_check(): none needs quoting. */
 #include "drivers/balancer/haproxy/config_text.h"
+#include "drivers/balancer/haproxy/holding.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -39,16 +40,22 @@ static void add_global(const struct balancer_config *config, const struct config
                "  hard-stop-after %ds\n"
                "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets\n"
                "  ssl-default-bind-ciphers ECDHE+AESGCM:ECDHE+CHACHA20\n"
-               "  quiet\n"
+               "  quiet\n",
+               config->name, ADMIN_FD, facts->log_socket, facts->threads,
+               wanted < facts->connections_max ? wanted : facts->connections_max, HARD_STOP_S);
+    if (holding_is_wanted(config))
+        buf_printf(to, "  lua-load-per-thread %s/" HOLDING_SCRIPT_NAME "\n", facts->folder);
+    buf_add_text(to,
                "\n"
                "defaults\n"
                "  log global\n"
                "  retries 3\n"
                "  option redispatch\n"
                "  option dontlognull\n"
-               "  option idle-close-on-response\n",
-               config->name, ADMIN_FD, facts->log_socket, facts->threads,
-               wanted < facts->connections_max ? wanted : facts->connections_max, HARD_STOP_S);
+               "  option idle-close-on-response\n");
+    /* Bytes of a connection are counted as they pass, and not at its end: they keep a group awake. */
+    if (holding_is_wanted(config))
+        buf_add_text(to, "  option contstats\n");
 }
 
 /* --- listeners --- */
@@ -117,7 +124,7 @@ static void add_listener(const struct balancer_listener *listener, size_t index,
     if (listener->accepts_proxy_header)
         buf_add_text(to, " accept-proxy");
     if (listener->protocol == BALANCER_HTTPS)
-        buf_printf(to, " ssl crt %s/%s.pem alpn h2,http/1.1", facts->certificate_dir,
+        buf_printf(to, " ssl crt %s/%s.pem alpn h2,http/1.1", facts->folder,
                    listener->name);
     buf_printf(to, "\n  maxconn %u\n  timeout client %lldms\n", listener->connections_max,
                (long long)listener->idle_timeout_ms);
@@ -208,6 +215,7 @@ static void add_backend(const struct balancer_backend *backend, const struct con
                    "  dynamic-cookie-key %s\n",
                    backend->cookie, facts->cookie_key);
     add_check(&backend->health, to);
+    holding_rules(backend, facts->threads, to);
     /* Compared as well: each member was made with it. */
     struct balancer_member nobody = { .addr = { .family = 4 }, .port = 1 };
     buf_add_text(to, "  # server ");

@@ -18,7 +18,7 @@ struct config_facts {
     unsigned connections_max;    /* what the limit of open files allows */
     const char *cookie_key;      /* secret that cookies are derived with */
     const char *log_socket;      /* path of the datagram socket samples of requests are sent to */
-    const char *certificate_dir; /* the certificate of listener X is X.pem there */
+    const char *folder;          /* with X.pem, the certificate of listener X, and the script that holds */
 };
 
 /* Which listeners have their socket, by index; one that has none is left out. */

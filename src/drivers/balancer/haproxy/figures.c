@@ -15,15 +15,45 @@ struct counter {
 };
 /* What is remembered from one reading to the next, of a listener, backend or member. */
 struct tally {
-    struct counter requests, errors;
+    struct counter requests, errors, bytes;
     double request_rate, error_rate;
     int64_t read_ms;
     bool was_up;
 };
 
-/* --- samples: how long requests took --- */
+/* --- samples: how long requests took, and how many are held --- */
 
-static void take_sample(struct balancer *balancer, const char *text, size_t size)
+static void show_held(struct balancer *balancer, struct balancer_backend_status *backend)
+{
+    auto_free char *name = str_printf(BACKEND_PREFIX "%s", backend->name);
+    const struct holding_count *count = map_get(balancer->held, name);
+
+    backend->queue -= backend->held;
+    backend->held = count ? holding_sum(count, loop_now_ms(balancer->driver->loop)) : 0;
+    backend->queue += backend->held;
+}
+
+static void take_held(struct balancer *balancer, const struct holding_line *line)
+{
+    struct balancer_backend_status *backend;
+    struct holding_count *count = map_get(balancer->held, line->backend);
+
+    if (!str_starts(line->backend, BACKEND_PREFIX) ||
+        (!count && map_count(balancer->held) >= BALANCER_BACKENDS_MAX))
+        return;
+    if (!count) {
+        count = mem_new(struct holding_count);
+        map_set(balancer->held, line->backend, count);
+    }
+    holding_note(count, line, loop_now_ms(balancer->driver->loop));
+    backend =
+        balancer_status_backend(&balancer->status, line->backend + strlen(BACKEND_PREFIX));
+    if (backend)
+        show_held(balancer, backend);
+    figures_report(balancer);
+}
+
+static void take_latency(struct balancer *balancer, const char *text, size_t size)
 {
     char name[LATENCY_NAME_SIZE];
     struct latency *latency;
@@ -39,6 +69,16 @@ static void take_sample(struct balancer *balancer, const char *text, size_t size
         map_set(balancer->latencies, name, latency);
     }
     latency_add(latency, loop_now_ms(balancer->driver->loop), ms);
+}
+
+static void take_sample(struct balancer *balancer, const char *text, size_t size)
+{
+    struct holding_line line;
+
+    if (holding_read_line(text, size, &line))
+        take_held(balancer, &line);
+    else
+        take_latency(balancer, text, size);
 }
 
 static void on_sample(void *arg, int fd, unsigned events)
@@ -105,7 +145,8 @@ static struct tally *tally_of(struct reading *reading, const struct stat_row *ro
     return tally;
 }
 
-static void measure(struct tally *tally, int64_t now_ms, uint64_t requests, uint64_t errors)
+static void measure(struct tally *tally, int64_t now_ms, uint64_t requests, uint64_t errors,
+                    uint64_t bytes)
 {
     uint64_t requests_before = tally->requests.base + tally->requests.raw;
     uint64_t errors_before = tally->errors.base + tally->errors.raw;
@@ -113,6 +154,7 @@ static void measure(struct tally *tally, int64_t now_ms, uint64_t requests, uint
 
     requests = count(&tally->requests, requests);
     errors = count(&tally->errors, errors);
+    (void)count(&tally->bytes, bytes);
     if (tally->read_ms && seconds > 0) {
         tally->request_rate = (double)(requests - requests_before) / seconds;
         tally->error_rate = (double)(errors - errors_before) / seconds;
@@ -164,6 +206,8 @@ static void take_backend(struct reading *reading, const struct stat_row *row,
     backend->queue = (unsigned)row->queue_now;
     backend->requests = tally->requests.base + tally->requests.raw;
     backend->errors = tally->errors.base + tally->errors.raw;
+    backend->bytes = tally->bytes.base + tally->bytes.raw;
+    show_held(reading->balancer, backend);
     backend->request_rate = tally->request_rate;
     backend->error_rate = tally->error_rate;
     if (!latency)
@@ -257,7 +301,7 @@ static void take_row(void *arg, const struct stat_row *row)
         return;
     tally = tally_of(reading, row);
     measure(tally, reading->now_ms, is_listener && row->requests ? row->requests : row->sessions,
-            errors_of(row));
+            errors_of(row), row->bytes_in + row->bytes_out);
     if (is_listener)
         take_listener(reading, row, tally);
     else if (str_equal(row->server, "BACKEND"))
@@ -351,7 +395,9 @@ static uint64_t summary(const struct balancer_status *status)
         mix(&sum, status->listeners[i].problem, strlen(status->listeners[i].problem));
         mix(&sum, &status->listeners[i].is_open, sizeof status->listeners[i].is_open);
     }
-    for (size_t i = 0; i < status->backend_count; i++)
+    for (size_t i = 0; i < status->backend_count; i++) {
+        bool holds = status->backends[i].held > 0;
+        mix(&sum, &holds, sizeof holds);
         for (size_t j = 0; j < status->backends[i].member_count; j++) {
             const struct balancer_member_status *member = &status->backends[i].members[j];
             bool is_busy = member->connections || member->queue;
@@ -360,6 +406,7 @@ static uint64_t summary(const struct balancer_status *status)
             if (member->state == BALANCER_MEMBER_DRAINING) /* it may go as soon as it is idle */
                 mix(&sum, &is_busy, sizeof is_busy);
         }
+    }
     return sum;
 }
 

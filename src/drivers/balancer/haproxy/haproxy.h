@@ -17,12 +17,14 @@
  *   haproxy-N.cfg, admin-N       configuration and admin socket
  *   proxy-N.json                 which descriptor listens where; written before the process starts
  *   X.pem, log                   certificate of listener X; socket for samples of requests
+ *   hold.lua                     the script that holds requests
  * A daemon that follows finds the process by asking admin-N for its pid: somebody answers exactly
  * as long as the process that inherited the socket lives. */
 #pragma once
 #include "base/map.h"
 #include "base/spawn.h"
 #include "drivers/balancer/haproxy/config_text.h"
+#include "drivers/balancer/haproxy/holding.h"
 #include "drivers/balancer/haproxy/latency.h"
 #include "drivers/balancer/haproxy/members.h"
 #include "drivers/balancer/haproxy/runtime.h"
@@ -101,6 +103,7 @@ struct balancer {
     size_t seen_count;
     struct map *tallies;   /* "proxy/server" to struct tally */
     struct map *latencies; /* backend to struct latency */
+    struct map *held;      /* backend to struct holding_count */
     int log_fd;
     struct loop_source *log;
     struct balancer_status status;

@@ -322,6 +322,8 @@ static int write_files(struct balancer *balancer, const struct config_facts *fac
     config_text(balancer->config, &open, facts, starts_up, balancer, &text);
     (void)snprintf(name, sizeof name, "haproxy-%u.cfg", balancer->generation);
     if (write_certificates(balancer, err) < 0 ||
+        (holding_is_wanted(balancer->config) &&
+         haproxy_trace_write_private(balancer, HOLDING_SCRIPT_NAME, holding_script, err) < 0) ||
         haproxy_trace_write_private(balancer, name, text.bytes, err) < 0)
         return -1;
     return haproxy_trace_write_record(balancer, balancer->generation, err);

@@ -34,6 +34,8 @@ static const struct column {
     NUMBER("econ", connect_errors),
     NUMBER("eresp", response_errors),
     NUMBER("ttime", total_ms),
+    NUMBER("bin", bytes_in),
+    NUMBER("bout", bytes_out),
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof columns[0] };
 

@@ -17,7 +17,7 @@ struct stat_row {
     char check_text[STAT_TEXT_SIZE];
     char address[STAT_NAME_SIZE]; /* "10.0.0.2:80" */
     uint64_t sessions_now, queue_now, sessions, requests, responses_5xx, connect_errors,
-        response_errors, total_ms;
+        response_errors, total_ms, bytes_in, bytes_out;
 };
 typedef void stat_row_fn(void *arg, const struct stat_row *row);
 
