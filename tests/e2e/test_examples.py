@@ -157,6 +157,15 @@ class Examples(CloudTest):
         self.cloud.wait("autoscaler", "web", lambda one: at(one, "status.phase") == "Active", "a decision")
         self.cloud.virga("delete", "-f", f"{EXAMPLES}/elastic-web.yaml")
 
+    def test_scale_to_zero(self):
+        self.apply("scale-to-zero.yaml")
+        self.cloud.wait("loadbalancer", "sometimes", lambda one: at(one, "status.healthy") == 1, "a healthy member")
+        self.cloud.set_spec("autoscaler", "sometimes", idleTimeout="5s")
+        self.cloud.wait("instancegroup", "sometimes", lambda one: at(one, "status.phase") == "Idle", "rest")
+        answer = run("nsenter", f"--net=/run/netns/{self.cloud.netns}", "curl", "-sf", "http://127.0.0.1:8082/")
+        self.assertTrue(answer.startswith("sometimes-"))
+        self.cloud.virga("delete", "-f", f"{EXAMPLES}/scale-to-zero.yaml")
+
     def test_zz_none_was_forgotten(self):
         self.assertEqual(set(os.listdir(EXAMPLES)) - self.tried, set())
 

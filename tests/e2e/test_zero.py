@@ -1,0 +1,90 @@
+"""A group of real machines that has none while nobody uses it, and wakes with the first connection."""
+import json
+import subprocess
+import sys
+
+from cloud import CloudTest, at, main
+
+# Five at once.
+CLIENTS = """
+import concurrent.futures, http.client, json, time
+def ask(number):
+    begin = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", 8091, timeout=100)
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    body = answer.read().decode().strip()
+    return {"status": answer.status, "body": body, "seconds": round(time.monotonic() - begin, 2)}
+with concurrent.futures.ThreadPoolExecutor(5) as pool:
+    print(json.dumps(list(pool.map(ask, range(5)))))
+"""
+# One that leaves its connection open and says nothing more.
+IDLE = """
+import http.client, sys
+connection = http.client.HTTPConnection("127.0.0.1", 8091, timeout=100)
+connection.request("GET", "/")
+print(connection.getresponse().status, flush=True)
+sys.stdin.read()
+"""
+
+USER_DATA = "#!/bin/sh\nhostname > /srv/www/index.html\nhttpd -h /srv/www\n"
+GROUP = {"replicas": 1, "minReplicas": 0, "maxReplicas": 3, "readiness": {"type": "HTTP", "port": 80},
+         "template": {"spec": {"image": "micro", "memory": "128Mi", "userData": USER_DATA}}}
+BALANCER = {"listeners": [{"name": "http", "address": "127.0.0.1", "port": 8091, "idleTimeout": "5m"}],
+            "backends": [{"name": "web", "port": 80, "members": {"instanceGroup": "web"},
+                          "queue": {"timeout": "90s"}, "drainTimeout": "2s"}]}
+SCALER = {"scaleTargetRef": {"name": "web"}, "idleTimeout": "5s",
+          "metrics": [{"name": "requests", "type": "Requests", "averageValue": "10"}]}
+
+
+class Zero(CloudTest):
+    def object(self, kind, plural, spec):
+        self.cloud.ask("POST", f"/apis/virga.dev/v1/namespaces/default/{plural}",
+                       {"apiVersion": "virga.dev/v1", "kind": kind, "metadata": {"name": "web"}, "spec": spec})
+
+    def inside(self, script, **options):
+        return subprocess.Popen(["nsenter", f"--net=/run/netns/{self.cloud.netns}", sys.executable, "-c", script],
+                                stdout=subprocess.PIPE, text=True, **options)
+
+    def wait_asleep(self):
+        self.cloud.wait("instancegroup", "web", lambda one: at(one, "status.replicas") == 0, "no member", seconds=120)
+        self.assertEqual(self.cloud.list("instance"), [])
+
+    def decisions(self, reason):
+        return [one for one in at(self.cloud.get("autoscaler", "web"), "status.decisions")
+                if one["reason"] == reason and one["from"] != one["desired"]]
+
+    def test_it_sleeps_and_wakes(self):
+        self.object("InstanceGroup", "instancegroups", GROUP)
+        self.object("LoadBalancer", "loadbalancers", BALANCER)
+        self.object("Autoscaler", "autoscalers", SCALER)
+        self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.healthy") == 1, "a member", seconds=120)
+        idle = self.inside(IDLE, stdin=subprocess.PIPE)
+        self.assertEqual(idle.stdout.readline(), "200\n")
+        # The connection that is open and silent keeps nobody awake.
+        self.wait_asleep()
+        idle.communicate("", timeout=20)
+        self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.phase") == "Ready", "rest")
+        self.assertEqual(len(self.decisions("Idle")), 1)
+        said, _ = self.inside(CLIENTS).communicate(timeout=120)
+        answers = json.loads(said)
+        self.assertEqual([one["status"] for one in answers], [200] * 5)
+        self.assertEqual(len({one["body"] for one in answers}), 1)
+        self.assertEqual(len(self.cloud.list("instance")), 1)
+        self.assertEqual(len(self.decisions("Woken")), 1)
+        print(f"five first requests answered after {min(one['seconds'] for one in answers)} to "
+              f"{max(one['seconds'] for one in answers)} s", flush=True)
+        # The daemon dies while a client waits: the next one answers it.
+        self.wait_asleep()
+        waiting = self.inside(CLIENTS)
+        self.cloud.wait("instancegroup", "web", lambda one: at(one, "spec.replicas") == 1, "a wake")
+        self.cloud.kill()
+        self.cloud.start()
+        said, _ = waiting.communicate(timeout=120)
+        self.assertEqual([one["status"] for one in json.loads(said)], [200] * 5)
+        self.assertEqual(len(self.cloud.list("instance")), 1)
+        self.cloud.virga("delete", "autoscaler/web", "loadbalancer/web", "instancegroup/web")
+
+
+if __name__ == "__main__":
+    main()
