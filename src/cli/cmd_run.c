@@ -56,28 +56,19 @@ static void add_volume(json_t *spec, const char *volume)
     json_array_append_new(list, json_pack("{s:s,s:s}", "name", name, "volume", volume));
 }
 
-static int add_cpus(json_t *spec, const char *text, struct err *err)
-{
-    char *end;
-    long count = strtol(text, &end, 10);
-
-    if (*end || end == text || count < 1)
-        return err_set(err, ERR_BAD_REQUEST, "--cpus %s: must be a number from 1", text);
-    json_object_set_new(spec, "cpus", json_integer(count));
-    return 0;
-}
-
 static int add_option(json_t *spec, const char *name, const char *value, struct err *err)
 {
-    if (str_equal(name, "cpus"))
-        return add_cpus(spec, value, err);
+    bool is_size;
+
+    if (add_size(spec, name, value, &is_size, err) < 0)
+        return -1;
+    if (is_size)
+        return 0;
     if (str_equal(name, "ssh-key"))
         return add_key(spec, value, err);
     if (str_equal(name, "user-data"))
         return add_user_data(spec, value, err);
-    if (str_equal(name, "memory"))
-        json_set_at(spec, "memory", json_string(value));
-    else if (str_equal(name, "disk"))
+    if (str_equal(name, "disk"))
         json_set_at(spec, "rootDisk.size", json_string(value));
     else if (str_equal(name, "firmware"))
         json_set_at(spec, "firmware", json_string(value));

@@ -118,6 +118,7 @@ COMMAND(cmd_network_ls);
 COMMAND(cmd_network_rm);
 COMMAND(cmd_pause);
 COMMAND(cmd_port_forward);
+COMMAND(cmd_resize);
 COMMAND(cmd_restart);
 COMMAND(cmd_resume);
 COMMAND(cmd_rm);

@@ -55,6 +55,8 @@ static const struct option_row run_options[] = {
     { "name", 0, "NAME", "Name of the instance; absent: the image's name and a few letters" },
     { "cpus", 'c', "COUNT", "Virtual processors" },
     { "memory", 'm', "SIZE", "Memory, as 2Gi" },
+    { "max-cpus", 0, "COUNT", "Processors it can be given while it runs" },
+    { "max-memory", 0, "SIZE", "Memory it can be given while it runs" },
     { "disk", 'd', "SIZE", "Size of the root disk, as 20Gi" },
     { "volume", 0, "VOLUME", "Attach a volume; may be given again" },
     { "network", 0, "NETWORK", "Network; may be given again" },
@@ -73,6 +75,14 @@ static const struct option_row list_options[] = {
     { 0 },
 };
 static const struct option_row wait_options[] = {
+    { "no-wait", 0, NULL, "Do not wait until it is so" },
+    { 0 },
+};
+static const struct option_row resize_options[] = {
+    { "cpus", 'c', "COUNT", "Virtual processors" },
+    { "memory", 'm', "SIZE", "Memory, as 2Gi" },
+    { "max-cpus", 0, "COUNT", "Processors it can be given while it runs, from its next start" },
+    { "max-memory", 0, "SIZE", "Memory it can be given while it runs, from its next start" },
     { "no-wait", 0, NULL, "Do not wait until it is so" },
     { 0 },
 };
@@ -200,6 +210,9 @@ const struct command all_commands[] = {
       .completes = "instances" },
     { "fork", NULL, "NAME", 1, 1, "Make running copies of a running instance, in a fraction of a second",
       "virga fork web --count 5", fork_options, cmd_fork,
+      .completes = "instances" },
+    { "resize", NULL, "NAME...", 1, -1, "Change processors and memory of instances, while they run",
+      "virga resize web --cpus 4 --memory 4Gi", resize_options, cmd_resize,
       .completes = "instances" },
     { "exec", NULL, "NAME -- COMMAND...", 2, -1, "Run a command in an instance",
       "virga exec web -- uname -a", exec_options, cmd_exec, .options_end = 2,

@@ -36,6 +36,8 @@ json_t *fetch_table(struct session *session, const char *path, struct err *err);
 /* Prints it. 'none' is said on standard error when there are no rows. */
 int print_table(struct session *session, const char *path, bool wide, bool with_namespace,
                 const char *none, struct err *err);
+/* Puts an option of size (cpus, memory, max-cpus, max-memory) into the spec of an Instance. */
+int add_size(json_t *spec, const char *option, const char *value, bool *ret_is_size, struct err *err);
 /* "instance/vm-a created" */
 void print_done(const struct kind *kind, const char *name, const char *what);
 
@@ -46,6 +48,10 @@ int wait_for_phase(struct session *session, const struct kind *kind, const char 
 /* Until it runs again after the restart asked for with spec.restartAt 'restart_at'. */
 int wait_for_restart(struct session *session, const struct kind *kind, const char *name,
                      const char *restart_at, int64_t timeout_ms, struct err *err);
+/* Until the guest has what spec.cpus and spec.memory want, or needs no time to: it does not run. Fails
+ * when only a restart can do it. */
+int wait_for_size(struct session *session, const struct kind *kind, const char *name,
+                  int64_t timeout_ms, struct err *err);
 /* Until the condition is True. */
 int wait_for_condition(struct session *session, const struct kind *kind, const char *name,
                        const char *condition, int64_t timeout_ms, struct err *err);

@@ -4,6 +4,7 @@
 #include "cli/telling.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct waiting {
     struct session *session;
@@ -13,6 +14,7 @@ struct waiting {
     const char *condition;   /* to be True, instead of a phase; or NULL */
     const char *not_before;  /* status.restartAt that must have been carried out, or NULL */
     const char *uid;         /* of the object that shall go, or NULL */
+    bool is_for_size;        /* it shall have the size that is wanted, instead of a phase */
     struct telling telling;
     bool is_there, is_gone, is_failed;
     char failure[ERR_TEXT_MAX / 2];
@@ -40,13 +42,35 @@ static bool is_current(const json_t *object)
     return json_int_at(object, "status.observedGeneration", generation) >= generation;
 }
 
+/* What only a restart can do, when that is its size. */
+static const char *size_needs_restart(const json_t *object)
+{
+    const json_t *condition = condition_get(object, "RestartRequired");
+    const char *message = json_text_at(condition, "message", "");
+    static const char *const fields[] = { "spec.cpus", "spec.memory", "spec.maxCPUs", "spec.maxMemory" };
+
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (condition_is_true(object, "RestartRequired") && strstr(message, fields[i]))
+            return message;
+    return NULL;
+}
+
+static bool has_its_size(const json_t *object)
+{
+    const json_t *condition = condition_get(object, "Resized");
+
+    return is_current(object) && !size_needs_restart(object) &&
+           (!str_equal(json_text_at(condition, "status", "True"), "False") || !json_at(object, "status.cpus"));
+}
+
 static void hear(struct waiting *waiting, const json_t *object)
 {
     const char *phase =
         waiting->uid ? "Deleting" : json_text_at(object, "status.phase", "Pending");
     const char *message =
-        waiting->condition ? json_text_at(condition_get(object, waiting->condition), "message", "")
-                           : json_text_at(object, "status.message", "");
+        waiting->is_for_size ? json_text_at(condition_get(object, "Resized"), "message", "")
+        : waiting->condition ? json_text_at(condition_get(object, waiting->condition), "message", "")
+                             : json_text_at(object, "status.message", "");
     int64_t done = json_int_at(object, "status.progress.bytes", 0);
     int64_t total = json_int_at(object, "status.progress.totalBytes", 0);
     auto_buf struct buf detail = { 0 };
@@ -61,6 +85,8 @@ static void hear(struct waiting *waiting, const json_t *object)
 
 static bool is_as_wanted(const struct waiting *waiting, const json_t *object)
 {
+    if (waiting->is_for_size)
+        return has_its_size(object);
     if (waiting->condition)
         return condition_is_true(object, waiting->condition);
     if (waiting->not_before &&
@@ -90,6 +116,10 @@ static bool saw(void *arg, const char *type, const json_t *object)
     if (waiting->is_failed)
         snprintf(waiting->failure, sizeof waiting->failure, "%s",
                  json_text_at(object, "status.message", ""));
+    if (waiting->is_for_size && is_current(object) && size_needs_restart(object)) {
+        waiting->is_failed = true;
+        snprintf(waiting->failure, sizeof waiting->failure, "%s", size_needs_restart(object));
+    }
     return !waiting->is_there && !waiting->is_failed;
 }
 
@@ -104,12 +134,17 @@ static int outcome(const struct waiting *waiting, struct err *err)
                      waiting->kind->singular, waiting->name);
     if (waiting->is_gone)
         return err_set(err, ERR_NOT_FOUND, "%s was deleted meanwhile", waiting->name);
+    if (waiting->is_failed && waiting->is_for_size) {
+        session_hint(waiting->session, "\"virga restart %s\" starts it with what it is to have", waiting->name);
+        return err_set(err, ERR_CONFLICT, "%s needs a restart: %s", waiting->name, waiting->failure);
+    }
     if (waiting->is_failed)
         return err_set(err, ERR_INTERNAL, "%s failed: %s", waiting->name, waiting->failure);
     session_hint(waiting->session, "it goes on by itself; \"virga describe %s %s\" tells more",
                  waiting->kind->singular, waiting->name);
     return err_set(err, ERR_TIMEOUT, "%s is not %s yet (%s)", waiting->name,
                    waiting->uid         ? "gone"
+                   : waiting->is_for_size ? "resized"
                    : waiting->condition ? waiting->condition
                                         : waiting->wanted,
                    line ? line : "nothing was heard of it");
@@ -183,6 +218,14 @@ int wait_for_restart(struct session *session, const struct kind *kind, const cha
 {
     return wait_until(&(struct waiting){ .session = session, .kind = kind, .name = name,
                                          .wanted = "Running", .not_before = restart_at },
+                      timeout_ms, err);
+}
+
+int wait_for_size(struct session *session, const struct kind *kind, const char *name,
+                  int64_t timeout_ms, struct err *err)
+{
+    return wait_until(&(struct waiting){ .session = session, .kind = kind, .name = name,
+                                         .is_for_size = true },
                       timeout_ms, err);
 }
 

@@ -33,9 +33,12 @@ char *snapshot_misfit(const json_t *snapshot, const json_t *instance)
 {
     static const struct part {
         const char *instance, *machine;
+        bool is_optional; /* absent is a value of its own */
     } parts[] = {
         { "spec.cpus", "cpus" },
         { "spec.memory", "memory" },
+        { "spec.maxCPUs", "maxCPUs", true },
+        { "spec.maxMemory", "maxMemory", true },
         { "spec.firmware", "firmware" },
         { "spec.guestAgent", "guestAgent" },
         { "spec.console.vnc", "vnc" },
@@ -47,6 +50,8 @@ char *snapshot_misfit(const json_t *snapshot, const json_t *instance)
         json_t *is = json_at(instance, parts[i].instance), *was = json_object_get(machine, parts[i].machine);
         auto_free char *text = was ? json_text(was) : NULL;
 
+        if (!was && is && parts[i].is_optional)
+            return str_printf("%s must be absent, as in the snapshot whose memory it goes on from", parts[i].instance);
         if (was && !json_equal(is, was) && !is_same_quantity(is, was))
             return str_printf("%s must be %s, as in the snapshot whose memory it goes on from", parts[i].instance, text);
     }

@@ -114,6 +114,10 @@ static json_t *machine_of(const struct shot *shot)
 
     json_object_set(machine, "cpus", json_at(was ? was : spec, "cpus"));
     json_object_set(machine, "memory", json_at(was ? was : spec, "memory"));
+    if (json_at(was ? was : spec, "maxCPUs"))
+        json_object_set(machine, "maxCPUs", json_at(was ? was : spec, "maxCPUs"));
+    if (json_at(was ? was : spec, "maxMemory"))
+        json_object_set(machine, "maxMemory", json_at(was ? was : spec, "maxMemory"));
     json_object_set(machine, "firmware", json_at(was ? was : spec, "firmware"));
     json_object_set(machine, "guestAgent", json_at(was ? was : spec, "guestAgent"));
     json_object_set(machine, "vnc", was ? json_at(was, "vnc") : json_at(spec, "console.vnc"));

@@ -19,6 +19,8 @@ static const struct field spec_fields[] = {
 static const struct field machine_fields[] = {
     { .name = "cpus", .type = FIELD_INT, .doc = "Virtual processors." },
     { .name = "memory", .type = FIELD_QUANTITY, .doc = "Memory of the guest." },
+    { .name = "maxCPUs", .type = FIELD_INT, .doc = "Processors it was started ready for." },
+    { .name = "maxMemory", .type = FIELD_QUANTITY, .doc = "Memory it was started ready for." },
     { .name = "firmware", .type = FIELD_TEXT, .doc = "Firmware." },
     { .name = "guestAgent", .type = FIELD_BOOL, .doc = "The guest agent's channel is offered." },
     { .name = "vnc", .type = FIELD_BOOL, .doc = "A graphical console is offered." },

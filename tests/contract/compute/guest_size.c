@@ -70,6 +70,25 @@ TEST(a_guest_gets_and_gives_processors_and_memory)
     end();
 }
 
+static bool all_is_used(void) { return has_cpus(3) && has_total_above(350); }
+
+TEST(what_a_guest_gets_before_its_agent_answers_it_uses_all_the_same)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = NULL;
+    int tap;
+
+    rig_open(&rig);
+    config = micro();
+    ready_to_grow(config);
+    tap = open_tap();
+    RIG_OK(&rig, start, config, &tap);
+    RIG_OK(&rig, resize, uid, 3, 640LL * MIB);
+    wait_until(agent_is_connected, "the agent connects");
+    wait_until(all_is_used, "the guest uses all");
+    CHECK(rig_reaches_size(&rig, uid, 3, 640LL * MIB));
+    end();
+}
+
 static bool told_its_use(void)
 {
     struct wait wait;

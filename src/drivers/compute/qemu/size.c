@@ -193,19 +193,64 @@ void qemu_size_on_reset(struct qemu_machine *machine)
     struct qemu_size *size = &machine->size;
 
     size->online = 0;
-    size->was_reset = command_line_growth_bytes(machine->config) > 0;
+    size->is_untold = size->wanted_cpus != machine->config->cpus || size->plugged != machine->config->cpus ||
+                      size->wanted_bytes > machine->config->memory_bytes;
     if (size->balloon_bytes < machine->config->memory_bytes && machine->monitor)
         monitor_call(machine->monitor, "balloon",
                      json_pack("{sI}", "value", (json_int_t)machine->config->memory_bytes), -1, MONITOR_CALL_MS,
                      NULL, NULL);
 }
 
-static void taken(void *arg, const struct err *err) {}
+struct settling {
+    struct qemu_driver *driver;
+    char *uid;
+    unsigned online;
+};
+
+static void settling_end(struct settling *settling)
+{
+    free(settling->uid);
+    free(settling);
+}
+
+/* What the guest refuses is found by the next resize(). */
+static void used(void *arg, const struct err *err)
+{
+    struct settling *settling = arg;
+    struct qemu_machine *machine =
+        settling->driver->is_closing ? NULL : qemu_machine_find(settling->driver, settling->uid);
+
+    if (machine && settling->online) {
+        machine->size.online = settling->online;
+        qemu_size_changed(machine);
+    }
+    settling_end(settling);
+}
+
+static void taken(void *arg, const struct err *err)
+{
+    struct settling *settling = arg;
+    struct qemu_machine *machine =
+        settling->driver->is_closing ? NULL : qemu_machine_find(settling->driver, settling->uid);
+
+    if (machine)
+        qemu_guest_use_cpus(settling->driver, settling->uid, machine->size.wanted_cpus, machine->size.plugged,
+                            &settling->online, used, settling);
+    else
+        settling_end(settling);
+}
 
 void qemu_size_on_agent(struct qemu_machine *machine)
 {
-    if (!machine->size.was_reset || machine->size.wanted_bytes <= machine->config->memory_bytes)
+    struct settling *settling;
+
+    if (!machine->size.is_untold || machine->is_resizing)
         return;
-    machine->size.was_reset = false;
-    qemu_guest_take_memory(machine->driver, machine->uid, taken, NULL);
+    machine->size.is_untold = false;
+    settling = mem_new(struct settling);
+    *settling = (struct settling){ .driver = machine->driver, .uid = str_dup(machine->uid) };
+    if (machine->size.wanted_bytes > machine->config->memory_bytes)
+        qemu_guest_take_memory(machine->driver, machine->uid, taken, settling);
+    else
+        taken(settling, NULL);
 }

@@ -25,7 +25,7 @@ struct qemu_size {
     /* Limits as they were set last; 0: as launched. */
     unsigned limit_cpus;
     int64_t limit_bytes;
-    bool was_reset;        /* and the guest has not been told again how to take memory */
+    bool is_untold;        /* the guest's agent has to be told what there is, when it answers */
 };
 
 void qemu_size_init(struct qemu_machine *machine); /* as it is about to be launched */

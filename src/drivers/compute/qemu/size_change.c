@@ -34,6 +34,8 @@ static void end(struct resizing *resizing, const struct err *err)
     if (resizing->machine) {
         resizing->machine->is_resizing = false;
         qemu_size_changed(resizing->machine);
+        if (resizing->machine->status.agent_connected) /* it has come meanwhile */
+            qemu_size_on_agent(resizing->machine);
     }
     json_decref(resizing->slots);
     free(resizing->uid);
@@ -116,6 +118,7 @@ static void use_processors(struct resizing *resizing)
     struct err err;
 
     fault_point("compute.resize.plugged");
+    machine->size.is_untold = !machine->status.agent_connected;
     if (machine->status.agent_connected) {
         qemu_guest_use_cpus(resizing->driver, resizing->uid, resizing->cpus, machine->size.plugged,
                             &resizing->online, processors_used, resizing);
@@ -218,7 +221,7 @@ static void memory_taken(void *arg, const struct err *err)
     struct resizing *resizing = arg;
 
     if (is_there(resizing))
-        offer_growth(resizing);
+        offer_growth(resizing); /* what the guest was not told it is told when its agent answers */
 }
 
 /* The kernel is told before, so that it uses each block as it comes. */
