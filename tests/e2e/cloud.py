@@ -267,10 +267,16 @@ class Cloud:
                 raise
             raise AssertionError(f"{kind} {name}: waited {seconds} s in vain for {what}; it is "
                                  f"{json.dumps(at(last, 'status'), indent=1)}\n{self.log_tail()}"
-                                 f"{self.console_tail(last)}") from None
+                                 f"{self.told_by_machines(kind, last)}") from None
+
+    def told_by_machines(self, kind, last):
+        """The last words of the machine that was waited for, or of all machines."""
+        if kind == "instance":
+            return self.console_tail(last)
+        return "\n".join(f"{one['metadata']['name']}: {json.dumps(at(one, 'status.conditions'))}\n"
+                         f"{self.console_tail(one)}" for one in self.list("instance"))
 
     def console_tail(self, instance):
-        """The last words of its guest."""
         path = f"{self.state}/machines/logs/{at(instance, 'metadata.uid')}/serial.log"
         if not os.path.exists(path):
             return ""
