@@ -327,6 +327,7 @@ static void mix_backend(uint64_t *sum, const struct balancer_backend *backend)
         mix_text(sum, member->id);
         mix_place(sum, &member->addr, member->port);
         mix_number(sum, member->is_draining);
+        mix_number(sum, member->is_proven);
     }
 }
 

@@ -258,6 +258,19 @@ TEST(an_instance_that_gets_the_label_joins)
     end();
 }
 
+TEST(the_proxy_is_told_of_an_instance_that_is_found_ready)
+{
+    begin_with_two(22);
+    json_t *a = find(&kind_instance, "a");
+    CHECK(!member("a")->is_proven);
+    (void)condition_set(a, CONDITION_SERVING, "True", "Ready", "", control_wall_ms(site.control));
+    control_update(site.control, &kind_instance, a, nobody);
+    loop_sim_advance(site.loop, 3000);
+    CHECK(member("a")->is_proven);
+    CHECK(!member("b")->is_proven);
+    end();
+}
+
 TEST(a_deleted_instance_is_stopped_when_its_requests_are_done)
 {
     begin_with_two(3);
