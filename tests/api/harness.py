@@ -13,25 +13,18 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 
 from schema import schemas_of
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from unix_http import UnixConnection
+
 SERVE = os.environ.get("API_SERVE", "build/tests/api/api_serve")
 PATIENCE_S = 30
 GROUP = "/apis/virga.dev/v1"
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE_S)
-        self.sock.connect(self.path)
 
 
 class Reply:
@@ -91,7 +84,7 @@ class Server:
     # --- requests ---
 
     def connection(self):
-        return UnixConnection(self.socket)
+        return UnixConnection(self.socket, PATIENCE_S)
 
     def tls_context(self, who="admin", directory=None):
         context = ssl.create_default_context(cafile=self.tls + "/ca.crt")

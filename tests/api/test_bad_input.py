@@ -13,6 +13,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from unix_http import UnixConnection
+
 VIRGAD = os.environ.get("VIRGAD", "build/src/daemon/virgad")
 VIRGA = os.environ.get("VIRGA", "build/src/cli/virga")
 PATIENCE_S = 60
@@ -43,17 +46,6 @@ def new_folder():
     return folder
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE_S)
-        self.sock.connect(self.path)
-
-
 class Cloud:
     def __init__(self):
         self.dir = new_folder()
@@ -78,7 +70,7 @@ class Cloud:
             raise RuntimeError(f"virgad ended with {self.process.returncode}: {said}")
 
     def ask(self, method, path, body=None, type="application/json", connection=None):
-        connection = connection or UnixConnection(self.socket)
+        connection = connection or UnixConnection(self.socket, PATIENCE_S)
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
         connection.request(method, path, body=body, headers={"Content-Type": type} if body is not None else {})
@@ -94,7 +86,7 @@ class Cloud:
         if holds(made["items"][0] if made["items"] else None):
             return
         version = made["metadata"]["resourceVersion"]
-        connection = UnixConnection(self.socket)
+        connection = UnixConnection(self.socket, PATIENCE_S)
         connection.request("GET", f"{path}?watch=1&resourceVersion={version}&fieldSelector=metadata.name%3D{name}")
         response = connection.getresponse()
         while True:

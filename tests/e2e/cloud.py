@@ -11,10 +11,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 import urllib.parse
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from unix_http import UnixConnection
 
 VIRGAD = os.environ.get("E2E_VIRGAD", "build/src/daemon/virgad")
 VIRGA = os.environ.get("E2E_VIRGA", "build/src/cli/virga")
@@ -74,17 +78,6 @@ class Deadline:
         if left <= 0:
             raise AssertionError(f"waited in vain for {self.what}")
         return left
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 class Refused(AssertionError):

@@ -175,15 +175,21 @@ TEST(killed_while_making_a_network_the_next_daemon_can_take_it_away)
     }
 }
 
+/* One that was killed while it removed a network, and the next one is up. */
+static void die_removing(const char *point)
+{
+    begin();
+    reopen();
+    make(&rig);
+    rig.network->ops->close(rig.network);
+    kill_at(point, unmake);
+    reopen();
+}
+
 TEST(killed_while_removing_a_network_the_next_daemon_finishes_it)
 {
     for (size_t i = 0; i < COUNT(unmaking); i++) {
-        begin();
-        reopen();
-        make(&rig);
-        rig.network->ops->close(rig.network);
-        kill_at(unmaking[i], unmake);
-        reopen();
+        die_removing(unmaking[i]);
         sweep();
         rig_close(&rig);
     }
@@ -192,12 +198,7 @@ TEST(killed_while_removing_a_network_the_next_daemon_finishes_it)
 TEST(killed_while_removing_a_network_it_can_be_made_again)
 {
     for (size_t i = 0; i < COUNT(unmaking); i++) {
-        begin();
-        reopen();
-        make(&rig);
-        rig.network->ops->close(rig.network);
-        kill_at(unmaking[i], unmake);
-        reopen();
+        die_removing(unmaking[i]);
         make(&rig);
         check_whole();
         unmake(&rig);

@@ -165,7 +165,8 @@ TEST(guests_that_share_a_client_id_keep_their_own_addresses)
     end();
 }
 
-TEST(a_new_port_gets_the_address_of_a_removed_one_at_once)
+/* A port with its lease goes, and another comes with its address. */
+static void hand_over_address(bool server_is_down_meanwhile)
 {
     begin(/*nat=*/false);
     struct guest old = guest_join(&rig, one, 2);
@@ -173,30 +174,22 @@ TEST(a_new_port_gets_the_address_of_a_removed_one_at_once)
     (void)dhcp_lease(&old);
     RIG_OK(&rig, port_remove, one, old.port.id);
     guest_leave(&old);
+    if (server_is_down_meanwhile) {
+        rig_reopen(&rig); /* no longer knows of the server */
+        rig_kill_dhcp(&rig, one);
+    }
     port.ipv4 = old.port.ipv4;
     struct guest new = guest_join_as(&rig, &port);
+    if (server_is_down_meanwhile)
+        lab_network(&rig, one, /*nat=*/false);
     (void)dhcp_lease(&new);
     guest_leave(&new);
     end();
 }
 
-TEST(the_address_is_free_also_when_the_server_was_down_meanwhile)
-{
-    begin(/*nat=*/false);
-    struct guest old = guest_join(&rig, one, 2);
-    struct port_config port = rig_port(one, 9);
-    (void)dhcp_lease(&old);
-    RIG_OK(&rig, port_remove, one, old.port.id);
-    guest_leave(&old);
-    rig_reopen(&rig); /* no longer knows of the server */
-    rig_kill_dhcp(&rig, one);
-    port.ipv4 = old.port.ipv4;
-    struct guest new = guest_join_as(&rig, &port);
-    lab_network(&rig, one, /*nat=*/false);
-    (void)dhcp_lease(&new);
-    guest_leave(&new);
-    end();
-}
+TEST(a_new_port_gets_the_address_of_a_removed_one_at_once) { hand_over_address(false); }
+
+TEST(the_address_is_free_also_when_the_server_was_down_meanwhile) { hand_over_address(true); }
 
 TEST(leases_outlive_the_daemon_and_the_server)
 {

@@ -103,67 +103,71 @@ TEST(a_missing_program_is_an_error)
     cancel_done(&cancel);
 }
 
-TEST(a_program_that_takes_too_long_is_killed)
-{
-    struct child child = shell(SHELL("exec cat"));
+/* A shell whose descriptor 'number' is a pipe that never says anything. */
+struct waiting {
+    struct child child;
     int input[2];
     struct spawn_fd fd;
+};
+
+static void wait_on(struct waiting *waiting, const char *const argv[], int number)
+{
+    CHECK_EQ(pipe(waiting->input), 0);
+    waiting->child = shell(argv);
+    waiting->fd = (struct spawn_fd){ waiting->input[0], number };
+    waiting->child.spawn.fds = &waiting->fd;
+    waiting->child.spawn.fd_count = 1;
+}
+
+static void wait_done(struct waiting *waiting)
+{
+    close(waiting->input[0]);
+    close(waiting->input[1]);
+}
+
+TEST(a_program_that_takes_too_long_is_killed)
+{
+    struct waiting waiting;
     struct child_end end;
     struct err err = { 0 };
 
-    CHECK_EQ(pipe(input), 0);
-    fd = (struct spawn_fd){ input[0], 0 };
-    child.spawn.fds = &fd;
-    child.spawn.fd_count = 1;
-    child.timeout_ms = 10;
+    wait_on(&waiting, SHELL("exec cat"), 0);
+    waiting.child.timeout_ms = 10;
     cancel_init(&cancel);
-    CHECK_FAILS(child_run(&child, &end, &err), &err, ERR_TIMEOUT);
+    CHECK_FAILS(child_run(&waiting.child, &end, &err), &err, ERR_TIMEOUT);
     CHECK_EQ(end.signal, SIGKILL);
     CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
     cancel_done(&cancel);
-    close(input[0]);
-    close(input[1]);
+    wait_done(&waiting);
 }
 
 static void cancel_it(void *arg, const char *text, size_t size) { cancel_set(&cancel); }
 
 TEST(a_cancelled_program_is_killed)
 {
-    struct child child = shell(SHELL("echo ready; exec cat <&3"));
-    int input[2];
-    struct spawn_fd fd;
+    struct waiting waiting;
     struct child_end end;
     struct err err = { 0 };
 
-    CHECK_EQ(pipe(input), 0);
-    fd = (struct spawn_fd){ input[0], 3 };
-    child.spawn.fds = &fd;
-    child.spawn.fd_count = 1;
-    child.printed = cancel_it;
+    wait_on(&waiting, SHELL("echo ready; exec cat <&3"), 3);
+    waiting.child.printed = cancel_it;
     cancel_init(&cancel);
-    CHECK_FAILS(child_run(&child, &end, &err), &err, ERR_CANCELLED);
+    CHECK_FAILS(child_run(&waiting.child, &end, &err), &err, ERR_CANCELLED);
     CHECK_EQ(end.signal, SIGKILL);
     CHECK_FAILS(cancel_wait(&cancel, 60 * 1000, &err), &err, ERR_CANCELLED);
     cancel_done(&cancel);
-    close(input[0]);
-    close(input[1]);
+    wait_done(&waiting);
 }
 
 TEST(without_a_descriptor_a_cancellation_is_noticed_too)
 {
-    struct child child = shell(SHELL("echo ready; exec cat <&3"));
-    int input[2];
-    struct spawn_fd fd;
+    struct waiting waiting;
     struct child_end end;
     struct err err = { 0 };
 
-    CHECK_EQ(pipe(input), 0);
-    fd = (struct spawn_fd){ input[0], 3 };
-    child.spawn.fds = &fd;
-    child.spawn.fd_count = 1;
-    child.printed = cancel_it;
+    wait_on(&waiting, SHELL("echo ready; exec cat <&3"), 3);
+    waiting.child.printed = cancel_it;
     cancel = (struct cancel){ .fd = -1 };
-    CHECK_FAILS(child_run(&child, &end, &err), &err, ERR_CANCELLED);
-    close(input[0]);
-    close(input[1]);
+    CHECK_FAILS(child_run(&waiting.child, &end, &err), &err, ERR_CANCELLED);
+    wait_done(&waiting);
 }
