@@ -232,7 +232,7 @@ void verb_delete(struct request *request)
     if (read_options(request, &options, &failure) < 0) {
         reply_failure(request, &failure);
     } else {
-        write = write_new(request->api, request->resource, route->namespace_name, route->name);
+        write = write_new(request->api, resource_stored(&request->api->resources, request->resource), route->namespace_name, route->name);
         write->manager = str_dup(request->user->view.name);
         write->done = answer;
         write->arg = request;

@@ -59,7 +59,7 @@ static void start_one(struct sweep *sweep, const struct record *record)
     struct request *request = sweep->request;
     bool namespaced = resource_is_namespaced(request->resource);
     struct write *write =
-        write_new(request->api, request->resource, namespaced ? index_namespace(record) : NULL,
+        write_new(request->api, resource_stored(&request->api->resources, request->resource), namespaced ? index_namespace(record) : NULL,
                   index_name(record));
 
     write->manager = str_dup(request->user->view.name);

@@ -12,6 +12,7 @@ enum value_type {
     VALUE_BOOL,
     VALUE_TIME, /* Time{seconds=1 nanos=2} */
     VALUE_TIME_MICRO,
+    VALUE_QUANTITY, /* Quantity{string=1} */
     VALUE_MESSAGE,
     VALUE_TEXT_MAP, /* entries {key=1 value=2} */
     VALUE_BYTES_MAP,
@@ -94,9 +95,38 @@ MESSAGE(scale_spec, { 1, "replicas", VALUE_INT });
 MESSAGE(scale_object, { 1, "metadata", VALUE_MESSAGE, false, &object_meta },
         { 2, "spec", VALUE_MESSAGE, false, &scale_spec });
 
+MESSAGE(scale_target, { 1, "kind", VALUE_TEXT }, { 2, "name", VALUE_TEXT }, { 3, "apiVersion", VALUE_TEXT });
+MESSAGE(hpa_v1_spec, { 1, "scaleTargetRef", VALUE_MESSAGE, false, &scale_target },
+        { 2, "minReplicas", VALUE_INT }, { 3, "maxReplicas", VALUE_INT },
+        { 4, "targetCPUUtilizationPercentage", VALUE_INT });
+MESSAGE(hpa_v1, { 1, "metadata", VALUE_MESSAGE, false, &object_meta },
+        { 2, "spec", VALUE_MESSAGE, false, &hpa_v1_spec });
+MESSAGE(metric_target, { 1, "type", VALUE_TEXT }, { 2, "value", VALUE_QUANTITY },
+        { 3, "averageValue", VALUE_QUANTITY }, { 4, "averageUtilization", VALUE_INT });
+MESSAGE(metric_identifier, { 1, "name", VALUE_TEXT });
+MESSAGE(resource_metric, { 1, "name", VALUE_TEXT }, { 2, "target", VALUE_MESSAGE, false, &metric_target });
+MESSAGE(custom_metric, { 1, "metric", VALUE_MESSAGE, false, &metric_identifier },
+        { 2, "target", VALUE_MESSAGE, false, &metric_target });
+MESSAGE(metric_spec, { 1, "type", VALUE_TEXT }, { 3, "pods", VALUE_MESSAGE, false, &custom_metric },
+        { 4, "resource", VALUE_MESSAGE, false, &resource_metric },
+        { 5, "external", VALUE_MESSAGE, false, &custom_metric });
+MESSAGE(scaling_policy, { 1, "type", VALUE_TEXT }, { 2, "value", VALUE_INT }, { 3, "periodSeconds", VALUE_INT });
+MESSAGE(scaling_rules, { 1, "selectPolicy", VALUE_TEXT },
+        { 2, "policies", VALUE_MESSAGE, true, &scaling_policy },
+        { 3, "stabilizationWindowSeconds", VALUE_INT }, { 4, "tolerance", VALUE_QUANTITY });
+MESSAGE(behavior, { 1, "scaleUp", VALUE_MESSAGE, false, &scaling_rules },
+        { 2, "scaleDown", VALUE_MESSAGE, false, &scaling_rules });
+MESSAGE(hpa_v2_spec, { 1, "scaleTargetRef", VALUE_MESSAGE, false, &scale_target },
+        { 2, "minReplicas", VALUE_INT }, { 3, "maxReplicas", VALUE_INT },
+        { 4, "metrics", VALUE_MESSAGE, true, &metric_spec },
+        { 5, "behavior", VALUE_MESSAGE, false, &behavior });
+MESSAGE(hpa_v2, { 1, "metadata", VALUE_MESSAGE, false, &object_meta },
+        { 2, "spec", VALUE_MESSAGE, false, &hpa_v2_spec });
+
 static const struct {
-    const char *kind; /* with any apiVersion: these names are unique among what we serve */
+    const char *kind; /* most with any apiVersion: these names are unique among what we serve */
     const struct message *message;
+    const char *api_version; /* NULL: any */
 } known_kinds[] = {
     { "SelfSubjectAccessReview", &self_access_review },
     { "SubjectAccessReview", &access_review },
@@ -109,12 +139,21 @@ static const struct {
     { "Event", &event_object },
     { "DeleteOptions", &delete_options },
     { "Scale", &scale_object },
+    { "HorizontalPodAutoscaler", &hpa_v1, "autoscaling/v1" },
+    { "HorizontalPodAutoscaler", &hpa_v2, "autoscaling/v2" },
 };
 
-/* gracePeriodSeconds 0 means something; elsewhere zero and empty are how protobuf writes absent. */
+/* Of these 0 means something; elsewhere zero and empty are how protobuf writes absent. */
 static bool zero_counts(const struct member *member)
 {
-    return strcmp(member->name, "gracePeriodSeconds") == 0 || strcmp(member->name, "replicas") == 0;
+    static const char *const names[] = { "gracePeriodSeconds", "replicas", "minReplicas", "maxReplicas",
+                                         "averageUtilization", "targetCPUUtilizationPercentage",
+                                         "stabilizationWindowSeconds" };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(member->name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 static int malformed(struct err *err)
@@ -162,6 +201,18 @@ static json_t *time_text(struct wire_bytes bytes, bool micro)
     else
         time_format(seconds * 1000, text, sizeof text);
     return json_string(text);
+}
+
+/* The text of a Quantity; NULL when it has none, or none that JSON can hold. */
+static json_t *quantity_text(struct wire_bytes bytes)
+{
+    struct wire_bytes text = { "", 0 };
+    struct wire_field field;
+
+    while (wire_next(&bytes, &field))
+        if (field.number == 1 && field.type == WIRE_BYTES)
+            text = field.bytes;
+    return text.size && !memchr(text.at, 0, text.size) ? json_stringn(text.at, text.size) : NULL;
 }
 
 static int add_map_entry(json_t *map, struct wire_bytes entry, bool bytes, struct err *err)
@@ -228,6 +279,9 @@ static int decode_value(const struct member *member, const struct wire_field *fi
     case VALUE_TIME:
     case VALUE_TIME_MICRO:
         *ret_value = time_text(field->bytes, member->type == VALUE_TIME_MICRO);
+        return 0;
+    case VALUE_QUANTITY:
+        *ret_value = quantity_text(field->bytes);
         return 0;
     case VALUE_MESSAGE:
         return decode_submessage(member, field->bytes, ret_value, err);
@@ -315,11 +369,16 @@ static int read_envelope(struct wire_bytes bytes, struct envelope *envelope, str
     return bytes.size || !envelope->kind.size ? malformed(err) : 0;
 }
 
-static const struct message *find_kind(struct wire_bytes kind)
+static bool is_text(struct wire_bytes bytes, const char *text)
+{
+    return strlen(text) == bytes.size && memcmp(text, bytes.at, bytes.size) == 0;
+}
+
+static const struct message *find_kind(const struct envelope *envelope)
 {
     for (size_t i = 0; i < sizeof known_kinds / sizeof known_kinds[0]; i++)
-        if (strlen(known_kinds[i].kind) == kind.size &&
-            memcmp(known_kinds[i].kind, kind.at, kind.size) == 0)
+        if (is_text(envelope->kind, known_kinds[i].kind) &&
+            (!known_kinds[i].api_version || is_text(envelope->api_version, known_kinds[i].api_version)))
             return known_kinds[i].message;
     return NULL;
 }
@@ -336,7 +395,7 @@ json_t *k8s_protobuf_decode(const void *bytes, size_t size, struct err *err)
     }
     if (read_envelope((struct wire_bytes){ (const char *)bytes + 4, size - 4 }, &envelope, err) < 0)
         return NULL;
-    message = find_kind(envelope.kind);
+    message = find_kind(&envelope);
     if (!message) {
         err_set(err, ERR_UNSUPPORTED_MEDIA, "kind %.*s is not understood as protobuf, send JSON",
                 (int)(envelope.kind.size > 64 ? 64 : envelope.kind.size), envelope.kind.at);

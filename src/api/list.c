@@ -214,6 +214,17 @@ static char *list_head(const struct request *request, const struct page *page)
     return buf_take(&text);
 }
 
+/* In the words of the version that is asked for. */
+static void show_page(const struct resource *resource, struct page *page)
+{
+    for (size_t i = 0; resource->kind->stored_as && i < page->count; i++) {
+        struct record *stored = page->records[i];
+
+        page->records[i] = resource_show(resource, stored);
+        record_unref(stored);
+    }
+}
+
 static struct list_body *list_body_new(const struct request *request, struct page *page)
 {
     struct list_body *body = mem_new(struct list_body);
@@ -231,11 +242,14 @@ static struct list_body *list_body_new(const struct request *request, struct pag
 
 static void answer_json(struct request *request, struct page *page)
 {
-    struct list_body *body = list_body_new(request, page);
-    size_t block = body->total < BLOCK_SIZE ? body->total : BLOCK_SIZE;
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(body->total, block, list_body_read, body, list_body_free);
+    struct list_body *body;
+    struct MHD_Response *response;
+    size_t block;
 
+    show_page(request->resource, page);
+    body = list_body_new(request, page);
+    block = body->total < BLOCK_SIZE ? body->total : BLOCK_SIZE;
+    response = MHD_create_response_from_callback(body->total, block, list_body_read, body, list_body_free);
     MHD_add_response_header(response, "Content-Type", "application/json");
     reply_response(request, 200, response);
 }

@@ -275,7 +275,7 @@ static void unref_record(void *record) { record_unref(record); }
 
 void reply_record(struct request *request, unsigned http_status, const struct record *record)
 {
-    struct record *own = record_ref((struct record *)record);
+    struct record *own = resource_show(request->resource, (struct record *)record);
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
         own->size, (void *)own->bytes, unref_record, own);
 

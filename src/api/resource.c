@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/object.h"
+#include "store/record.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -81,6 +82,24 @@ const char *const *resource_verbs(const struct resource *resource)
     static const char *const read_only[] = { "get", "list", NULL };
 
     return resource_is_computed(resource) ? read_only : all;
+}
+
+struct resource *resource_stored(const struct resources *resources, struct resource *resource)
+{
+    return resource->kind->stored_as ? resource_of(resources, resource->kind->stored_as) : resource;
+}
+
+struct record *resource_show(const struct resource *resource, struct record *record)
+{
+    if (!resource->kind->stored_as)
+        return record_ref(record);
+    auto_json json_t *stored = object_decode(record), *shown = resource->kind->show(stored);
+    auto_buf struct buf text = { 0 };
+    struct record_fields fields = { .key = record->key, .revision = record->revision, .created = record->created };
+
+    json_write(shown, &text);
+    fields.value = (struct store_value){ .bytes = text.bytes, .size = text.size, .gap = STORE_GAP_NONE };
+    return record_new(&fields);
 }
 
 char *resource_key(const struct resource *resource, const char *namespace_name, const char *name)

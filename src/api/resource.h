@@ -33,5 +33,9 @@ bool resource_is_namespaced(const struct resource *resource);
 bool resource_is_computed(const struct resource *resource); /* read-only, never stored */
 /* Verbs it serves, NULL-terminated, as discovery shows them. */
 const char *const *resource_verbs(const struct resource *resource);
+/* Where its objects are stored: itself, or that of kind->stored_as. */
+struct resource *resource_stored(const struct resources *resources, struct resource *resource);
+/* A record in the words of the resource's version; a reference. */
+struct record *resource_show(const struct resource *resource, struct record *record);
 /* A store key or, with 'name' NULL, a prefix. Owned. */
 char *resource_key(const struct resource *resource, const char *namespace_name, const char *name);

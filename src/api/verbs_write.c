@@ -54,8 +54,10 @@ struct write *verb_write_new(struct request *request, const char *name, struct f
     if (dry_run_parse(request_option(request, "dryRun"), &request->is_dry_run, failure) < 0 ||
         parse_validation(request, &validation, failure) < 0)
         return NULL;
-    write = write_new(request->api, request->resource, route->namespace_name,
-                      name ? name : route->name);
+    write = write_new(request->api, resource_stored(&request->api->resources, request->resource),
+                      route->namespace_name, name ? name : route->name);
+    if (request->resource->kind->stored_as)
+        write->view = request->resource->kind;
     write->part = route->part == PART_STATUS ? WRITE_STATUS : WRITE_OBJECT;
     write->validation = validation;
     write->dry_run = request->is_dry_run;
@@ -81,7 +83,8 @@ void verb_answer(void *arg, const struct write *write, const struct failure *fai
     else if (record)
         reply_record(request, http_status, record);
     else
-        reply_json(request, http_status, json_incref((json_t *)object));
+        reply_json(request, http_status,
+                   write->view ? write->view->show(object) : json_incref((json_t *)object));
 }
 
 static void refuse(struct request *request, struct write *write, const struct failure *failure)
@@ -286,6 +289,9 @@ static int prepare_apply(struct request *request, struct write *write, json_t *b
 static int prepare_patch(struct request *request, struct write *write, json_t *body,
                          struct failure *failure)
 {
+    if (write->make == make_applied && write->view)
+        return failure_set(failure, ERR_UNSUPPORTED_MEDIA, "apply patches must be of %s",
+                           kind_api_version(write->view->stored_as));
     if (write->make == make_applied)
         return prepare_apply(request, write, body, failure);
     if (url_flag(&request->url, "force"))

@@ -169,7 +169,9 @@ static void add_record(struct watch *watch, const struct record *record, struct 
     struct table *table = &watch->table;
 
     if (table->form == ACCEPT_JSON) {
-        buf_add(to, record->bytes, record->size);
+        auto_clean(record_unref_auto) struct record *shown = resource_show(table->resource, (struct record *)record);
+
+        buf_add(to, shown->bytes, shown->size);
         return;
     }
     table->row_count = 0;

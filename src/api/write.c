@@ -47,10 +47,9 @@ static void finish(struct write *write, const struct failure *failure, const str
 
 /* --- checking what is wanted --- */
 
-int write_check_fields(struct write *write, json_t *object, struct failure *failure)
+static int check_fields_of(struct write *write, const struct kind *kind, json_t *object, struct failure *failure)
 {
     auto_causes struct causes unknown = { 0 };
-    const struct kind *kind = write->resource->kind;
 
     kind_unknown_fields(kind, object, /*prune=*/true, &unknown);
     if (!unknown.count || write->validation == VALIDATE_IGNORE)
@@ -65,6 +64,11 @@ int write_check_fields(struct write *write, json_t *object, struct failure *fail
     for (size_t i = 0; write->request && i < unknown.count; i++)
         request_warn(write->request, unknown.items[i].message);
     return 0;
+}
+
+int write_check_fields(struct write *write, json_t *object, struct failure *failure)
+{
+    return check_fields_of(write, write->resource->kind, object, failure);
 }
 
 static int validate(struct write *write, json_t *object, const json_t *old, struct failure *failure)
@@ -335,6 +339,34 @@ static bool ends_deletion(const json_t *object, const json_t *old)
            json_array_size(json_at(object, "spec.finalizers")) == 0;
 }
 
+static int check_version(const struct write *write, const json_t *object, struct failure *failure)
+{
+    const char *version = json_text_at(object, "apiVersion", "");
+
+    if (!*version || str_equal(version, kind_api_version(write->view)))
+        return 0;
+    auto_free char *message = str_printf("the API version in the data \"%.200s\" does not match \"%s\"", version,
+                                         kind_api_version(write->view));
+    return failure_set(failure, ERR_BAD_REQUEST, "%s", message);
+}
+
+/* What make() wants, in the stored version. */
+static int make(struct write *write, const json_t *old, json_t **ret_made, struct failure *failure)
+{
+    if (!write->view)
+        return write->make(write, old, ret_made, failure);
+    auto_json json_t *shown = old ? write->view->show(old) : NULL;
+    json_t *made = NULL;
+    if (write->make(write, shown, &made, failure) < 0)
+        return -1;
+    auto_json json_t *object = made;
+    prepare_drop_nulls(object);
+    if (check_version(write, object, failure) < 0 || check_fields_of(write, write->view, object, failure) < 0)
+        return -1;
+    *ret_made = write->view->take(object, old);
+    return 0;
+}
+
 static int run_attempt(struct write *write, struct record *record, struct failure *failure)
 {
     auto_json json_t *old = record ? object_decode(record) : NULL;
@@ -343,7 +375,7 @@ static int run_attempt(struct write *write, struct record *record, struct failur
 
     write->created = !record;
     write->removes = false;
-    if (check_presence(write, record, failure) < 0 || write->make(write, old, &made, failure) < 0)
+    if (check_presence(write, record, failure) < 0 || make(write, old, &made, failure) < 0)
         return -1;
     object = made;
     if (!write->removes && !write->is_system && complete(write, object, old, failure) < 0)

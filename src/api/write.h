@@ -34,7 +34,8 @@ typedef void write_done_fn(void *arg, const struct write *write, const struct fa
 
 struct write {
     struct api *api;
-    struct resource *resource;
+    struct resource *resource; /* as stored */
+    const struct kind *view;   /* the version that make() works in; NULL: the stored one */
     char *namespace_name; /* owned; NULL for cluster-scoped */
     char *name;           /* owned; NULL: to be generated from the body */
     enum write_part part;

@@ -257,4 +257,6 @@ void control_admit(void *pointer, const struct kind *kind, json_t *object, const
         admit_instance_group(control, object, old, causes);
     else if (kind == &kind_autoscaler)
         admit_autoscaler(control, object, causes);
+    else if (kind == &kind_hpa)
+        admit_hpa(control, object, causes);
 }

@@ -12,6 +12,7 @@ void admit_balancer(struct control *control, const json_t *object, const json_t 
 void admit_instance_group(struct control *control, const json_t *object, const json_t *old,
                           struct causes *causes);
 void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes);
+void admit_hpa(struct control *control, const json_t *object, struct causes *causes);
 /* What a disk that is to stand on a snapshot's is asked to be. */
 struct snapshot_disk {
     const char *pool, *pool_field;

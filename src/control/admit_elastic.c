@@ -35,17 +35,21 @@ void admit_instance_group(struct control *control, const json_t *object, const j
 
 struct rival {
     const json_t *object;
-    char name[256]; /* of another Autoscaler with the same target */
+    const struct kind *kind; /* of those looked at */
+    char name[256];          /* of another with the same target: "Autoscaler \"web\"" */
 };
 
 static void look_for_rival(void *arg, const json_t *other)
 {
     struct rival *rival = arg;
 
-    if (!str_equal(object_name(other), object_name(rival->object)) && !object_is_deleting(other) &&
+    bool is_itself = str_equal(object_name(other), object_name(rival->object)) &&
+                     str_equal(json_text_at(other, "kind", ""), json_text_at(rival->object, "kind", ""));
+
+    if (!is_itself && !object_is_deleting(other) &&
         str_equal(json_text_at(other, "spec.scaleTargetRef.name", ""),
                   json_text_at(rival->object, "spec.scaleTargetRef.name", NULL)))
-        (void)snprintf(rival->name, sizeof rival->name, "%s", object_name(other));
+        (void)snprintf(rival->name, sizeof rival->name, "%s \"%s\"", rival->kind->name, object_name(other));
 }
 
 /* "spec.schedules[0].timeZone: unknown ..." to a cause at that field. */
@@ -57,19 +61,34 @@ static void add_policy_cause(const struct err *err, struct causes *causes)
     causes_add(causes, "FieldValueInvalid", field, "Invalid value: %s", colon ? colon + 2 : err->text);
 }
 
+static void check_rivals(struct control *control, const json_t *object, struct causes *causes)
+{
+    static const struct kind *const kinds[] = { &kind_autoscaler, &kind_hpa };
+    struct rival rival = { .object = object };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        rival.kind = kinds[i];
+        control_each(control, kinds[i], object_namespace(object), look_for_rival, &rival);
+    }
+    if (rival.name[0])
+        causes_add(causes, "FieldValueInvalid", "spec.scaleTargetRef.name",
+                   "Invalid value: \"%s\": %s scales it already",
+                   json_text_at(object, "spec.scaleTargetRef.name", ""), rival.name);
+}
+
 void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes)
 {
     struct metric_names names = { 0 };
     struct err err;
     auto_clean(policy_free_auto) struct policy *policy =
         policy_new(json_object_get(object, "spec"), 0, GROUP_SIZE_MAX, &names, &err);
-    struct rival rival = { .object = object };
 
     if (!policy)
         add_policy_cause(&err, causes);
-    control_each(control, &kind_autoscaler, object_namespace(object), look_for_rival, &rival);
-    if (rival.name[0])
-        causes_add(causes, "FieldValueInvalid", "spec.scaleTargetRef.name",
-                   "Invalid value: \"%s\": Autoscaler \"%s\" scales it already",
-                   json_text_at(object, "spec.scaleTargetRef.name", ""), rival.name);
+    check_rivals(control, object, causes);
+}
+
+void admit_hpa(struct control *control, const json_t *object, struct causes *causes)
+{
+    check_rivals(control, object, causes);
 }

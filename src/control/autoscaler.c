@@ -1,4 +1,4 @@
-/* control/autoscaler.c - Autoscaler: the object and what it shows. */
+/* control/autoscaler.c - Autoscaler and HorizontalPodAutoscaler: the objects and what they show. */
 #include "control/autoscaler.h"
 #include "base/mem.h"
 #include "base/quantity.h"
@@ -34,7 +34,6 @@ static void show_conditions(struct work *work, const struct scaler *scaler)
     char message[AUTOSCALE_TEXT_SIZE];
 
     autoscale_words(decision, message, sizeof message);
-    json_set_at(work->object, "status.message", json_string(message));
     work_condition(work, "AbleToScale", decision->reason != AUTOSCALE_CIRCUIT_OPEN, autoscale_reason_name(decision->reason),
                    "%s", message);
     work_condition(work, "ScalingActive", !is_blind, is_blind ? "NoMetrics" : "ValidMetrics", "%s",
@@ -42,7 +41,8 @@ static void show_conditions(struct work *work, const struct scaler *scaler)
     work_condition(work, "ScalingLimited", decision->is_limited, decision->is_limited ? "Limited" : "DesiredWithinRange",
                    "%s", decision->is_limited ? message : "");
     scaler_show_sleep(work, scaler);
-    work_phase(work, is_blind ? "Waiting" : scaler->policy->only_observes ? "Observing" : "Active", message);
+    if (scaler->kind == &kind_autoscaler)
+        work_phase(work, is_blind ? "Waiting" : scaler->policy->only_observes ? "Observing" : "Active", message);
 }
 
 static void show_decision(struct work *work, const struct scaler *scaler)
@@ -52,19 +52,31 @@ static void show_decision(struct work *work, const struct scaler *scaler)
 
     json_set_at(work->object, "status.desiredReplicas", json_integer(scaler->decision.desired));
     json_set_at(work->object, "status.currentReplicas", json_integer(sample->members));
-    json_set_at(work->object, "status.decisions", json_deep_copy(scaler->decisions));
     if (scaler->changed_ms) {
         time_format(scaler->changed_ms, time, sizeof time);
         json_set_at(work->object, "status.lastScaleTime", json_string(time));
     }
-    show_metrics(work, &scaler->decision);
+    if (scaler->kind == &kind_autoscaler) {
+        json_set_at(work->object, "status.decisions", json_deep_copy(scaler->decisions));
+        show_metrics(work, &scaler->decision);
+    } else {
+        scaler_show_hpa(work, scaler);
+    }
     show_conditions(work, scaler);
 }
 
 static void show_waiting(struct work *work, const char *reason, const char *message)
 {
-    work_phase(work, "Pending", message);
+    if (work->controller->kind == &kind_autoscaler)
+        work_phase(work, "Pending", message);
     work_condition(work, "ScalingActive", false, reason, "%s", message);
+}
+
+static void show_rival(struct work *work, const struct scaler *scaler)
+{
+    auto_free char *message = str_printf("the %s scales the group %s already", scaler->rival, scaler->target);
+
+    show_waiting(work, "TargetTaken", message);
 }
 
 static void announce(struct work *work, const struct scaler *scaler)
@@ -89,10 +101,12 @@ static void show_history(struct work *work, const struct scaler *scaler)
 
 static struct verdict reconcile(struct work *work)
 {
-    struct scaler *scaler = scaler_ensure(work->control, work->object);
+    struct scaler *scaler = scaler_ensure(work->control, work->controller->kind, work->object);
 
     if (!scaler->group_found)
         show_waiting(work, "TargetNotFound", "there is no such InstanceGroup");
+    else if (scaler->rival)
+        show_rival(work, scaler);
     else if (scaler->err.code)
         show_waiting(work, "InvalidPolicy", scaler->err.text);
     else if (scaler->has_decision && scaler->is_dirty) {
@@ -142,7 +156,7 @@ static struct verdict finalize(struct work *work, bool *ret_gone)
 {
     const struct control_setup *setup = control_setup(work->control);
 
-    scaler_forget(work->control, work->object);
+    scaler_forget(work->control, work->controller->kind, work->object);
     *ret_gone = !setup->workers || work_op_succeeded(work, "forget");
     if (!*ret_gone && work_op_begin(work, "forget"))
         begin_removal(work, setup);
@@ -151,6 +165,13 @@ static struct verdict finalize(struct work *work, bool *ret_gone)
 
 const struct controller controller_autoscaler = {
     .kind = &kind_autoscaler,
+    .finalizer = "virga.dev/autoscaler",
+    .reconcile = reconcile,
+    .finalize = finalize,
+};
+
+const struct controller controller_hpa = {
+    .kind = &kind_hpa,
     .finalizer = "virga.dev/autoscaler",
     .reconcile = reconcile,
     .finalize = finalize,

@@ -4,6 +4,7 @@
  *   autoscaler_tick.c     once a second: sampled, decided, carried out
  *   autoscaler_sample.c   the group as it is: members, what they use, what the balancer says
  *   autoscaler_custom.c   metrics that applications push
+ *   autoscaler_hpa.c      what a HorizontalPodAutoscaler shows
  *   autoscaler_logbook.c  samples and decisions on disk
  *   autoscaler_sleep.c    no member without traffic, and one again with the first connection
  *
@@ -29,9 +30,13 @@ struct sleep_obstacle {
     const char *reason, *message;
 };
 
+/* An Autoscaler or a HorizontalPodAutoscaler. */
 struct scaler {
     struct control *control;
-    char *namespace_name, *name, *uid;
+    const struct kind *kind;
+    char *namespace_name, *name, *uid, *created;
+    char *target;                 /* the InstanceGroup, as last seen; NULL: not seen yet */
+    char *rival;                  /* what else scales it and was there before, as "autoscaler web"; or NULL */
     struct logbook *logbook;
     struct policy *policy;        /* NULL: read anew at the next second */
     int64_t policy_generation;    /* of the Autoscaler it was read from */
@@ -55,9 +60,9 @@ struct scaler {
     bool is_dirty;                /* status is behind */
 };
 
-struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler);
+struct scaler *scaler_ensure(struct control *control, const struct kind *kind, const json_t *autoscaler);
 /* The Autoscaler goes: nothing is sampled or written for it any more. */
-void scaler_forget(struct control *control, const json_t *autoscaler);
+void scaler_forget(struct control *control, const struct kind *kind, const json_t *autoscaler);
 /* Reads its policy at once instead of at the next second. */
 void scaler_read(struct scaler *scaler);
 /* Autoscalers of a group: the first by name, with its policy read; NULL: none. */
@@ -70,6 +75,8 @@ void scaler_show_sleep(struct work *work, const struct scaler *scaler);
 
 /* Decides now, between two seconds. */
 void scaler_decide_now(struct scaler *scaler);
+/* Its currentMetrics, as HorizontalPodAutoscaler has them. */
+void scaler_show_hpa(struct work *work, const struct scaler *scaler);
 
 /* Fills '*ret_sample' and '*ret_group'. */
 void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *ret_sample,

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "elastic/decision.h"
+#include "elastic/hpa.h"
 #include "elastic/record.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
@@ -16,7 +17,7 @@ enum { TICK_MS = 1000 };
 
 struct scalers {
     struct control *control;
-    struct map *by_key;          /* "NAMESPACE/NAME": struct scaler */
+    struct map *by_key;          /* "PLURAL/NAMESPACE/NAME": struct scaler */
     struct loop_source *timer;
     struct reading *reading;     /* under way */
 };
@@ -38,6 +39,9 @@ static void scaler_free(void *value)
     free(scaler->namespace_name);
     free(scaler->name);
     free(scaler->uid);
+    free(scaler->created);
+    free(scaler->target);
+    free(scaler->rival);
     logbook_free(scaler->logbook);
     free(scaler);
 }
@@ -79,10 +83,15 @@ static void tick_on(struct scalers *scalers)
         scalers->timer = loop_timer(scalers->control->setup.loop, TICK_MS, on_timer, scalers);
 }
 
-struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler)
+static char *key_of_scaler(const struct kind *kind, const json_t *autoscaler)
+{
+    return str_printf("%s/%s/%s", kind->plural, object_namespace(autoscaler), object_name(autoscaler));
+}
+
+struct scaler *scaler_ensure(struct control *control, const struct kind *kind, const json_t *autoscaler)
 {
     struct scalers *scalers = scalers_of(control);
-    auto_free char *key = str_printf("%s/%s", object_namespace(autoscaler), object_name(autoscaler));
+    auto_free char *key = key_of_scaler(kind, autoscaler);
     struct scaler *scaler = map_get(scalers->by_key, key);
     json_t *told = json_at(autoscaler, "status.decisions");
 
@@ -90,9 +99,11 @@ struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler)
         return scaler;
     scaler = mem_new(struct scaler);
     scaler->control = control;
+    scaler->kind = kind;
     scaler->namespace_name = str_dup(object_namespace(autoscaler));
     scaler->name = str_dup(object_name(autoscaler));
     scaler->uid = str_dup(object_uid(autoscaler));
+    scaler->created = str_dup(json_text_at(autoscaler, "metadata.creationTimestamp", ""));
     scaler->logbook = logbook_new(control->setup.workers, control->setup.state_dir, scaler->uid);
     scaler->uses = map_new(free);
     scaler->custom = map_new(free);
@@ -102,15 +113,16 @@ struct scaler *scaler_ensure(struct control *control, const json_t *autoscaler)
     return scaler;
 }
 
-void scaler_forget(struct control *control, const json_t *autoscaler)
+void scaler_forget(struct control *control, const struct kind *kind, const json_t *autoscaler)
 {
-    auto_free char *key = str_printf("%s/%s", object_namespace(autoscaler), object_name(autoscaler));
+    auto_free char *key = key_of_scaler(kind, autoscaler);
 
     (void)map_remove(scalers_of(control)->by_key, key); /* gone already when it never ticked */
 }
 
 struct scaler_search {
     struct control *control;
+    const struct kind *kind; /* of those looked at */
     const char *group;
     struct scaler *found;
 };
@@ -121,14 +133,18 @@ static void look_at_target(void *arg, const json_t *autoscaler)
 
     if (!search->found && !object_is_deleting(autoscaler) &&
         str_equal(json_text_at(autoscaler, "spec.scaleTargetRef.name", NULL), search->group))
-        search->found = scaler_ensure(search->control, autoscaler);
+        search->found = scaler_ensure(search->control, search->kind, autoscaler);
 }
 
 struct scaler *scaler_of_group(struct control *control, const char *namespace_name, const char *group)
 {
-    struct scaler_search search = { control, group, NULL };
+    static const struct kind *const kinds[] = { &kind_autoscaler, &kind_hpa };
+    struct scaler_search search = { .control = control, .group = group };
 
-    control_each_mentioning(control, &kind_autoscaler, namespace_name, group, look_at_target, &search);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        search.kind = kinds[i];
+        control_each_mentioning(control, kinds[i], namespace_name, group, look_at_target, &search);
+    }
     if (search.found)
         scaler_read(search.found);
     return search.found;
@@ -164,6 +180,14 @@ static void keep_sample(struct scaler *scaler, const struct sample *sample)
     scaler->samples[scaler->sample_count++] = *sample;
 }
 
+/* In the words of an Autoscaler; owned. */
+static json_t *spec_of(const struct scaler *scaler, const json_t *object)
+{
+    json_t *spec = json_object_get(object, "spec");
+
+    return scaler->kind == &kind_hpa ? hpa_as_autoscaler(spec) : json_incref(spec);
+}
+
 static bool read_policy(struct scaler *scaler, const json_t *object, const json_t *group)
 {
     int64_t generation = json_int_at(object, "metadata.generation", 1);
@@ -174,9 +198,10 @@ static bool read_policy(struct scaler *scaler, const json_t *object, const json_
     if (scaler->policy && scaler->policy_generation == generation && scaler->policy_min == min &&
         scaler->policy_max == max)
         return true;
+    auto_json json_t *spec = spec_of(scaler, object);
     policy_free(scaler->policy);
     err_clear(&scaler->err);
-    scaler->policy = policy_new(json_object_get(object, "spec"), min, max, &scaler->names, &scaler->err);
+    scaler->policy = policy_new(spec, min, max, &scaler->names, &scaler->err);
     scaler->policy_generation = generation;
     scaler->policy_min = min;
     scaler->policy_max = max;
@@ -259,7 +284,7 @@ static void decide(struct scaler *scaler, const json_t *group)
 
 void scaler_read(struct scaler *scaler)
 {
-    auto_json json_t *object = control_find(scaler->control, &kind_autoscaler, scaler->namespace_name, scaler->name);
+    auto_json json_t *object = control_find(scaler->control, scaler->kind, scaler->namespace_name, scaler->name);
     auto_json json_t *group = control_find(scaler->control, &kind_instance_group, scaler->namespace_name,
                                            json_text_at(object, "spec.scaleTargetRef.name", ""));
 
@@ -267,23 +292,61 @@ void scaler_read(struct scaler *scaler)
         (void)read_policy(scaler, object, group); /* it says why not itself */
 }
 
+static void note_target(struct scaler *scaler, const json_t *object)
+{
+    const char *target = json_text_at(object, "spec.scaleTargetRef.name", "");
+
+    if (str_equal(scaler->target, target))
+        return;
+    free(scaler->target);
+    scaler->target = str_dup(target);
+}
+
+static bool was_before(const struct scaler *scaler, const struct scaler *other)
+{
+    int order = strcmp(scaler->created, other->created);
+
+    return order < 0 || (order == 0 && strcmp(scaler->uid, other->uid) < 0);
+}
+
+/* Two of one group are refused; should they have been made at the same time, the older one scales. */
+static void note_rival(struct scaler *scaler)
+{
+    auto_free char *rival = NULL;
+    void *found;
+
+    for (size_t at = 0; !rival && map_next(scalers_of(scaler->control)->by_key, &at, NULL, &found);) {
+        const struct scaler *other = found;
+
+        if (other != scaler && str_equal(other->target, scaler->target) &&
+            str_equal(other->namespace_name, scaler->namespace_name) && was_before(other, scaler))
+            rival = str_printf("%s %s", other->kind->singular, other->name);
+    }
+    if (str_equal(rival, scaler->rival))
+        return;
+    free(scaler->rival);
+    scaler->rival = take_pointer(rival);
+    scaler->is_dirty = true;
+}
+
 /* False: the Autoscaler is gone. */
 static bool tick_one(struct scaler *scaler)
 {
-    auto_json json_t *object = control_find(scaler->control, &kind_autoscaler, scaler->namespace_name, scaler->name);
+    auto_json json_t *object = control_find(scaler->control, scaler->kind, scaler->namespace_name, scaler->name);
     auto_json json_t *group = NULL;
 
     if (!object || object_is_deleting(object))
         return false;
-    group = control_find(scaler->control, &kind_instance_group, scaler->namespace_name,
-                         view_text(&kind_autoscaler, object, "spec.scaleTargetRef.name"));
+    note_target(scaler, object);
+    group = control_find(scaler->control, &kind_instance_group, scaler->namespace_name, scaler->target);
     if (scaler->group_found != (group && !object_is_deleting(group)))
         scaler->is_dirty = true;
     scaler->group_found = group && !object_is_deleting(group);
-    if (scaler->group_found && read_policy(scaler, object, group))
+    note_rival(scaler);
+    if (scaler->group_found && !scaler->rival && read_policy(scaler, object, group))
         decide(scaler, group);
     if (scaler->is_dirty)
-        control_wake(scaler->control, &kind_autoscaler, scaler->namespace_name, scaler->name);
+        control_wake(scaler->control, scaler->kind, scaler->namespace_name, scaler->name);
     return true;
 }
 

@@ -11,7 +11,7 @@
 const struct controller *const all_controllers[] = {
     &controller_host,   &controller_pool,   &controller_image, &controller_network,
     &controller_volume, &controller_snapshot, &controller_instance, &controller_balancer,
-    &controller_instance_group, &controller_autoscaler, NULL,
+    &controller_instance_group, &controller_autoscaler, &controller_hpa, NULL,
 };
 
 /* --- extensions --- */

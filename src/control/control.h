@@ -104,7 +104,7 @@ struct controller {
 };
 extern const struct controller controller_instance, controller_image, controller_pool,
     controller_volume, controller_snapshot, controller_network, controller_host,
-    controller_balancer, controller_instance_group, controller_autoscaler;
+    controller_balancer, controller_instance_group, controller_autoscaler, controller_hpa;
 
 const struct control_setup *control_setup(const struct control *control);
 int64_t control_wall_ms(const struct control *control);

@@ -123,7 +123,11 @@ static void metrics(void *arg, struct api_call *call)
 
 void bind_autoscalers(struct daemon *daemon)
 {
+    static const struct kind *const kinds[] = { &kind_autoscaler, &kind_hpa };
+
     api_bind(daemon->api, &kind_instance_group, "metrics", metrics, daemon);
-    api_bind(daemon->api, &kind_autoscaler, "decisions", decisions, daemon);
-    api_bind(daemon->api, &kind_autoscaler, "samples", samples, daemon);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        api_bind(daemon->api, kinds[i], "decisions", decisions, daemon);
+        api_bind(daemon->api, kinds[i], "samples", samples, daemon);
+    }
 }

@@ -50,6 +50,7 @@ const char *kind_api_version(const struct kind *kind)
         { "metrics.k8s.io", "v1beta1", "metrics.k8s.io/v1beta1" },
         { "apiextensions.k8s.io", "v1", "apiextensions.k8s.io/v1" },
         { "autoscaling", "v2", "autoscaling/v2" },
+        { "autoscaling", "v1", "autoscaling/v1" },
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

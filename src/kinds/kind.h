@@ -135,6 +135,12 @@ struct kind {
     void (*check)(const json_t *object, const json_t *old, struct causes *causes);
     /* Moves write-only fields to where they are kept; part of kind_default(). Pure. May be NULL. */
     void (*settle)(json_t *object);
+    /* Another version of a kind: its objects are stored as those of 'stored_as', which has the same group
+     * and plural and comes before it in all_kinds, and only shown and taken in this one's words. Both
+     * functions are pure; their result is the caller's. */
+    const struct kind *stored_as; /* NULL: an ordinary kind, without the other two */
+    json_t *(*show)(const json_t *stored);
+    json_t *(*take)(const json_t *object, const json_t *old); /* 'old' as stored; NULL on creation */
 };
 
 extern const struct kind *const all_kinds[]; /* NULL-terminated; core kinds too */

@@ -86,7 +86,7 @@ sed 's/name: web/generateName: gen-/' "$web" >"$work/gen.yaml"
 ok 'instance.virga.dev/gen-[a-z0-9]{5} created' create -f "$work/gen.yaml"
 ok 'gen-' delete inst -l app=web --field-selector metadata.name!=web
 # 4. tables
-ok 'NAME +PHASE +IPV4 +CPUS +MEMORY +IMAGE +AGE +HOST' get inst,hosts -o wide
+ok 'NAME +PHASE +IPV4 +CPUS +MEMORY +IMAGE +.*AGE +HOST' get inst,hosts -o wide
 ok '^default +web .*web$' get inst -A -L app
 ok 'app=web' get inst --show-labels
 ok '^web ' get inst --sort-by=.metadata.name
@@ -239,6 +239,34 @@ fails 'NotFound.*namespaces "nowhere" not found' create -n nowhere -f "$web"
 at_least 1.30 && ok 'node1 +1500m +37%' top node
 ok 'web +250m' top pod
 ok 'is running at' cluster-info
+# 23. autoscale: HorizontalPodAutoscalers of groups, written as autoscaling/v1 or v2, JSON or protobuf
+cat >"$work/group.yaml" <<END
+apiVersion: virga.dev/v1
+kind: InstanceGroup
+metadata: {name: web}
+spec: {template: {spec: {image: debian-12}}}
+END
+ok 'created' create -f "$work/group.yaml"
+ok 'scaled' scale ig/web --replicas=2
+ok 'horizontalpodautoscaler.autoscaling/web autoscaled' autoscale instancegroup.virga.dev/web --min 1 --max 5 --cpu-percent 60
+ok '^60 1 5 InstanceGroup$' get hpa web -o \
+    'jsonpath={.spec.metrics[0].resource.target.averageUtilization} {.spec.minReplicas} {.spec.maxReplicas} {.spec.scaleTargetRef.kind}'
+ok 'apiVersion: autoscaling/v2' get hpa web -o yaml
+ok 'targetCPUUtilizationPercentage: 60' get horizontalpodautoscalers.v1.autoscaling web -o yaml
+ok '^60$' get horizontalpodautoscalers.v1.autoscaling -o 'jsonpath={.items[*].spec.targetCPUUtilizationPercentage}'
+ok '^NAME +REFERENCE .*REPLICAS' get hpa
+ok 'web +web +60 ' get horizontalpodautoscalers.v1.autoscaling
+ok 'InstanceGroup/web' describe hpa web
+ok 'patched' patch horizontalpodautoscalers.v1.autoscaling web --type=merge -p '{"spec":{"targetCPUUtilizationPercentage":70}}'
+ok '^70$' get hpa web -o 'jsonpath={.spec.metrics[0].resource.target.averageUtilization}'
+ok 'autoscaled' autoscale ig web --name two --max 3
+ok '^80$' get hpa two -o 'jsonpath={.spec.metrics[0].resource.target.averageUtilization}'
+fails 'maxReplicas|max=' autoscale ig web --name three --min 4 --max 3
+fails 'averageUtilization: Invalid value: 150: must be from 1 to 100' \
+    autoscale ig web --name three --max 3 --cpu-percent 150
+ok 'deleted' delete horizontalpodautoscalers.v1.autoscaling two
+ok 'deleted' delete hpa web
+ok 'deleted' delete ig web
 # 17, the end: all of them
 ok 'deleted' delete inst --all
 ok 'No resources found' get inst

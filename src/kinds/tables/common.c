@@ -24,7 +24,7 @@ const struct field condition_item = { .type = FIELD_OBJECT, .fields = condition_
 
 const struct kind *const all_kinds[] = {
     &kind_instance,  &kind_image,  &kind_storage_pool, &kind_volume,       &kind_snapshot, &kind_network,
-    &kind_instance_group, &kind_autoscaler, &kind_load_balancer,
+    &kind_instance_group, &kind_autoscaler, &kind_hpa, &kind_hpa_v1, &kind_load_balancer,
     &kind_host,      &kind_event,  &kind_namespace,    &kind_secret,       &kind_config_map,
     &kind_service,   &kind_node,   &kind_node_metrics, &kind_pod_metrics,  &kind_crd,
     NULL,

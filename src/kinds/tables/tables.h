@@ -9,6 +9,7 @@
 extern const struct kind kind_instance, kind_image, kind_storage_pool, kind_volume, kind_snapshot, kind_network,
     kind_instance_group, kind_autoscaler, kind_load_balancer, kind_host, kind_namespace, kind_event,
     kind_secret, kind_config_map;
+extern const struct kind kind_hpa, kind_hpa_v1; /* HorizontalPodAutoscaler */
 
 /* Computed or empty kinds that stock clients ask for. */
 extern const struct kind kind_service, kind_node, kind_node_metrics, kind_pod_metrics, kind_crd;

@@ -30,8 +30,8 @@ static int64_t int_of(const struct kind *kind, const char *path)
 static void wait_ready(int64_t count)
 {
     for (int64_t waited_ms = 0; int_of(&kind_instance_group, "status.readyReplicas") != count; waited_ms += STEP_MS) {
-        auto_json json_t *object = find(&kind_autoscaler);
-        auto_free char *text = json_text(json_object_get(object, "status"));
+        auto_json json_t *object = find(&kind_instance_group);
+        auto_free char *text = json_text(object);
         if (waited_ms > LIMIT_MS)
             check_fail(CHECK_HERE, "never %lld ready: %s", (long long)count, text);
         pass_time();
@@ -197,6 +197,66 @@ TEST(without_its_group_it_waits_and_says_so)
     end();
 }
 
+static json_t *hpa_spec(void)
+{
+    return json_pack("{s:{s:s,s:s,s:s},s:i,s:i,s:[{s:s,s:{s:s,s:{s:s,s:i}}}],s:{s:{s:i}}}", "scaleTargetRef",
+                     "apiVersion", "virga.dev/v1", "kind", "InstanceGroup", "name", "web", "minReplicas", 1,
+                     "maxReplicas", 3, "metrics", "type", "Resource", "resource", "name", "cpu", "target", "type",
+                     "Utilization", "averageUtilization", 50, "behavior", "scaleDown", "stabilizationWindowSeconds", 10);
+}
+
+static void begin_with_hpa(void)
+{
+    begin(1);
+    create_image();
+    create(&kind_instance_group,
+           json_pack("{s:i,s:i,s:i,s:{s:{s:s,s:s}}}", "replicas", 1, "minReplicas", 1, "maxReplicas", 9, "template",
+                     "spec", "image", "debian", "memory", "64Mi"));
+    create(&kind_hpa, hpa_spec());
+    wait_ready(1);
+}
+
+TEST(a_horizontal_pod_autoscaler_scales_a_group_and_tells_in_its_words)
+{
+    begin_with_hpa();
+    load_members(1000);
+    wait_ready(2);
+    load_members(1000);
+    wait_ready(3);
+    load_members(1000);
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_json json_t *object = find(&kind_hpa);
+    CHECK_EQ(json_int_at(object, "status.desiredReplicas", 0), 3); /* its own maximum, not the group's */
+    CHECK_EQ(json_int_at(object, "status.currentReplicas", 0), 3);
+    CHECK_EQ(json_int_at(object, "status.currentMetrics[0].resource.current.averageUtilization", 0), 100);
+    CHECK_STR(json_text_at(object, "status.currentMetrics[0].resource.current.averageValue", NULL), "1");
+    CHECK(condition_is_true(object, "ScalingActive"));
+    CHECK(condition_is_true(object, "ScalingLimited"));
+    CHECK(!json_at(object, "status.phase"));
+    load_members(10);
+    wait_ready(1);
+    control_delete(site.control, &kind_hpa, "default", "web", nobody);
+    end_scaled();
+}
+
+TEST(the_older_of_two_autoscalers_scales)
+{
+    begin_with_hpa();
+    loop_sim_advance(site.loop, 2000);
+    create(&kind_autoscaler, cpu_spec()); /* as if both had been made at once: nothing refuses it here */
+    loop_sim_advance(site.loop, 3000);
+    auto_json json_t *object = find(&kind_autoscaler), *older = find(&kind_hpa);
+    CHECK_STR(json_text_at(condition_get(object, "ScalingActive"), "reason", NULL), "TargetTaken");
+    CHECK_CONTAINS(json_text_at(condition_get(object, "ScalingActive"), "message", ""),
+                   "the horizontalpodautoscaler web scales the group web already");
+    CHECK(condition_is_true(older, "ScalingActive"));
+    control_delete(site.control, &kind_hpa, "default", "web", nobody);
+    loop_sim_advance(site.loop, 5000);
+    auto_json json_t *heir = find(&kind_autoscaler);
+    CHECK(condition_is_true(heir, "ScalingActive"));
+    end_scaled();
+}
+
 static void check_refused(const struct kind *kind, json_t *take_object, const char *field, const char *message)
 {
     auto_json json_t *object = take_object;
@@ -215,6 +275,10 @@ TEST(what_the_clock_and_other_objects_forbid_is_refused)
 
     begin_scaled(cpu_spec());
     check_refused(&kind_autoscaler, other, "spec.scaleTargetRef.name", "Autoscaler \"web\" scales it already");
+    check_refused(&kind_hpa,
+                  json_pack("{s:s,s:{s:s,s:s},s:o}", "kind", "HorizontalPodAutoscaler", "metadata", "name", "web",
+                            "namespace", "default", "spec", hpa_spec()),
+                  "spec.scaleTargetRef.name", "Autoscaler \"web\" scales it already");
     check_refused(&kind_autoscaler,
                   json_pack("{s:{s:s,s:s},s:{s:{s:s},s:[{s:s,s:s,s:s,s:i}]}}", "metadata", "name", "b", "namespace",
                             "default", "spec", "scaleTargetRef", "name", "b", "schedules", "name", "s", "schedule",

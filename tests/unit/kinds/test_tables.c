@@ -143,11 +143,12 @@ static bool is_declared(const struct kind *kind, const char *path)
 TEST(columns_show_declared_fields)
 {
     for (const struct kind *const *kind = all_kinds; *kind; kind++) {
+        const struct kind *shown = (*kind)->stored_as ? (*kind)->stored_as : *kind; /* rows are of what is stored */
         const struct column *column = (*kind)->columns;
 
         CHECK(column && column->name);
         for (; column->name; column++) {
-            if (!is_declared(*kind, column->path))
+            if (!is_declared(shown, column->path))
                 check_fail(CHECK_HERE, "%s: column %s shows %s, which is no field", (*kind)->name,
                            column->name, column->path);
             if (str_is_empty(column->doc))
@@ -232,9 +233,27 @@ TEST(names_of_kinds_are_well_formed_and_their_own)
         CHECK(name_is_label((*kind)->singular));
         CHECK(isupper((unsigned char)(*kind)->name[0]));
         for (const struct kind *const *other = all_kinds; *other; other++)
-            if (*other != *kind && shares_a_name(*kind, *other))
+            if (*other != *kind && !(*kind)->stored_as && (*other)->stored_as != *kind && shares_a_name(*kind, *other))
                 check_fail(CHECK_HERE, "%s and %s share a name", (*kind)->name, (*other)->name);
     }
+}
+
+TEST(another_version_is_of_a_kind_that_comes_before_it_and_has_its_names)
+{
+    unsigned found = 0;
+
+    for (const struct kind *const *kind = all_kinds; *kind; kind++) {
+        const struct kind *stored = (*kind)->stored_as;
+
+        if (!stored)
+            continue;
+        found++;
+        CHECK_STR(stored->group, (*kind)->group);
+        CHECK_STR(stored->plural, (*kind)->plural);
+        CHECK(kind_find_name((*kind)->plural) == stored);
+        CHECK((*kind)->show && (*kind)->take);
+    }
+    CHECK_EQ(found, 1);
 }
 
 TEST(kinds_are_found_by_each_of_their_names)
