@@ -117,7 +117,7 @@ COMMAND(cmd_why)
     char *word = arguments->operands[0], *slash = strchr(word, '/');
     const char *name = arguments->operand_count == 2 ? arguments->operands[1] : slash ? slash + 1 : word;
     const struct kind *kind;
-    unsigned count;
+    unsigned count = 0;
 
     if (slash && arguments->operand_count == 2)
         return usage_error(session, err, "\"%s\": say KIND/NAME, or KIND NAME", word);

@@ -98,7 +98,7 @@ static int open_compute(struct daemon *daemon, struct err *err)
 {
     auto_free char *state = str_printf("%s/machines", daemon->config.state_dir);
     auto_free char *run = str_printf("%s/machines", daemon->config.run_dir);
-    auto_free char *memory = memory_dir_make(&daemon->config);
+    auto_free char *memory = memory_dir_of(&daemon->config);
     struct compute_setup setup = { .loop = daemon->loop,
                                    .workers = daemon->workers,
                                    .state_dir = state,

@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "daemon/memory_dir.h"
 #include <stdlib.h>
 
 enum { TIME_MAX_MS = 60 * 1000 };
@@ -217,6 +216,5 @@ int dismantle_run(struct daemon *daemon, struct err *err)
         outcome.result = -1;
     /* Calls still under way end here, while what they report to is there. */
     daemon_close_drivers(daemon);
-    memory_dir_remove(&daemon->config);
     return outcome.result;
 }

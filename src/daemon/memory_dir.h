@@ -2,7 +2,5 @@
 #pragma once
 #include "daemon/config.h"
 
-/* The directory, made when absent, private to us; NULL: no tmpfs is there or it is somebody else's, and
- * the run directory has to do. Owned. */
-char *memory_dir_make(const struct config *config);
-void memory_dir_remove(const struct config *config);
+/* The directory, which need not be there yet; NULL: no tmpfs is, and the run directory has to do. Owned. */
+char *memory_dir_of(const struct config *config);

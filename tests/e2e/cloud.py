@@ -33,7 +33,7 @@ UIDS = 65536
 
 PLURALS = {"instance": "instances", "image": "images", "volume": "volumes", "network": "networks",
            "pool": "storagepools", "host": "hosts", "instancegroup": "instancegroups", "autoscaler": "autoscalers",
-           "loadbalancer": "loadbalancers"}
+           "loadbalancer": "loadbalancers", "snapshot": "snapshots"}
 CLUSTER_WIDE = {"image", "pool", "host"}
 
 
@@ -104,6 +104,7 @@ class Cloud:
         self.log = self.dir + "/virgad.log"
         self.state = self.dir + "/state"
         self.run_dir = self.dir + "/run"
+        self.memory_dir = f"/dev/shm/{name}"
         self.netns = name
         self.uid_base = 0x60000000 + UIDS * random.randrange(2048)
         self.settings = list(self.settings) + list(settings)
@@ -142,7 +143,7 @@ class Cloud:
                 ["nsenter", f"--net=/run/netns/{self.netns}", VIRGAD,
                  "--state-dir", self.state, "--run-dir", self.run_dir, "--socket", self.socket,
                  "--listen", "none", "--network-prefix", "vg", "--host-name", "host",
-                 "--uid-base", str(self.uid_base)] + self.settings,
+                 "--uid-base", str(self.uid_base), "--memory-dir", self.memory_dir] + self.settings,
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
 
     def kill(self):
@@ -382,7 +383,7 @@ class Cloud:
         with open("/proc/self/mounts") as mounts:
             found |= {f"mount {line.split()[1]}" for line in mounts if line.split()[1].startswith(self.dir)}
         found |= {f"group {folder}" for folder in self.groups()}
-        for top in (self.state, self.run_dir):
+        for top in (self.state, self.run_dir, self.memory_dir):
             for folder, folders, files in os.walk(top):
                 found |= {f"file {folder}/{name}" for name in folders + files}
         return {one for one in found if not is_daemons_own(one[5:], self.state)}
@@ -402,7 +403,7 @@ class Cloud:
 
     def clear(self, keep=()):
         """Deletes everything but what 'keep' names as (kind, name)."""
-        for kind in ("autoscaler", "loadbalancer", "instancegroup", "instance", "volume", "network", "image", "pool"):
+        for kind in ("autoscaler", "loadbalancer", "instancegroup", "instance", "volume", "snapshot", "network", "image", "pool"):
             mine = [(kind, one["metadata"]["name"]) for one in self.list(kind)]
             gone = [one for one in mine if one not in keep]
             for one in gone:
@@ -436,6 +437,7 @@ class Cloud:
             except OSError:
                 pass
         shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.rmtree(self.memory_dir, ignore_errors=True)
 
 
 def is_daemons_own(path, state):

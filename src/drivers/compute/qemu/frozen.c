@@ -17,9 +17,20 @@
 
 enum { SPARE_BYTES = 64 * 1024 * 1024, JSON_MAX = 64 * 1024 };
 
+/* Everybody may make folders in /dev/shm. */
+static bool is_private(const char *path)
+{
+    struct stat found;
+
+    return lstat(path, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == geteuid() && (found.st_mode & 077) == 0;
+}
+
+static bool is_usable(const char *path) { return path && (is_private(path) || access(path, F_OK) < 0); }
+
 void frozen_dirs_init(struct frozen_dirs *dirs, const struct compute_setup *setup)
 {
-    dirs->memory_dir = setup->memory_dir ? str_dup(setup->memory_dir) : str_printf("%s/frozen", setup->run_dir);
+    dirs->memory_dir =
+        is_usable(setup->memory_dir) ? str_dup(setup->memory_dir) : str_printf("%s/frozen", setup->run_dir);
     dirs->disk_dir = str_printf("%s/frozen", setup->state_dir);
 }
 
@@ -79,7 +90,7 @@ static bool has_room(const char *dir, int64_t bytes)
     struct statvfs status;
     struct err err;
 
-    if (dir_make(dir, 0700, &err) < 0 || statvfs(dir, &status) < 0)
+    if (dir_make(dir, 0700, &err) < 0 || !is_private(dir) || statvfs(dir, &status) < 0)
         return false;
     return (int64_t)status.f_bavail * (int64_t)status.f_frsize > bytes + SPARE_BYTES;
 }
@@ -177,7 +188,10 @@ int frozen_delete(const struct frozen_dirs *dirs, const char *name, struct err *
         return -1;
     if (rename(path, gone) < 0)
         return err_errno(err, "rename %s", path);
-    return dir_remove(gone, err);
+    if (dir_remove(gone, err) < 0)
+        return -1;
+    (void)rmdir(dirs->memory_dir); /* with the last of them */
+    return 0;
 }
 
 static void each_in(const char *dir, void (*fn)(const char *dir, const char *name, void *arg), void *arg)

@@ -14,6 +14,7 @@ struct frozen_dirs {
     char *memory_dir; /* tmpfs */
     char *disk_dir;   /* where that has no room */
 };
+/* A memory_dir that is not ours alone is not used. */
 void frozen_dirs_init(struct frozen_dirs *dirs, const struct compute_setup *setup);
 void frozen_dirs_done(struct frozen_dirs *dirs);
 
