@@ -38,6 +38,23 @@ class Life(CloudTest):
         self.assertGreater(used["diskReadBytes"], 1 << 20)
         self.assertGreater(used["networkReceiveBytes"], 100)
 
+    def test_processors_and_memory_come_and_go_while_it_runs(self):
+        total = "awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo"
+        self.cloud.instance("web", cpus=1, maxCPUs=2, memory="256Mi", maxMemory="640Mi")
+        before = int(self.cloud.shell("web", total))
+        started = self.cloud.get("instance", "web")["status"]["startedAt"]
+        self.cloud.virga("resize", "web", "--cpus", "2", "--memory", "512Mi")
+        self.assertEqual(self.cloud.shell("web", "nproc"), "2")
+        self.cloud.shell_until("web", f"test $({total}) -gt {before + 200} && echo more; true", "more")
+        self.cloud.patch("instance", "web", {"spec": {"cpus": 1, "memory": "256Mi"}})
+        web = self.cloud.wait("instance", "web", lambda one: at(one, "status.memory") == "256Mi" and
+                              at(one, "status.cpus") == 1, "its old size")
+        self.cloud.shell_until("web", f"test $({total}) -lt {before + 50} && echo less; true", "less")
+        self.assertEqual(self.cloud.shell("web", "nproc"), "1")
+        said = self.cloud.virga("resize", "web", "--cpus", "3", "--max-cpus", "3", status=1)
+        self.assertIn("web needs a restart: spec.cpus (the machine was started ready for 2, see spec.maxCPUs)", said)
+        self.assertEqual(web["status"]["startedAt"], started)
+
     def test_hostname_keys_and_user_data_arrive(self):
         key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0VjmZzNBwFLwbmXVUGTqGvwDBmEIbeDO4N5Qbk/W8o somebody"
         self.cloud.instance("web", hostname="front", sshKeys=[key],
