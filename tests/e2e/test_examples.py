@@ -166,6 +166,12 @@ class Examples(CloudTest):
         self.assertTrue(answer.startswith("sometimes-"))
         self.cloud.virga("delete", "-f", f"{EXAMPLES}/scale-to-zero.yaml")
 
+    def test_horizontal_pod_autoscaler(self):
+        self.apply("horizontal-pod-autoscaler.yaml")
+        self.cloud.wait("instancegroup", "batch", lambda one: at(one, "status.readyReplicas", 0) >= 1, "a member")
+        self.assertIn("horizontalpodautoscaler/batch", self.cloud.virga("why", "group/batch"))
+        self.cloud.virga("delete", "-f", f"{EXAMPLES}/horizontal-pod-autoscaler.yaml")
+
     def test_zz_none_was_forgotten(self):
         self.assertEqual(set(os.listdir(EXAMPLES)) - self.tried, set())
 

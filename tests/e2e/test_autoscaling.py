@@ -1,0 +1,86 @@
+"""Autoscalers of real groups: metrics that are pushed, reasons that outlive the daemon, recorded load that is
+replayed, and kubectl autoscale."""
+import json
+import os
+import shutil
+import subprocess
+
+from cloud import CloudTest, at, main
+
+KUBECTL = shutil.which("kubectl") or "/var/cache/virga/kubectl/trixie/usr/bin/kubectl"
+GROUP = {"replicas": 1, "minReplicas": 1, "maxReplicas": 3,
+         "template": {"spec": {"image": "micro", "memory": "128Mi"}}}
+SCALER = {"scaleTargetRef": {"name": "web"},
+          "metrics": [{"name": "jobs", "type": "Custom", "metric": "jobs", "averageValue": 10}]}
+
+
+class Autoscaling(CloudTest):
+    settings = ("--listen", "127.0.0.1:7443")
+
+    def object(self, kind, plural, spec):
+        return {"apiVersion": "virga.dev/v1", "kind": kind, "metadata": {"name": "web"}, "spec": spec}
+
+    def make(self, kind, plural, spec):
+        self.cloud.ask("POST", f"/apis/virga.dev/v1/namespaces/default/{plural}", self.object(kind, plural, spec))
+
+    def wait_ready(self, count):
+        self.cloud.wait("instancegroup", "web", lambda one: at(one, "status.readyReplicas") == count,
+                        f"{count} members", seconds=120)
+
+    def decisions(self):
+        lines = self.cloud.virga("autoscaler", "decisions", "web").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def kubectl(self, *arguments, status=0):
+        made = subprocess.run(["nsenter", f"--net=/run/netns/{self.cloud.netns}", KUBECTL, *arguments], text=True,
+                              capture_output=True, timeout=60,
+                              env={**os.environ, "HOME": self.cloud.dir,
+                                   "KUBECONFIG": self.cloud.dir + "/kubeconfig"})
+        self.assertEqual(made.returncode, status, made.stdout + made.stderr)
+        return made.stdout + made.stderr
+
+    def test_reasons_replay_and_kubectl(self):
+        self.make("InstanceGroup", "instancegroups", GROUP)
+        self.make("Autoscaler", "autoscalers", SCALER)
+        self.wait_ready(1)
+        self.cloud.wait("autoscaler", "web", lambda one: "nobody provides it" in at(one, "status.message", ""),
+                        "what is missing")
+        self.cloud.virga("metric", "push", "web", "jobs=25")
+        self.wait_ready(3)
+        self.assertIn("Target jobs (Custom, per member): 25 against 10, wants 3 (decides)",
+                      self.cloud.virga("why", "group/web", "--tail", "50"))
+        # What was decided, and from what, outlives the daemon.
+        before = self.decisions()
+        self.cloud.kill()
+        self.cloud.start()
+        self.assertEqual(self.decisions()[:len(before)], before)
+        out = [one for one in before if one["desired"] == 3 and one["from"] == 1][0]
+        self.assertEqual((out["group"]["ready"], out["proposals"][0]["value"], out["max"]), (1, 25, 3))
+        # Another policy would have done with fewer.
+        policy = self.cloud.dir + "/policy.yaml"
+        with open(policy, "w") as file:
+            json.dump(self.object("Autoscaler", "autoscalers", {
+                **SCALER, "metrics": [{**SCALER["metrics"][0], "averageValue": 13}]}), file)
+        said = json.loads(self.cloud.virga("autoscaler", "replay", "web", "--last", "1h", "-f", policy, "-o", "json"))
+        self.assertEqual((said["peak"], said["lowest"]), (2, 1))
+        self.assertGreaterEqual(said["samples"], 2)
+        # kubectl's autoscaler takes over; two at once are refused.
+        if not os.path.exists(KUBECTL):
+            self.cloud.virga("delete", "autoscaler/web", "instancegroup/web")
+            self.skipTest("there is no kubectl; the rest has passed")
+        with open(self.cloud.dir + "/kubeconfig", "w") as file:
+            file.write(self.cloud.virga("kubeconfig"))
+        autoscale = ("autoscale", "instancegroup.virga.dev/web", "--min", "1", "--max", "2", "--cpu-percent", "60")
+        self.assertIn('Autoscaler "web" scales it already', self.kubectl(*autoscale, status=1))
+        self.cloud.virga("delete", "autoscaler/web")
+        self.assertFalse(os.listdir(self.cloud.state + "/autoscalers"))
+        self.assertIn("horizontalpodautoscaler.autoscaling/web autoscaled", self.kubectl(*autoscale))
+        self.kubectl("wait", "hpa/web", "--for=condition=ScalingActive", "--timeout=30s")
+        self.wait_ready(2)  # its maximum
+        self.assertIn("horizontalpodautoscaler/web decided:\n", self.cloud.virga("why", "group/web"))
+        self.kubectl("delete", "hpa", "web")
+        self.cloud.virga("delete", "instancegroup/web")
+
+
+if __name__ == "__main__":
+    main()
