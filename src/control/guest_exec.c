@@ -39,22 +39,24 @@ struct execs {
     struct exec *first;
 };
 
+static void exec_end(struct exec *exec, const struct err *err, int exit_code, const char *output);
+
 static void execs_free(void *state)
 {
     struct execs *execs = state;
+    struct err gone;
 
+    (void)err_set(&gone, ERR_CANCELLED, "the daemon ends");
     while (execs->first) {
         struct exec *exec = execs->first;
 
-        if (exec->is_asked) {
-            execs->first = exec->next;
-            if (exec->next)
-                exec->next->link = &execs->first;
-            exec->link = NULL;
-            exec->control = NULL; /* freed by the answer */
-        } else {
-            exec_free(exec);
-        }
+        execs->first = exec->next;
+        if (exec->next)
+            exec->next->link = &execs->first;
+        exec->link = NULL;
+        exec->control = NULL;
+        if (!exec->is_asked) /* else the driver answers yet */
+            exec_end(exec, &gone, -1, "");
     }
     free(execs);
 }
@@ -76,11 +78,14 @@ static void exec_end(struct exec *exec, const struct err *err, int exit_code, co
 {
     guest_exec_fn *fn = exec->fn;
     void *arg = exec->arg;
-    bool is_wanted = exec->control != NULL;
+    struct err gone;
 
+    if (!exec->control && !err) {
+        (void)err_set(&gone, ERR_CANCELLED, "the daemon ends");
+        err = &gone;
+    }
     exec_free(exec);
-    if (is_wanted)
-        fn(arg, err, exit_code, output);
+    fn(arg, err, exit_code, output);
 }
 
 static void ask_status(void *arg);

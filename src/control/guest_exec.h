@@ -3,7 +3,7 @@
 #include "control/control.h"
 
 /* 'err' NULL: it ended with 'exit_code' and wrote 'output' (text, cut at 4 KiB; stdout and stderr).
- * Never called after the control is gone. */
+ * ERR_CANCELLED when the control goes before: then there is only 'arg' to free. */
 typedef void guest_exec_fn(void *arg, const struct err *err, int exit_code, const char *output);
 
 /* 'argv' is NULL-terminated, the program first; 'input' (may be NULL) is its standard input. 'fn' is
