@@ -6,7 +6,8 @@
 #include "store/object.h"
 #include <string.h>
 
-enum { GROUP_NAME_MAX = 57 }; /* members add "-" and five characters, and are labels too */
+/* Members add "-" and five characters, seeds "-seed-" and as many, and both are labels too. */
+enum { GROUP_NAME_MAX = 57, FORKING_NAME_MAX = 52 };
 
 void admit_instance_group(struct control *control, const json_t *object, const json_t *old,
                           struct causes *causes)
@@ -16,9 +17,13 @@ void admit_instance_group(struct control *control, const json_t *object, const j
     static const char *const sizes[] = { "spec.template.spec.cpus", "spec.template.spec.memory",
                                          "spec.template.spec.maxCPUs", "spec.template.spec.maxMemory" };
 
-    if (strlen(object_name(object)) > GROUP_NAME_MAX)
+    bool forks = str_equal(json_text_at(object, "spec.start", ""), "Fork");
+    unsigned name_max = forks ? FORKING_NAME_MAX : GROUP_NAME_MAX;
+
+    if (strlen(object_name(object)) > name_max)
         causes_add(causes, "FieldValueTooLong", "metadata.name",
-                   "Too long: may not be longer than %d characters: members are called by it", GROUP_NAME_MAX);
+                   "Too long: may not be longer than %u characters: %s are called by it", name_max,
+                   forks ? "its seeds" : "members");
     admit_exists(control, &kind_image, NULL, json_text_at(spec, "image", NULL), "spec.template.spec.image", causes);
     admit_exists(control, &kind_storage_pool, NULL, json_text_at(spec, "rootDisk.pool", NULL),
                  "spec.template.spec.rootDisk.pool", causes);

@@ -93,6 +93,8 @@ static void look_at(struct sampling *sampling, const json_t *instance)
     struct sample *sample = sampling->sample;
     const char *phase = view_text(&kind_instance, instance, "status.phase");
 
+    if (json_object_get(json_at(instance, "metadata.labels"), LABEL_WARM))
+        return;
     sample->members++;
     if (object_is_deleting(instance) ||
         json_object_get(json_at(instance, "metadata.annotations"), ANNOTATION_DRAIN)) {

@@ -76,6 +76,8 @@ static bool is_selected(const struct selection *selection, const json_t *instanc
 {
     const char *group = json_text_at(selection->members, "instanceGroup", NULL);
 
+    if (json_object_get(labels_of(instance), LABEL_WARM))
+        return false;
     if (group)
         return is_of_group(instance, group);
     return has_labels(instance, json_at(selection->members, "selector.matchLabels")) ||

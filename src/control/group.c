@@ -85,17 +85,19 @@ static void set_count(struct group_scene *scene, const char *path, unsigned coun
 
 static void show_counts(struct group_scene *scene)
 {
-    unsigned updated = 0, available = 0;
+    unsigned updated = 0, available = 0, loaded = 0;
 
     for (size_t i = 0; i < scene->count; i++) {
         const struct group_member *member = &scene->members[i];
 
-        updated += member->revision == scene->wish.revision && member->state != MEMBER_LEAVING &&
-                   member->state != MEMBER_FAILED;
+        updated += member->revision == scene->revision && member->state != MEMBER_LEAVING &&
+                   member->state != MEMBER_FAILED && member->state != MEMBER_WARM;
+        loaded += member->is_loaded;
         available += member->state == MEMBER_READY &&
                      group_now_ms(scene) - member->ready_since_ms >= scene->wish.min_ready_ms;
     }
-    set_count(scene, "status.replicas", (unsigned)scene->count);
+    set_count(scene, "status.replicas", (unsigned)scene->count - count_state(scene, MEMBER_WARM));
+    set_count(scene, "status.warmReplicas", loaded);
     set_count(scene, "status.readyReplicas", count_state(scene, MEMBER_READY));
     set_count(scene, "status.startingReplicas", count_state(scene, MEMBER_STARTING));
     set_count(scene, "status.failedReplicas", count_state(scene, MEMBER_FAILED));
@@ -105,39 +107,67 @@ static void show_counts(struct group_scene *scene)
     json_set_at(scene->object, "status.selector", json_printf(LABEL_GROUP "=%s", scene->name));
 }
 
+/* Members that an update waits for the seed to replace. */
+static bool has_outdated_waiting(const struct group_scene *scene)
+{
+    for (size_t i = 0; scene->seed_waits && i < scene->count; i++)
+        if (scene->members[i].revision != scene->revision)
+            return true;
+    return false;
+}
+
+static const char *blocked_by(const struct group_scene *scene, const struct group_plan *plan)
+{
+    if (plan->blocked || scene->wish.revision == scene->revision)
+        return plan->blocked ? plan->blocked : scene->seed_waits;
+    return "the seed of the new template is made before members are replaced";
+}
+
 static void show_phase(struct group_scene *scene, const struct group_plan *plan)
 {
     unsigned ready = count_state(scene, MEMBER_READY);
-    bool is_open = str_equal(json_text_at(scene->object, "status.circuit.state", "Closed"), "Open");
-    bool arrived = ready == (unsigned)scene->wish.replicas && scene->count == ready && !plan->is_updating;
+    bool is_open = group_circuit_is_open(scene);
+    const char *blocked = blocked_by(scene, plan);
+    unsigned members = (unsigned)scene->count - count_state(scene, MEMBER_WARM);
+    bool arrived = ready == (unsigned)scene->wish.replicas && members == ready && !plan->is_updating &&
+                   scene->wish.revision == scene->revision && !has_outdated_waiting(scene);
 
     if (is_open)
         work_phase(scene->work, "Degraded", "members failed as they started; the next is tried in a while");
-    else if (plan->blocked)
-        work_phase(scene->work, "Progressing", plan->blocked);
     else if (arrived)
         work_phase(scene->work, scene->wish.replicas ? "Ready" : "Idle", NULL);
+    else if (blocked)
+        work_phase(scene->work, "Progressing", blocked);
     else
         work_phase(scene->work, "Progressing", plan->is_updating ? "members are being replaced" : NULL);
     work_condition(scene->work, "Available", ready >= (unsigned)scene->wish.min && (ready > 0 || !scene->wish.replicas),
                    ready >= (unsigned)scene->wish.min ? "MinimumAvailable" : "MinimumMissing", "%u of %d serve", ready,
                    scene->wish.replicas);
-    work_condition(scene->work, "Progressing", !arrived, arrived ? "Arrived" : plan->blocked ? "Blocked" : "Working",
-                   "%s", plan->blocked ? plan->blocked : "");
+    work_condition(scene->work, "Progressing", !arrived, arrived ? "Arrived" : blocked ? "Blocked" : "Working",
+                   "%s", !arrived && blocked ? blocked : "");
     work_condition(scene->work, "Ready", arrived, arrived ? "Arrived" : "NotArrived", "%u of %d serve", ready,
                    scene->wish.replicas);
 }
 
 /* --- the whole --- */
 
+static bool has_joined_or_may(enum member_state state)
+{
+    return state == MEMBER_STARTING || state == MEMBER_READY || state == MEMBER_UNREADY;
+}
+
 static void carry_out(struct group_scene *scene, const struct group_plan *plan)
 {
     for (unsigned i = 0; i < plan->leave_count; i++)
         group_leave_member(scene, plan->leave[i].member, plan->leave[i].reason);
+    for (unsigned i = 0; i < plan->resume_count; i++)
+        group_resume_member(scene, plan->resume[i]);
     for (unsigned i = 0; i < plan->create; i++)
         group_make_member(scene, plan->ordinals[i]);
+    for (unsigned i = 0; i < plan->create_warm; i++)
+        group_make_warm(scene);
     for (size_t i = 0; i < scene->count; i++)
-        if (scene->instances[i] && scene->members[i].state != MEMBER_LEAVING && scene->members[i].state != MEMBER_FAILED)
+        if (scene->instances[i] && has_joined_or_may(scene->members[i].state))
             group_join_member(scene, i);
     group_leaving_go_on(scene);
     if (plan->again_ms >= 0)
@@ -155,16 +185,21 @@ static struct verdict reconcile(struct work *work)
     struct group_plan plan;
 
     group_scene_begin(&scene, work);
-    if (!group_revision_current(&scene))
+    if (!group_revision_current(&scene) || !group_seed_step(&scene))
         return VERDICT_AGAIN(0); /* stored before it is acted on */
     group_members_find(&scene);
     group_circuit_count(&scene);
     group_circuit_judge(&scene);
+    if (!group_seed_judge(&scene))
+        return VERDICT_AGAIN(0);
+    if (scene.seed_waits)
+        scene.wish.may_create = scene.wish.is_rolling = false;
     group_plan(&scene.wish, scene.members, scene.count, group_now_ms(&scene), &plan);
     carry_out(&scene, &plan);
     group_remember_identities(&scene);
     show_counts(&scene);
     show_phase(&scene, &plan);
+    group_seed_show(&scene);
     return verdict_of(&scene);
 }
 
@@ -178,7 +213,7 @@ static struct verdict finalize(struct work *work, bool *ret_gone)
     group_plan(&scene.wish, scene.members, scene.count, group_now_ms(&scene), &plan);
     carry_out(&scene, &plan);
     work_phase(work, "Terminating", scene.count ? "members go" : NULL);
-    *ret_gone = scene.count == 0;
+    *ret_gone = group_seed_removed(&scene) && scene.count == 0;
     if (*ret_gone)
         group_books_forget(work->control, scene.uid);
     return verdict_of(&scene);

@@ -8,6 +8,8 @@
  *   group_leave.c      draining, the hook, deletion
  *   group_make.c       new members from the template
  *   group_revisions.c  templates that were, and are
+ *   group_seed.c       with start Fork: the machine that members go on from, until it is frozen
+ *   group_seed_parts.c and its Instance and Snapshots
  *   group_circuit.c    the breaker against members that fail as they start
  *
  * What to do is decided by group_plan() of elastic/group_plan.h. */
@@ -16,13 +18,20 @@
 #include "elastic/group_plan.h"
 
 #define LABEL_REVISION "virga.dev/revision"
+#define LABEL_SEED "virga.dev/seed" /* in place of LABEL_GROUP: a seed is no member */
+#define ANNOTATION_RESUMED "virga.dev/resumed" /* when a warm one became a member */
 #define ANNOTATION_PROTECTED "virga.dev/protected"
+
+/* Condition of an Instance that began as a Snapshot, see instance_fork.c. */
+#define CONDITION_FORKED "Forked"
+#define REASON_FORK_STARTING "Starting"
 
 /* Of one member, in memory: what is lost with the daemon is found again by looking. */
 struct member_book {
     struct group_book *group;
     char *name;
     int64_t probed_ms, live_probed_ms; /* wall clock; 0: never */
+    int64_t begun_ms;                  /* since when it is seen running; 0: it does not */
     bool is_probing, is_live_probing;
     unsigned good, bad, live_bad;      /* in a row */
     bool is_ready;                     /* by the probes */
@@ -35,6 +44,7 @@ struct group_book {
     struct control *control;
     char *uid, *namespace_name, *name;
     struct map *members; /* name: struct member_book */
+    struct member_book *seed; /* NULL: none is looked at */
 };
 
 struct group_scene {
@@ -47,6 +57,11 @@ struct group_scene {
     struct group_member *members; /* names are those of the book */
     struct member_book **books;
     size_t count;
+    int revision;                 /* of spec.template; wish.revision is older while its seed is made */
+    const json_t *template;       /* of wish.revision */
+    bool forks;                   /* spec.start is Fork */
+    const char *snapshot;         /* new members go on from it; NULL: they boot */
+    const char *seed_waits;       /* why none is made or replaced until the seed is decided; NULL: may be */
     int64_t again_ms;             /* when to look again though nothing changes; -1: no need */
 };
 void group_scene_begin(struct group_scene *scene, struct work *work);
@@ -60,15 +75,21 @@ int group_books_start(struct control *control, struct err *err);
 struct group_book *group_book_of(struct control *control, const json_t *group); /* made when absent */
 struct member_book *group_book_add(struct group_book *book, const char *name);
 void group_book_drop(struct group_book *book, const char *name);
+struct member_book *group_book_seed(struct group_book *book, const char *name); /* any other is forgotten */
+void group_book_forget_seed(struct group_book *book);
 void group_books_forget(struct control *control, const char *uid);
 
 /* --- members --- */
 void group_members_find(struct group_scene *scene);
 bool member_has_served(const json_t *instance);
+bool member_has_ended(const json_t *instance); /* and does not start again by itself */
+bool member_is_unsettled(const json_t *instance); /* a fork that has no identity of its own yet */
+bool group_owns(const struct group_scene *scene, const json_t *object);
 
 /* --- probes --- */
 /* Begins what is due and judges by what came back. */
 void group_probe_member(struct group_scene *scene, size_t member);
+void group_probe_seed(struct group_scene *scene, struct member_book *book, const json_t *instance);
 void probes_cut_off(struct member_book *book);
 
 /* --- join and leave --- */
@@ -81,11 +102,42 @@ void group_hook_run(struct group_scene *scene, size_t member, const char *hook, 
 
 /* --- making --- */
 void group_make_member(struct group_scene *scene, int ordinal);
+void group_make_warm(struct group_scene *scene);
+void group_resume_member(struct group_scene *scene, size_t member); /* a warm one */
+json_t *group_instance_of(struct group_scene *scene, const char *name); /* from scene->template; owned */
 void group_remember_identities(struct group_scene *scene);
 
 /* --- revisions: false when the status was edited first and has to be stored --- */
 bool group_revision_current(struct group_scene *scene);
+const json_t *group_revision_template(const struct group_scene *scene, int revision); /* NULL: forgotten */
+
+/* --- seed --- */
+/* Brings the seed on, and decides what members are made from. False when the status was edited first
+ * and has to be stored. */
+bool group_seed_step(struct group_scene *scene);
+/* What the members say about it; false likewise. */
+bool group_seed_judge(struct group_scene *scene);
+void group_seed_show(struct group_scene *scene);
+bool group_seed_removed(struct group_scene *scene); /* as the group goes; true when none is left */
+
+/* --- its parts: named after it --- */
+enum part { PART_COMING, PART_THERE, PART_LOST, PART_REFUSED };
+/* Looks for it and has it made where it never was; '*ret_object' (owned) only when it is there.
+ * PART_REFUSED comes with 'err'. */
+enum part seed_instance(struct group_scene *scene, const char *name, json_t **ret_object, struct err *err);
+enum part seed_snapshot(struct group_scene *scene, const char *name, json_t **ret_object, struct err *err);
+/* True when it is gone or on its way. */
+bool seed_instance_dismissed(struct group_scene *scene, const char *name);
+bool snapshot_is_usable(const json_t *snapshot); /* NULL is not */
+/* A snapshot that is there of a seed with this template; owned name, or NULL. */
+char *seed_snapshot_of_template(struct group_scene *scene, const json_t *template);
+/* Deletes those of the group that nothing needs, 'keep' (may be NULL) apart; true when none but it is left. */
+bool seed_snapshots_sweep(struct group_scene *scene, const char *keep);
 
 /* --- circuit --- */
 void group_circuit_judge(struct group_scene *scene); /* sets wish.may_create and .one_only */
 void group_circuit_count(struct group_scene *scene);
+bool group_circuit_is_open(const struct group_scene *scene);
+void group_circuit_forget(struct group_scene *scene);
+/* The wait after so many failures in a row. */
+int64_t group_backoff_ms(const struct group_scene *scene, int64_t failures);

@@ -25,6 +25,7 @@ static void group_free(void *value)
     struct group_book *book = value;
 
     map_free(book->members);
+    group_book_forget_seed(book);
     free(book->uid);
     free(book->namespace_name);
     free(book->name);
@@ -52,7 +53,7 @@ static struct group_book *book_for(struct control *control, const char *uid, con
     if (book)
         return book;
     book = mem_new(struct group_book);
-    *book = (struct group_book){ control, str_dup(uid), str_dup(namespace_name), str_dup(name), map_new(member_free) };
+    *book = (struct group_book){ control, str_dup(uid), str_dup(namespace_name), str_dup(name), map_new(member_free), NULL };
     map_set(books_of(control), uid, book);
     return book;
 }
@@ -62,17 +63,40 @@ struct group_book *group_book_of(struct control *control, const json_t *group)
     return book_for(control, object_uid(group), object_namespace(group), object_name(group));
 }
 
+static struct member_book *member_new(struct group_book *book, const char *name)
+{
+    struct member_book *member = mem_new(struct member_book);
+
+    member->group = book;
+    member->name = str_dup(name);
+    return member;
+}
+
 struct member_book *group_book_add(struct group_book *book, const char *name)
 {
     struct member_book *member = map_get(book->members, name);
 
     if (member)
         return member;
-    member = mem_new(struct member_book);
-    member->group = book;
-    member->name = str_dup(name);
+    member = member_new(book, name);
     map_set(book->members, name, member);
     return member;
+}
+
+struct member_book *group_book_seed(struct group_book *book, const char *name)
+{
+    if (book->seed && str_equal(book->seed->name, name))
+        return book->seed;
+    group_book_forget_seed(book);
+    book->seed = member_new(book, name);
+    return book->seed;
+}
+
+void group_book_forget_seed(struct group_book *book)
+{
+    if (book->seed)
+        member_free(book->seed);
+    book->seed = NULL;
 }
 
 void group_book_drop(struct group_book *book, const char *name)
@@ -86,6 +110,8 @@ static void adopt(void *arg, const json_t *instance)
 {
     const json_t *owners = json_at(instance, "metadata.ownerReferences");
 
+    if (json_object_get(json_at(instance, "metadata.labels"), LABEL_SEED))
+        return;
     for (size_t i = 0; i < json_array_size(owners); i++) {
         const json_t *owner = json_array_get(owners, i);
 

@@ -98,18 +98,27 @@ void group_circuit_count(struct group_scene *scene)
     }
 }
 
+int64_t group_backoff_ms(const struct group_scene *scene, int64_t failures)
+{
+    int64_t wait_ms = view_duration_ms(&kind_instance_group, scene->object, "spec.healing.backoff"), factor = 1;
+
+    for (int64_t i = 1; i < failures && factor < BACKOFF_FACTOR_MAX; i++)
+        factor *= 2;
+    return wait_ms * (factor < BACKOFF_FACTOR_MAX ? factor : BACKOFF_FACTOR_MAX);
+}
+
 static int64_t backoff_left_ms(const struct group_scene *scene)
 {
     int64_t failures = json_int_at(scene->object, "status.circuit.failures", 0);
-    int64_t wait_ms = view_duration_ms(&kind_instance_group, scene->object, "spec.healing.backoff"), factor = 1;
 
     if (failures == 0)
         return 0;
-    for (int64_t i = 1; i < failures && factor < BACKOFF_FACTOR_MAX; i++)
-        factor *= 2;
-    return time_at(scene, "status.circuit.lastFailureAt") +
-           wait_ms * (factor < BACKOFF_FACTOR_MAX ? factor : BACKOFF_FACTOR_MAX) - group_now_ms(scene);
+    return time_at(scene, "status.circuit.lastFailureAt") + group_backoff_ms(scene, failures) - group_now_ms(scene);
 }
+
+bool group_circuit_is_open(const struct group_scene *scene) { return is_state(scene, "Open"); }
+
+void group_circuit_forget(struct group_scene *scene) { json_remove_at(scene->object, "status.circuit"); }
 
 void group_circuit_judge(struct group_scene *scene)
 {

@@ -1,6 +1,7 @@
 /* control/group_make.c - a new member from the template. */
 #include "control/group.h"
 #include "control/balancers.h"
+#include "base/quantity.h"
 #include "base/random.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
@@ -21,7 +22,7 @@ static char *new_name(const struct group_scene *scene, int ordinal)
 
 static json_t *metadata_of(const struct group_scene *scene, const char *name)
 {
-    const json_t *template = json_at(scene->object, "spec.template.metadata");
+    const json_t *template = json_object_get(scene->template, "metadata");
     json_t *metadata = json_pack("{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:b}]}", "name", name, "namespace",
                                  scene->namespace_name, "ownerReferences", "apiVersion",
                                  kind_api_version(&kind_instance_group), "kind", kind_instance_group.name, "name",
@@ -98,19 +99,77 @@ void group_remember_identities(struct group_scene *scene)
 
 /* --- the whole --- */
 
-void group_make_member(struct group_scene *scene, int ordinal)
+json_t *group_instance_of(struct group_scene *scene, const char *name)
 {
-    auto_free char *name = new_name(scene, ordinal), *op = str_printf("create %s", name);
-    json_t *spec;
+    json_t *spec = json_deep_copy(json_object_get(scene->template, "spec"));
+
+    return json_pack("{s:o,s:o}", "metadata", metadata_of(scene, name), "spec", spec);
+}
+
+/* As a new member: asked for, and known from now on. False: that is under way already. */
+static bool begin_member(struct group_scene *scene, const char *name, struct done *ret_done)
+{
+    auto_free char *op = str_printf("create %s", name);
 
     if (!work_op_begin(scene->work, op))
-        return;
-    spec = json_deep_copy(json_at(scene->object, "spec.template.spec"));
-    if (ordinal >= 0)
-        fix_addresses(scene, name, spec);
+        return false;
     (void)group_book_add(scene->book, name);
-    work_event(scene->work, "Normal", "MemberCreated", "member %s is made", name);
-    control_create(scene->work->control, &kind_instance,
-                   json_pack("{s:o,s:o}", "metadata", metadata_of(scene, name), "spec", spec),
-                   work_op_done(scene->work, op));
+    *ret_done = work_op_done(scene->work, op);
+    return true;
+}
+
+void group_make_member(struct group_scene *scene, int ordinal)
+{
+    auto_free char *name = new_name(scene, ordinal);
+    struct done done;
+    json_t *instance;
+
+    if (!begin_member(scene, name, &done))
+        return;
+    instance = group_instance_of(scene, name);
+    if (ordinal >= 0)
+        fix_addresses(scene, name, json_object_get(instance, "spec"));
+    if (scene->snapshot)
+        json_set_at(instance, "spec.snapshot", json_string(scene->snapshot));
+    work_event(scene->work, "Normal", "MemberCreated", "member %s %s", name, scene->snapshot ? "is forked" : "is made");
+    control_create(scene->work->control, &kind_instance, instance, done);
+}
+
+void group_make_warm(struct group_scene *scene)
+{
+    auto_free char *name = new_name(scene, /*ordinal=*/-1);
+    struct done done;
+    json_t *instance;
+
+    if (!begin_member(scene, name, &done))
+        return;
+    instance = group_instance_of(scene, name);
+    json_object_set_new(json_at(instance, "metadata.labels"), LABEL_WARM, json_string("true"));
+    json_set_at(instance, "spec.snapshot", json_string(scene->snapshot));
+    json_set_at(instance, "spec.powerState", json_string("Paused"));
+    control_create(scene->work->control, &kind_instance, instance, done);
+}
+
+void group_resume_member(struct group_scene *scene, size_t member)
+{
+    const char *name = scene->members[member].name;
+    auto_free char *op = str_printf("resume %s", name);
+    char now[TIME_MICRO_TEXT_SIZE];
+    json_t *copy;
+    struct err err = { 0 };
+
+    /* Somebody else wrote it meanwhile: try again at once. */
+    if (work_op(scene->work, op, &err) == OP_FAILED && err.code == ERR_CONFLICT)
+        work_op_reset(scene->work, op);
+    if (!work_op_begin(scene->work, op))
+        return;
+    copy = json_deep_copy(scene->instances[member]);
+    json_object_del(json_at(copy, "metadata.labels"), LABEL_WARM);
+    if (!json_at(copy, "metadata.annotations"))
+        json_set_at(copy, "metadata.annotations", json_object());
+    time_format_micro(group_now_ms(scene), now, sizeof now);
+    json_object_set_new(json_at(copy, "metadata.annotations"), ANNOTATION_RESUMED, json_string(now));
+    json_set_at(copy, "spec.powerState", json_string("Running"));
+    work_event(scene->work, "Normal", "MemberResumed", "warm member %s is resumed", name);
+    control_update(scene->work->control, &kind_instance, copy, work_op_done(scene->work, op));
 }

@@ -34,15 +34,31 @@ static int64_t time_of(const json_t *object, const char *path)
     return wall_ms;
 }
 
+/* When it began to be what it is: one that was warm is a member since it was resumed. */
+static int64_t begun_ms(const json_t *instance)
+{
+    const char *resumed = annotation(instance, ANNOTATION_RESUMED);
+    int64_t wall_ms;
+    struct err err;
+
+    if (resumed && time_parse(resumed, &wall_ms, &err) == 0)
+        return wall_ms;
+    return time_of(instance, "metadata.creationTimestamp");
+}
+
 static bool is_late(const struct group_scene *scene, const json_t *instance)
 {
     int64_t limit_ms = view_duration_ms(&kind_instance_group, scene->object, "spec.healing.startTimeout");
 
-    return !member_has_served(instance) &&
-           group_now_ms(scene) - time_of(instance, "metadata.creationTimestamp") > limit_ms;
+    return !member_has_served(instance) && group_now_ms(scene) - begun_ms(instance) > limit_ms;
 }
 
-static bool has_ended(const json_t *instance)
+bool member_is_unsettled(const json_t *instance)
+{
+    return str_equal(json_text_at(condition_get(instance, CONDITION_FORKED), "reason", NULL), REASON_FORK_STARTING);
+}
+
+bool member_has_ended(const json_t *instance)
 {
     const char *phase = view_text(&kind_instance, instance, "status.phase");
 
@@ -50,12 +66,38 @@ static bool has_ended(const json_t *instance)
                                           view_bool(&kind_instance, instance, "status.endedByItself"));
 }
 
+static bool is_warm(const json_t *instance) { return str_equal(label(instance, LABEL_WARM), "true"); }
+
+static bool goes_on_as_fork(const json_t *instance)
+{
+    return !condition_get(instance, CONDITION_FORKED) || condition_is_true(instance, CONDITION_FORKED) ||
+           member_is_unsettled(instance);
+}
+
+static bool is_loaded(const json_t *instance)
+{
+    return str_equal(view_text(&kind_instance, instance, "status.phase"), "Paused");
+}
+
+/* Loaded it stays as it is; until then it has as long as others have to be ready. One that had to boot
+ * is as good as none. */
+static enum member_state state_of_warm(const struct group_scene *scene, const json_t *instance,
+                                       struct member_book *book)
+{
+    if (object_is_deleting(instance))
+        return MEMBER_LEAVING;
+    if (!member_has_ended(instance) && goes_on_as_fork(instance) && (is_loaded(instance) || !is_late(scene, instance)))
+        return MEMBER_WARM;
+    book->why_failed = "it was to be kept warm and could not be loaded";
+    return MEMBER_FAILED;
+}
+
 static enum member_state state_of(const struct group_scene *scene, const json_t *instance,
                                   const struct member_book *book)
 {
     if (object_is_deleting(instance) || annotation(instance, ANNOTATION_DRAIN))
         return MEMBER_LEAVING;
-    if (has_ended(instance) || book->has_failed || is_late(scene, instance))
+    if (member_has_ended(instance) || book->has_failed || is_late(scene, instance))
         return MEMBER_FAILED;
     if (condition_is_true(instance, CONDITION_SERVING) && book->is_ready)
         return MEMBER_READY;
@@ -97,18 +139,25 @@ static void read_member(struct group_scene *scene, struct member_book *book, jso
     scene->count++;
     if (!take_instance)
         return;
-    member->created_ms = time_of(take_instance, "metadata.creationTimestamp");
+    member->created_ms = begun_ms(take_instance);
     member->is_protected = str_equal(annotation(take_instance, ANNOTATION_PROTECTED), "true");
     member->load = load_of(take_instance);
+    if (is_warm(take_instance)) {
+        member->state = state_of_warm(scene, take_instance, book);
+        member->is_loaded = member->state == MEMBER_WARM && is_loaded(take_instance);
+        if (scene->snapshot && !str_equal(view_text(&kind_instance, take_instance, "spec.snapshot"), scene->snapshot))
+            member->revision = 0; /* of a seed that was renewed: of no template that there is */
+        return;
+    }
     group_probe_member(scene, scene->count - 1);
     member->state = state_of(scene, take_instance, book);
     if (member->state == MEMBER_READY)
         member->ready_since_ms = time_of(serving, "lastTransitionTime");
 }
 
-static bool is_ours(const struct group_scene *scene, const json_t *instance)
+bool group_owns(const struct group_scene *scene, const json_t *object)
 {
-    const json_t *owners = json_at(instance, "metadata.ownerReferences");
+    const json_t *owners = json_at(object, "metadata.ownerReferences");
 
     for (size_t i = 0; i < json_array_size(owners); i++)
         if (str_equal(json_text_at(json_array_get(owners, i), "uid", NULL), scene->uid))
@@ -150,7 +199,7 @@ void group_members_find(struct group_scene *scene)
     for (size_t i = 0; i < known; i++) {
         json_t *instance = work_find(scene->work, &kind_instance, scene->namespace_name, names[i]);
 
-        if (instance && !is_ours(scene, instance)) {
+        if (instance && !group_owns(scene, instance)) {
             json_decref(instance);
             instance = NULL;
         }

@@ -18,6 +18,9 @@
 
 enum { ANSWER_SIZE = 64, GOOD_MIN = 200, GOOD_END = 400 };
 
+/* Until the first good answer the wait is a tenth of the time that it has been running. */
+enum { FIRST_PERIOD_MS = 50, FIRST_PERIODS = 10 };
+
 struct probe {
     struct probe *next, **link;
     struct member_book *book; /* NULL: nobody waits any more */
@@ -136,11 +139,19 @@ static const json_t *card_of(const json_t *instance)
     return NULL;
 }
 
-static bool begin(struct group_scene *scene, size_t member, const json_t *rule, bool is_liveness)
+/* Who is probed, as found now. */
+struct subject {
+    struct group_scene *scene;
+    struct member_book *book;
+    const json_t *instance;
+    struct machine_status machine;
+};
+
+static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
 {
-    const struct control_setup *setup = control_setup(scene->work->control);
-    struct member_book *book = scene->books[member];
-    const json_t *card = card_of(scene->instances[member]);
+    const struct control_setup *setup = control_setup(subject->scene->work->control);
+    struct member_book *book = subject->book;
+    const json_t *card = card_of(subject->instance);
     int64_t port = json_int_at(rule, "port", 0);
     struct ip_addr addr;
     struct probe *probe;
@@ -179,34 +190,52 @@ static bool holds_by_machine(const json_t *rule, const struct machine_status *ma
            (machine->agent_connected || !str_equal(json_text_at(rule, "type", ""), "Agent"));
 }
 
-/* When a probe is due it is begun; the next look comes when it has been answered, or is due again. */
-static void probe_when_due(struct group_scene *scene, size_t member, const json_t *rule, bool is_liveness)
+static int64_t period_of(const json_t *rule)
 {
-    struct member_book *book = scene->books[member];
-    int64_t *probed_ms = is_liveness ? &book->live_probed_ms : &book->probed_ms;
-    bool *is_probing = is_liveness ? &book->is_live_probing : &book->is_probing;
-    int64_t period_ms = 1000, now_ms = group_now_ms(scene);
+    int64_t period_ms = 1000;
     struct err err;
 
     (void)duration_parse(json_text_at(rule, "period", "1s"), &period_ms, &err); /* validated */
+    return period_ms;
+}
+
+static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* One that has just begun is asked often, so that a fork is found ready as soon as it is. */
+static int64_t wait_of(const struct subject *subject, const json_t *rule, bool is_liveness)
+{
+    int64_t period_ms = period_of(rule), age_ms = group_now_ms(subject->scene) - subject->book->begun_ms;
+
+    if (is_liveness || subject->book->good || member_has_served(subject->instance))
+        return period_ms;
+    return min_of(period_ms, max_of(FIRST_PERIOD_MS, age_ms / FIRST_PERIODS));
+}
+
+/* When a probe is due it is begun; the next look comes when it has been answered, or is due again. */
+static void probe_when_due(struct subject *subject, const json_t *rule, bool is_liveness)
+{
+    struct member_book *book = subject->book;
+    int64_t *probed_ms = is_liveness ? &book->live_probed_ms : &book->probed_ms;
+    bool *is_probing = is_liveness ? &book->is_live_probing : &book->is_probing;
+    int64_t wait_ms = wait_of(subject, rule, is_liveness), now_ms = group_now_ms(subject->scene);
+
     if (*is_probing)
         return;
-    if (now_ms - *probed_ms >= period_ms || now_ms < *probed_ms) {
+    if (now_ms - *probed_ms >= wait_ms || now_ms < *probed_ms) {
         *probed_ms = now_ms;
-        *is_probing = begin(scene, member, rule, is_liveness);
+        *is_probing = begin(subject, rule, is_liveness);
     }
     if (!*is_probing)
-        group_again(scene, *probed_ms + period_ms - now_ms);
+        group_again(subject->scene, *probed_ms + wait_ms - now_ms);
 }
 
 /* One more second without an answer is one more failure. */
-static void count_by_machine(struct group_scene *scene, size_t member, const json_t *rule, bool holds)
+static void count_by_machine(struct subject *subject, const json_t *rule, bool holds)
 {
-    struct member_book *book = scene->books[member];
-    int64_t period_ms = 1000, now_ms = group_now_ms(scene);
-    struct err err;
+    struct member_book *book = subject->book;
+    int64_t period_ms = period_of(rule), now_ms = group_now_ms(subject->scene);
 
-    (void)duration_parse(json_text_at(rule, "period", "1s"), &period_ms, &err); /* validated */
     if (holds) {
         book->good++;
         book->bad = 0;
@@ -217,23 +246,24 @@ static void count_by_machine(struct group_scene *scene, size_t member, const jso
         book->bad++;
         book->good = 0;
     }
-    group_again(scene, period_ms);
+    group_again(subject->scene, period_ms);
 }
 
-static void judge_readiness(struct group_scene *scene, size_t member, const json_t *rule,
-                            const struct machine_status *machine)
+/* A fork that is still its parent's double cannot be reached, and is not asked. */
+static void judge_readiness(struct subject *subject, const json_t *rule)
 {
-    struct member_book *book = scene->books[member];
+    struct member_book *book = subject->book;
+    enum machine_state state = subject->machine.state;
 
-    if (machine->state != MACHINE_RUNNING && machine->state != MACHINE_LAUNCHING) {
+    if ((state != MACHINE_RUNNING && state != MACHINE_LAUNCHING) || member_is_unsettled(subject->instance)) {
         book->is_ready = false;
         book->good = book->bad = 0;
         return;
     }
     if (!is_asked_by_network(rule))
-        count_by_machine(scene, member, rule, holds_by_machine(rule, machine));
-    else if (machine->state == MACHINE_RUNNING)
-        probe_when_due(scene, member, rule, /*is_liveness=*/false);
+        count_by_machine(subject, rule, holds_by_machine(rule, &subject->machine));
+    else if (state == MACHINE_RUNNING)
+        probe_when_due(subject, rule, /*is_liveness=*/false);
     if (book->good >= (unsigned)json_int_at(rule, "successThreshold", 1))
         book->is_ready = true;
     else if (book->bad >= (unsigned)json_int_at(rule, "failureThreshold", 3))
@@ -251,31 +281,27 @@ static int64_t serving_since_ms(const json_t *instance)
     return wall_ms;
 }
 
-static void judge_liveness(struct group_scene *scene, size_t member, const json_t *rule,
-                           const struct machine_status *machine)
+static void judge_liveness(struct subject *subject, const json_t *rule)
 {
-    struct member_book *book = scene->books[member];
-    const json_t *instance = scene->instances[member];
+    struct group_scene *scene = subject->scene;
+    struct member_book *book = subject->book;
     int64_t delay_ms = 0;
     struct err err;
 
     (void)duration_parse(json_text_at(rule, "initialDelay", "0s"), &delay_ms, &err); /* validated */
-    if (!member_has_served(instance) || group_now_ms(scene) < serving_since_ms(instance) + delay_ms)
+    if (!member_has_served(subject->instance) || group_now_ms(scene) < serving_since_ms(subject->instance) + delay_ms)
         return;
     if (is_asked_by_network(rule)) {
-        probe_when_due(scene, member, rule, /*is_liveness=*/true);
-    } else if (holds_by_machine(rule, machine)) {
+        probe_when_due(subject, rule, /*is_liveness=*/true);
+    } else if (holds_by_machine(rule, &subject->machine)) {
         book->live_bad = 0;
         return;
     } else {
-        int64_t period_ms = 1000;
-
-        (void)duration_parse(json_text_at(rule, "period", "1s"), &period_ms, &err); /* validated */
-        if (group_now_ms(scene) - book->live_probed_ms >= period_ms) {
+        if (group_now_ms(scene) - book->live_probed_ms >= period_of(rule)) {
             book->live_probed_ms = group_now_ms(scene);
             book->live_bad++;
         }
-        group_again(scene, period_ms);
+        group_again(scene, period_of(rule));
     }
     if (book->live_bad >= (unsigned)json_int_at(rule, "failureThreshold", 3)) {
         book->has_failed = true;
@@ -283,19 +309,36 @@ static void judge_liveness(struct group_scene *scene, size_t member, const json_
     }
 }
 
+static void look_at(struct subject *subject)
+{
+    struct compute *compute = control_setup(subject->scene->work->control)->compute;
+    struct member_book *book = subject->book;
+
+    compute->ops->observe(compute, object_uid(subject->instance), &subject->machine);
+    if (subject->machine.state != MACHINE_RUNNING || member_is_unsettled(subject->instance))
+        book->begun_ms = 0;
+    else if (!book->begun_ms)
+        book->begun_ms = group_now_ms(subject->scene);
+
+    /* A daemon that begins believes what the last one found, until it has looked itself. */
+    if (book->probed_ms == 0 && !book->good && condition_is_true(subject->instance, "Serving"))
+        book->is_ready = true;
+    judge_readiness(subject, json_at(subject->scene->object, "spec.readiness"));
+}
+
 void group_probe_member(struct group_scene *scene, size_t member)
 {
     const json_t *liveness = json_at(scene->object, "spec.liveness");
-    struct compute *compute = control_setup(scene->work->control)->compute;
-    struct member_book *book = scene->books[member];
-    struct machine_status machine;
+    struct subject subject = { .scene = scene, .book = scene->books[member], .instance = scene->instances[member] };
 
-    compute->ops->observe(compute, object_uid(scene->instances[member]), &machine);
-
-    /* A daemon that begins believes what the last one found, until it has looked itself. */
-    if (book->probed_ms == 0 && !book->good && condition_is_true(scene->instances[member], "Serving"))
-        book->is_ready = true;
-    judge_readiness(scene, member, json_at(scene->object, "spec.readiness"), &machine);
+    look_at(&subject);
     if (liveness)
-        judge_liveness(scene, member, liveness, &machine);
+        judge_liveness(&subject, liveness);
+}
+
+void group_probe_seed(struct group_scene *scene, struct member_book *book, const json_t *instance)
+{
+    struct subject subject = { .scene = scene, .book = book, .instance = instance };
+
+    look_at(&subject);
 }

@@ -35,7 +35,8 @@ bool group_revision_current(struct group_scene *scene)
     json_t *revisions = json_at(scene->object, "status.revisions");
 
     if (json_equal(json_object_get(newest(revisions), "template"), json_at(scene->object, "spec.template"))) {
-        scene->wish.revision = (int)json_int_at(newest(revisions), "revision", 1);
+        scene->revision = scene->wish.revision = (int)json_int_at(newest(revisions), "revision", 1);
+        scene->template = json_at(scene->object, "spec.template");
         return true;
     }
     if (!revisions) {
@@ -44,4 +45,14 @@ bool group_revision_current(struct group_scene *scene)
     }
     add_revision(scene, revisions);
     return false;
+}
+
+const json_t *group_revision_template(const struct group_scene *scene, int revision)
+{
+    const json_t *revisions = json_at(scene->object, "status.revisions");
+
+    for (size_t i = 0; i < json_array_size(revisions); i++)
+        if (json_int_at(json_array_get(revisions, i), "revision", 0) == revision)
+            return json_object_get(json_array_get(revisions, i), "template");
+    return NULL;
 }

@@ -256,7 +256,7 @@ static bool take_ordinal(struct planning *planning)
     return false;
 }
 
-static int resume_warm(struct planning *planning, int wanted)
+static int resume_some(struct planning *planning, int wanted, bool is_loaded)
 {
     int resumed = 0;
 
@@ -264,7 +264,7 @@ static int resume_warm(struct planning *planning, int wanted)
         const struct group_member *member = &planning->members[i];
 
         if (member->state != MEMBER_WARM || is_outdated(planning, member) || planning->taken[i] ||
-            planning->plan->resume_count == GROUP_STEPS_MAX)
+            member->is_loaded != is_loaded || planning->plan->resume_count == GROUP_STEPS_MAX)
             continue;
         planning->plan->resume[planning->plan->resume_count++] = i;
         planning->taken[i] = true;
@@ -272,6 +272,14 @@ static int resume_warm(struct planning *planning, int wanted)
         resumed++;
     }
     return resumed;
+}
+
+/* Those that can go on at once, and then those that are still being loaded. */
+static int resume_warm(struct planning *planning, int wanted)
+{
+    int resumed = resume_some(planning, wanted, /*is_loaded=*/true);
+
+    return resumed + resume_some(planning, wanted - resumed, /*is_loaded=*/false);
 }
 
 static void come(struct planning *planning, int wanted)

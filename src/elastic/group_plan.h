@@ -26,6 +26,7 @@ struct group_member {
     int revision;
     int ordinal;            /* with stable names; else -1 */
     bool is_protected;
+    bool is_loaded;         /* a warm one that can be resumed at once */
     int64_t created_ms;     /* wall clock */
     int64_t ready_since_ms; /* -1: is not ready */
     double load;            /* for LeastBusy: any measure, larger is busier */

@@ -198,6 +198,27 @@ static const struct field spec_fields[] = {
       .flags = FIELD_REQUIRED | FIELD_TEMPLATE,
       .fields = template_fields,
       .doc = "What members are made from. A change is rolled out as 'update' says." },
+    { .name = "start",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Boot", "Fork"),
+      .fallback = "\"Boot\"",
+      .doc = "Boot: every member starts from its image. Fork: a seed is booted and frozen when it is "
+             "ready, and members go on from its memory and disk, each with an identity of its own. "
+             "They boot while that fails." },
+    { .name = "settle",
+      .type = FIELD_DURATION,
+      .max = HOUR_MS,
+      .fallback = "\"2s\"",
+      .doc = "How long the seed must have been ready before it is frozen, with start Fork." },
+    { .name = "seedAt",
+      .type = FIELD_TIME,
+      .doc = "A new time makes a new seed, with start Fork: members made from then on fork from it." },
+    { .name = "warm",
+      .type = FIELD_INT,
+      .max = 100,
+      .fallback = "0",
+      .doc = "Forks that are loaded and paused in advance, so that scaling out only resumes them; "
+             "with start Fork. They are not in replicas, and count towards maxReplicas." },
     { .name = "stableNames",
       .type = FIELD_BOOL,
       .flags = FIELD_IMMUTABLE,
@@ -260,6 +281,27 @@ static const struct field circuit_fields[] = {
     { 0 },
 };
 
+static const struct field seed_fields[] = {
+    { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Name of its Instance and of the Snapshot of it." },
+    { .name = "revision", .type = FIELD_INT, .doc = "Template it is made from." },
+    { .name = "phase",
+      .type = FIELD_ENUM,
+      .values = TEXTS("Booting", "Settling", "Freezing", "Ready", "Failed"),
+      .doc = "Where it is. Ready: it is frozen, and its Instance is gone." },
+    { .name = "since", .type = FIELD_TIME, .doc = "When the phase began." },
+    { .name = "seedAt", .type = FIELD_TIME, .doc = "The spec.seedAt that it carries out." },
+    { .name = "failures", .type = FIELD_INT, .doc = "Seeds in a row that failed." },
+    { .name = "retryAt", .type = FIELD_TIME, .doc = "When the next one is made after a failed one." },
+    { .name = "message", .type = FIELD_TEXT, .doc = "What went wrong." },
+    { 0 },
+};
+static const struct field fork_from_fields[] = {
+    { .name = "snapshot", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Snapshot of a seed." },
+    { .name = "revision", .type = FIELD_INT, .doc = "Template the seed was made from." },
+    { .name = "time", .type = FIELD_TIME, .doc = "When the seed was frozen." },
+    { 0 },
+};
+
 static const struct field identity_network_fields[] = {
     { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Network card." },
     { .name = "network", .type = FIELD_TEXT, .doc = "Network." },
@@ -285,13 +327,14 @@ static const struct field status_fields[] = {
       .values = TEXTS("Pending", "Progressing", "Ready", "Idle", "Degraded", "Terminating"),
       .doc = "Ready: as it should be. Progressing: on its way there. Idle: none is wanted. Degraded: "
              "members fail." },
-    { .name = "replicas", .type = FIELD_INT, .doc = "Members in any state." },
+    { .name = "replicas", .type = FIELD_INT, .doc = "Members in any state, but for warm ones." },
     { .name = "readyReplicas", .type = FIELD_INT, .doc = "Members that take traffic." },
     { .name = "updatedReplicas", .type = FIELD_INT, .doc = "Members of the newest template." },
     { .name = "availableReplicas", .type = FIELD_INT, .doc = "Ready for minReady." },
     { .name = "startingReplicas", .type = FIELD_INT, .doc = "On their way to ready." },
     { .name = "failedReplicas", .type = FIELD_INT, .doc = "Failed and not gone yet." },
     { .name = "leavingReplicas", .type = FIELD_INT, .doc = "Being drained or stopped." },
+    { .name = "warmReplicas", .type = FIELD_INT, .doc = "Loaded and paused, to be resumed." },
     { .name = "selector", .type = FIELD_TEXT, .doc = "Label selector of the members." },
     { .name = "currentRevision", .type = FIELD_INT, .doc = "Revision of spec.template." },
     { .name = "revisions",
@@ -304,6 +347,11 @@ static const struct field status_fields[] = {
       .key = "name",
       .item = OBJECT_ITEM(identity_fields),
       .doc = "Addresses of members with stable names, for those that replace them." },
+    { .name = "seed", .type = FIELD_OBJECT, .fields = seed_fields, .doc = "The newest seed, with start Fork." },
+    { .name = "forkFrom",
+      .type = FIELD_OBJECT,
+      .fields = fork_from_fields,
+      .doc = "What new members go on from; absent: they boot, or wait for their first seed." },
     { .name = "circuit",
       .type = FIELD_OBJECT,
       .fields = circuit_fields,
@@ -332,6 +380,8 @@ static const struct column columns[] = {
     { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
     { "Min", "integer", "spec.minReplicas", 1, "Least members" },
     { "Max", "integer", "spec.maxReplicas", 1, "Most members" },
+    { "Start", "string", "spec.start", 1, "How members start" },
+    { "Warm", "integer", "status.warmReplicas", 1, "Loaded and paused" },
     { "Message", "string", "status.message", 1, "What it waits for" },
     { 0 },
 };
@@ -383,6 +433,28 @@ static void check_template(const json_t *spec, struct causes *causes)
                    "Forbidden: every member is called by its own name");
 }
 
+static void check_fork(const json_t *spec, struct causes *causes)
+{
+    bool forks = str_equal(json_text_at(spec, "start", ""), "Fork");
+    json_int_t warm = json_int_at(spec, "warm", 0);
+
+    if (warm > 0 && !forks)
+        causes_add(causes, "FieldValueForbidden", "spec.warm",
+                   "Forbidden: only members that are forked can be warm: set spec.start to Fork");
+    if (warm > 0 && json_is_true(json_object_get(spec, "stableNames")))
+        causes_add(causes, "FieldValueForbidden", "spec.warm",
+                   "Forbidden: a warm member has its name before it is known which of the stable names is wanted");
+    if (!forks)
+        return;
+    if (json_is_false(json_at(spec, "template.spec.guestAgent")))
+        causes_invalid(causes, "spec.template.spec.guestAgent", json_at(spec, "template.spec.guestAgent"),
+                       "must be true with spec.start Fork: the guest agent gives each fork an identity of its own");
+    if (json_at(spec, "template.spec.snapshot"))
+        causes_add(causes, "FieldValueForbidden", "spec.template.spec.snapshot",
+                   "Forbidden: with spec.start Fork members begin as the snapshot of their seed; "
+                   "leave spec.start out to have them begin as this one");
+}
+
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -393,6 +465,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_probe(spec, "liveness", causes);
     check_template(spec, causes);
     check_instance_size(json_at(spec, "template.spec"), "spec.template.spec", causes);
+    check_fork(spec, causes);
     if (json_int_at(update, "maxSurge", 1) == 0 && json_int_at(update, "maxUnavailable", 0) == 0)
         causes_add(causes, "FieldValueInvalid", "spec.update.maxSurge",
                    "Invalid value: 0: must not be 0 together with spec.update.maxUnavailable");

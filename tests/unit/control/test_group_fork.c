@@ -1,0 +1,440 @@
+/* tests/unit/control/test_group_fork.c - InstanceGroups whose members fork: the seed, what is made from
+ * it, warm members, and what becomes of all that when something goes wrong. */
+#include "group_site.h"
+
+/* Until the next call of the same. */
+static const char *group_text(const char *path)
+{
+    static char text[512];
+    auto_json json_t *object = group();
+
+    snprintf(text, sizeof text, "%s", json_text_at(object, path, ""));
+    return text;
+}
+
+static const char *fork_reason(void)
+{
+    static char text[64];
+    auto_json json_t *object = group();
+
+    snprintf(text, sizeof text, "%s", json_text_at(condition_get(object, "ForkReady"), "reason", ""));
+    return text;
+}
+
+/* --- what there is --- */
+
+static struct census {
+    unsigned seeds, members, warm, forked, booted;
+    char seed[64], member[64], warm_one[64];
+} census;
+
+static bool has_label(const json_t *object, const char *name)
+{
+    return json_object_get(json_at(object, "metadata.labels"), name) != NULL;
+}
+
+static void take_census_of(void *arg, const json_t *object)
+{
+    if (has_label(object, "virga.dev/seed")) {
+        CHECK(!has_label(object, LABEL_GROUP));
+        CHECK(!has_label(object, "tier"));
+        census.seeds++;
+        snprintf(census.seed, sizeof census.seed, "%s", object_name(object));
+    } else if (has_label(object, LABEL_WARM)) {
+        census.warm++;
+        snprintf(census.warm_one, sizeof census.warm_one, "%s", object_name(object));
+    } else {
+        census.members++;
+        snprintf(census.member, sizeof census.member, "%s", object_name(object));
+        census.forked += condition_is_true(object, "Forked");
+        census.booted += !json_at(object, "spec.snapshot");
+    }
+}
+
+static const struct census *look(void)
+{
+    census = (struct census){ 0 };
+    control_each(site.control, &kind_instance, "default", take_census_of, NULL);
+    return &census;
+}
+
+static unsigned snapshots;
+
+static void count_snapshot(void *arg, const json_t *object) { snapshots++; }
+
+static unsigned snapshot_count(void)
+{
+    snapshots = 0;
+    control_each(site.control, &kind_snapshot, "default", count_snapshot, NULL);
+    return snapshots;
+}
+
+static void wait_text(const char *path, const char *text)
+{
+    for (int64_t waited_ms = 0; !str_equal(group_text(path), text); waited_ms += STEP_MS) {
+        auto_json json_t *object = group();
+        auto_free char *status = json_text(json_object_get(object, "status"));
+
+        if (waited_ms > LIMIT_MS)
+            check_fail(CHECK_HERE, "%s is never %s: %s", path, text, status);
+        pass_time();
+    }
+}
+
+/* Members, warm ones and seeds; all there are, and ready. */
+static void wait_settled(unsigned ready, unsigned warm)
+{
+    for (int64_t waited_ms = 0;; waited_ms += STEP_MS) {
+        auto_json json_t *object = group();
+        auto_free char *status = json_text(json_object_get(object, "status"));
+
+        look();
+        if (group_int("status.readyReplicas") == ready && group_int("status.warmReplicas") == warm &&
+            census.members == ready && census.warm == warm && !census.seeds)
+            return;
+        if (waited_ms > LIMIT_MS)
+            check_fail(CHECK_HERE, "%u members, %u warm, %u seeds, never %u and %u: %s", census.members, census.warm,
+                       census.seeds, ready, warm, status);
+        pass_time();
+    }
+}
+
+/* The guest does as it is told: what makes a fork somebody else. */
+static json_t *obey(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
+{
+    if (str_equal(command, "guest-exec"))
+        return json_pack("{s:i}", "pid", 7);
+    if (str_equal(command, "guest-exec-status"))
+        return json_pack("{s:b,s:i}", "exited", 1, "exitcode", 0);
+    return json_object();
+}
+
+static void begin_forking(uint64_t seed, json_t *take_spec)
+{
+    begin(seed);
+    compute_fake_set_agent(site.world, obey, NULL);
+    most_members = 0;
+    create_image();
+    json_set_at(take_spec, "start", json_string("Fork"));
+    json_set_at(take_spec, "template.metadata.labels", json_pack("{s:s}", "tier", "front"));
+    create_group(take_spec);
+}
+
+static void end_forking(void)
+{
+    site.crashes = false;
+    delete_group();
+    for (int i = 0; i < 600 && snapshot_count(); i++) { /* the API collects what a group leaves */
+        loop_sim_advance(site.loop, STEP_MS);
+    }
+    CHECK_EQ(snapshot_count(), 0);
+    CHECK_EQ(compute_fake_frozen_count(site.world), 0);
+    check_nothing_left();
+    end();
+}
+
+/* --- the seed --- */
+
+TEST(a_seed_is_booted_and_frozen_and_members_fork_from_it)
+{
+    begin_forking(1, json_pack("{s:i}", "replicas", 3));
+    for (int i = 0; i < 100 && !look()->seeds; i++)
+        pass_time();
+    CHECK_EQ(census.seeds, 1);
+    CHECK_EQ(census.members, 0);
+    auto_free char *seed = uid_of(census.seed);
+    wait_settled(3, 0);
+    CHECK_EQ(census.forked, 3);
+    CHECK_STR(group_text("status.seed.phase"), "Ready");
+    CHECK_STR(group_text("status.phase"), "Ready");
+    CHECK_STR(fork_reason(), "Frozen");
+    CHECK_EQ(snapshot_count(), 1);
+    CHECK(!compute_fake_has_process(site.world, seed));
+    set_group("spec.replicas", json_integer(5));
+    wait_settled(5, 0);
+    CHECK_EQ(census.forked, 5);
+    CHECK_EQ(compute_fake_frozen_count(site.world), 1);
+    end_forking();
+}
+
+TEST(the_seed_settles_before_it_is_frozen)
+{
+    int64_t settling_ms = 0;
+
+    begin_forking(2, json_pack("{s:i,s:s}", "replicas", 1, "settle", "5s"));
+    wait_text("status.seed.phase", "Settling");
+    for (; str_equal(group_text("status.seed.phase"), "Settling"); settling_ms += STEP_MS)
+        pass_time();
+    CHECK(settling_ms >= 4800 && settling_ms <= 5200);
+    wait_settled(1, 0);
+    end_forking();
+}
+
+TEST(a_group_of_none_has_its_seed_all_the_same)
+{
+    begin_forking(3, json_pack("{s:i}", "replicas", 0));
+    wait_text("status.seed.phase", "Ready");
+    wait_settled(0, 0);
+    CHECK_STR(group_text("status.phase"), "Idle");
+    set_group("spec.replicas", json_integer(2));
+    wait_settled(2, 0);
+    CHECK_EQ(census.forked, 2);
+    end_forking();
+}
+
+TEST(a_changed_template_gets_its_own_seed_before_members_are_replaced)
+{
+    char before[64];
+
+    begin_forking(4, json_pack("{s:i,s:i,s:i}", "replicas", 3, "minReplicas", 3, "maxReplicas", 4));
+    wait_settled(3, 0);
+    snprintf(before, sizeof before, "%s", group_text("status.forkFrom.snapshot"));
+    set_group("spec.template.spec.memory", json_string("128Mi"));
+    wait_text("status.seed.phase", "Booting");
+    CHECK_STR(fork_reason(), "OldTemplate");
+    set_group("spec.replicas", json_integer(4)); /* grows all the same, from what there is */
+    for (int i = 0; i < 6000 && group_int("status.forkFrom.revision") != 2; i++) {
+        look();
+        CHECK(census.members >= 3);
+        CHECK_EQ(group_int("status.updatedReplicas"), 0);
+        pass_time();
+    }
+    set_group("spec.replicas", json_integer(3));
+    for (int i = 0; i < 6000 && group_int("status.updatedReplicas") != 3; i++) {
+        CHECK(group_int("status.readyReplicas") >= 3);
+        CHECK(look()->members <= 4);
+        pass_time();
+    }
+    wait_settled(3, 0);
+    CHECK_EQ(census.forked, 3);
+    auto_json json_t *member = instance(census.member);
+    CHECK_STR(json_text_at(member, "spec.memory", NULL), "128Mi");
+    CHECK(!str_equal(json_text_at(member, "spec.snapshot", ""), before));
+    for (int i = 0; i < 600 && snapshot_count() != 1; i++)
+        pass_time();
+    CHECK_EQ(snapshot_count(), 1);
+    end_forking();
+}
+
+TEST(back_to_the_template_before_needs_no_new_seed)
+{
+    char before[64];
+
+    begin_forking(5, json_pack("{s:i,s:{s:b}}", "replicas", 3, "update", "paused", 1));
+    wait_settled(3, 0);
+    snprintf(before, sizeof before, "%s", group_text("status.forkFrom.snapshot"));
+    set_group("spec.template.spec.memory", json_string("128Mi"));
+    for (int i = 0; i < 6000 && (group_int("status.forkFrom.revision") != 2 || look()->seeds); i++)
+        pass_time();
+    set_group("spec.template.spec.memory", json_string("64Mi"));
+    for (int i = 0; i < 100 && group_int("status.forkFrom.revision") != 3; i++)
+        pass_time();
+    CHECK_STR(group_text("status.forkFrom.snapshot"), before);
+    CHECK_EQ(look()->seeds, 0);
+    set_group("spec.replicas", json_integer(4));
+    wait_settled(4, 0);
+    CHECK_EQ(census.forked, 4);
+    end_forking();
+}
+
+TEST(a_seed_is_renewed_when_that_is_asked_for)
+{
+    char before[64];
+
+    begin_forking(6, json_pack("{s:i,s:i,s:i}", "replicas", 2, "maxReplicas", 6, "warm", 1));
+    wait_settled(2, 1);
+    snprintf(before, sizeof before, "%s", group_text("status.forkFrom.snapshot"));
+    set_group("spec.seedAt", json_string("2030-01-01T00:00:00Z"));
+    wait_text("status.seed.seedAt", "2030-01-01T00:00:00Z");
+    wait_text("status.seed.phase", "Ready");
+    CHECK(!str_equal(group_text("status.forkFrom.snapshot"), before));
+    for (int i = 0; i < 6000; i++) {
+        auto_free char *of = text_of(look()->warm ? census.warm_one : "none", "spec.snapshot");
+        if (str_equal(of, group_text("status.forkFrom.snapshot")))
+            break;
+        pass_time();
+    }
+    wait_settled(2, 1);
+    auto_free char *of_warm = text_of(census.warm_one, "spec.snapshot"), *of_member = text_of(census.member, "spec.snapshot");
+    CHECK_STR(of_warm, group_text("status.forkFrom.snapshot"));
+    CHECK_STR(of_member, before); /* members that serve stay as they are */
+    CHECK_EQ(snapshot_count(), 2);
+    end_forking();
+}
+
+/* --- failures --- */
+
+TEST(members_boot_when_the_seed_is_not_ready_in_time)
+{
+    begin_forking(7, json_pack("{s:i,s:{s:s,s:s},s:{s:s}}", "replicas", 2, "healing", "startTimeout", "3s", "backoff",
+                               "10m", "readiness", "type", "Agent"));
+    for (int i = 0; i < 100 && !look()->seeds; i++)
+        loop_sim_advance(site.loop, 1);
+    set_spec(census.seed, "spec.powerState", "Paused"); /* so that it gets nowhere */
+    wait_text("status.seed.phase", "Failed");
+    CHECK_STR(fork_reason(), "SeedFailed");
+    wait_settled(2, 0);
+    CHECK_EQ(census.booted, 2);
+    CHECK(events_of("web", "SeedFailed") >= 1);
+    CHECK_EQ(snapshot_count(), 0);
+    end_forking();
+}
+
+TEST(a_failed_seed_is_tried_again_while_members_boot)
+{
+    begin_forking(8, json_pack("{s:i,s:{s:s,s:s}}", "replicas", 2, "healing", "startTimeout", "5s", "backoff", "20s"));
+    for (int i = 0; i < 100 && !look()->seeds; i++)
+        loop_sim_advance(site.loop, 1);
+    delete_instance(census.seed);
+    wait_text("status.seed.phase", "Failed");
+    wait_settled(2, 0);
+    CHECK_EQ(census.booted, 2);
+    wait_text("status.seed.phase", "Ready");
+    set_group("spec.replicas", json_integer(3));
+    wait_settled(3, 0);
+    CHECK_EQ(census.booted, 2);
+    CHECK_EQ(census.forked, 1);
+    CHECK_EQ(group_int("status.seed.failures"), -1); /* forgotten once a fork serves */
+    end_forking();
+}
+
+TEST(a_seed_that_has_lost_its_memory_is_made_anew)
+{
+    char before[64];
+
+    begin_forking(9, json_pack("{s:i}", "replicas", 1));
+    wait_settled(1, 0);
+    snprintf(before, sizeof before, "%s", group_text("status.forkFrom.snapshot"));
+    daemon_dies();
+    compute_fake_lose_frozen(site.world);
+    daemon_starts();
+    loop_sim_advance(site.loop, STEP_MS);
+    set_group("spec.replicas", json_integer(3));
+    wait_settled(3, 0);
+    CHECK(!str_equal(group_text("status.forkFrom.snapshot"), before));
+    CHECK_EQ(census.forked, 3);
+    end_forking();
+}
+
+/* Guests that go on from memory, but never are ready after it. */
+static json_t *refuse_forks(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
+{
+    if (str_equal(command, "guest-exec-status"))
+        return json_pack("{s:b,s:i}", "exited", 1, "exitcode", 1);
+    return obey(arg, uid, command, arguments, err);
+}
+
+TEST(members_whose_fork_fails_boot_and_serve)
+{
+    begin_forking(10, json_pack("{s:i}", "replicas", 1));
+    wait_settled(1, 0);
+    compute_fake_set_agent(site.world, refuse_forks, NULL);
+    set_group("spec.replicas", json_integer(3));
+    wait_settled(3, 0);
+    CHECK_EQ(census.forked, 1);
+    CHECK_EQ(census.booted, 0); /* they stand on the disk of the seed */
+    end_forking();
+}
+
+/* --- warm --- */
+
+TEST(warm_members_are_paused_and_one_is_resumed_first)
+{
+    begin_forking(11, json_pack("{s:i,s:i,s:i}", "replicas", 1, "maxReplicas", 5, "warm", 2));
+    wait_settled(1, 2);
+    CHECK(is_phase(census.warm_one, "Paused"));
+    CHECK_EQ(group_int("status.replicas"), 1);
+    CHECK_STR(group_text("status.phase"), "Ready");
+    auto_free char *first = str_dup(census.warm_one);
+    set_group("spec.replicas", json_integer(3));
+    wait_settled(3, 2);
+    CHECK(is_phase(first, "Running"));
+    CHECK_EQ(events_of("web", "MemberResumed"), 2);
+    set_group("spec.replicas", json_integer(4));
+    wait_settled(4, 1); /* maxReplicas has room for no more */
+    set_group("spec.replicas", json_integer(5));
+    wait_settled(5, 0);
+    set_group("spec.replicas", json_integer(1));
+    wait_settled(1, 2);
+    set_group("spec.warm", json_integer(0));
+    wait_settled(1, 0);
+    end_forking();
+}
+
+TEST(a_member_that_was_warm_for_long_has_all_the_time_to_start)
+{
+    begin_forking(12, json_pack("{s:i,s:i,s:{s:s}}", "replicas", 1, "warm", 1, "healing", "startTimeout", "10s"));
+    wait_settled(1, 1);
+    auto_free char *first = str_dup(census.warm_one);
+    loop_sim_advance(site.loop, 30 * 1000);
+    wait_settled(1, 1);
+    CHECK_STR(census.warm_one, first);
+    set_group("spec.replicas", json_integer(2));
+    wait_settled(2, 1);
+    CHECK(is_phase(first, "Running"));
+    CHECK_EQ(group_int("status.circuit.failures"), -1);
+    end_forking();
+}
+
+TEST(a_warm_member_that_dies_is_replaced)
+{
+    begin_forking(13, json_pack("{s:i,s:i,s:{s:{s:s}}}", "replicas", 1, "warm", 1, "template", "spec", "restartPolicy",
+                                "Never"));
+    wait_settled(1, 1);
+    auto_free char *first = str_dup(census.warm_one), *uid = uid_of(census.warm_one);
+    compute_fake_process_dies(site.world, uid);
+    loop_sim_advance(site.loop, 60 * 1000);
+    wait_settled(1, 1);
+    CHECK(!str_equal(census.warm_one, first));
+    end_forking();
+}
+
+/* --- from one to the other, and crashes --- */
+
+TEST(a_group_that_boots_again_leaves_no_seed_behind)
+{
+    begin_forking(14, json_pack("{s:i,s:i}", "replicas", 2, "warm", 1));
+    wait_settled(2, 1);
+    set_group("spec.warm", json_integer(0));
+    set_group("spec.start", json_string("Boot"));
+    wait_settled(2, 0);
+    CHECK_EQ(snapshot_count(), 1); /* members stand on it */
+    set_group("spec.replicas", json_integer(0));
+    wait_settled(0, 0);
+    for (int i = 0; i < 600 && snapshot_count(); i++)
+        pass_time();
+    CHECK_EQ(snapshot_count(), 0);
+    wait_text("status.seed.name", "");
+    end_forking();
+}
+
+TEST(a_group_that_goes_takes_a_seed_that_boots_along)
+{
+    begin_forking(15, json_pack("{s:i}", "replicas", 2));
+    for (int i = 0; i < 100 && !look()->seeds; i++)
+        pass_time();
+    end_forking();
+}
+
+TEST(a_daemon_that_dies_at_any_moment_makes_one_seed_and_not_too_many_members)
+{
+    begin_forking(101, json_pack("{s:i,s:i,s:i,s:s}", "replicas", 2, "maxReplicas", 4, "warm", 1, "settle", "200ms"));
+    site.crashes = true;
+    for (int i = 0; i < 3000 && group_int("status.readyReplicas") != 2; i++) {
+        look();
+        CHECK(census.seeds <= 1);
+        CHECK(census.members + census.warm <= 4);
+        pass_time();
+    }
+    wait_settled(2, 1);
+    set_group("spec.template.spec.memory", json_string("128Mi"));
+    for (int i = 0; i < 3000 && group_int("status.updatedReplicas") != 2; i++) {
+        look();
+        CHECK(census.seeds <= 1);
+        CHECK(census.members + census.warm <= 4);
+        pass_time();
+    }
+    wait_settled(2, 1);
+    check_nothing_wrong();
+    end_forking();
+}
