@@ -253,6 +253,8 @@ static struct verdict come_up(struct scene *scene)
     settle_ms = runs ? fork_settle(scene) : -1;
     first = climb(scene, runs);
     (void)volumes_unclaim(scene, false);
+    if (!runs && first < RUNG_RUNNING)
+        launch_let_go(scene);
     if (!runs) {
         show_waiting(scene, first);
         return due_ms > 0 ? VERDICT_AGAIN(due_ms) : VERDICT_SETTLED;

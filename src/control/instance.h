@@ -107,6 +107,9 @@ int64_t instance_start_due_ms(const struct scene *scene); /* until the back-off 
 
 /* --- run --- */
 void launch_forget(struct scene *scene);
+/* For one that waits for something else first: taps that are open are opened anew when it gets to
+ * them, as its network cards may be others by then. */
+void launch_let_go(struct scene *scene);
 
 /* --- fork: of an instance with spec.snapshot; of others they do nothing --- */
 json_t *fork_snapshot(const struct scene *scene); /* owned; NULL: none */

@@ -58,6 +58,13 @@ void launch_forget(struct scene *scene)
     work_op_reset(scene->work, "open");
 }
 
+void launch_let_go(struct scene *scene)
+{
+    if (map_has(launches(scene->work->control), scene->uid) &&
+        work_op(scene->work, "open", NULL) != OP_RUNNING)
+        launch_forget(scene);
+}
+
 /* --- opening the taps --- */
 
 struct opening {

@@ -213,3 +213,19 @@ TEST(a_disk_added_to_the_spec_is_attached_while_the_machine_runs)
     CHECK_EQ(compute_fake_trace_count(site.world), 0);
     end();
 }
+
+/* What it waits for may be long in coming, and its cards may be others by then. */
+TEST(taps_are_not_held_by_an_instance_that_waits_for_room)
+{
+    begin(31);
+    create_image();
+    create_instance("web", json_pack("{s:s,s:{s:s}}", "image", "debian", "cdrom", "image", "absent"));
+    wait_for("web", "Starting");
+    loop_sim_advance(site.loop, 1000);
+    CHECK_EQ(network_fake_fds_open(site.net), 1);
+    set_spec("web", "spec.memory", "4Ti");
+    wait_for("web", "Pending");
+    loop_sim_advance(site.loop, 1000);
+    CHECK_EQ(network_fake_fds_open(site.net), 0);
+    end();
+}
