@@ -17,8 +17,9 @@ static struct {
     uint64_t first, count;
     unsigned jobs;
     unsigned seconds; /* no new seed is begun after so long; 0: no bound */
+    unsigned least;   /* seeds of each job that are run however long it takes */
     bool traces;
-} options = { 1, 1, 1, 0, false };
+} options = { 1, 1, 1, 0, 0, false };
 
 static const char *program;
 static uint64_t running_seed;
@@ -98,7 +99,7 @@ static void run_share(unsigned job)
     for (uint64_t i = job; i < options.count; i += options.jobs) {
         struct sim sim = { .seed = options.first + i, .traces = options.traces, .counts = &counts };
 
-        if (time_is_up(began)) {
+        if (counts.runs >= options.least && time_is_up(began)) {
             left++;
             continue;
         }
@@ -144,6 +145,8 @@ static bool read_option(const char *name, const char *value)
         options.jobs = (unsigned)number;
     else if (strcmp(name, "--seconds") == 0 && value)
         options.seconds = (unsigned)number;
+    else if (strcmp(name, "--least") == 0 && value)
+        options.least = (unsigned)number;
     else
         return false;
     return true;
@@ -158,7 +161,7 @@ int main(int argc, char **argv)
         } else if (i + 1 < argc && read_option(argv[i], argv[i + 1])) {
             i++;
         } else {
-            fprintf(stderr, "usage: %s [--seed N] [--count N] [--jobs N] [--seconds N] [--trace]\n",
+            fprintf(stderr, "usage: %s [--seed N] [--count N] [--jobs N] [--seconds N] [--least N] [--trace]\n",
                     program);
             return 2;
         }
