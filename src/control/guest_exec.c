@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_FIRST_MS = 10, ASK_LAST_MS = 500, ANSWER_MS = 10 * 1000, OUTPUT_MAX = 4096 };
+enum { ASK_FIRST_MS = 20, ASK_LAST_MS = 500, ANSWER_MS = 10 * 1000, OUTPUT_MAX = 4096 };
 
 struct exec {
     struct exec *next, **link;
@@ -130,7 +130,7 @@ static void on_status(void *arg, const struct err *err, const json_t *result)
         exec_end(exec, &late, -1, "");
     } else {
         exec->timer = loop_timer(exec->control->setup.loop, exec->ask_again_ms, ask_status, exec);
-        exec->ask_again_ms = exec->ask_again_ms * 2 < ASK_LAST_MS ? exec->ask_again_ms * 2 : ASK_LAST_MS;
+        exec->ask_again_ms += exec->ask_again_ms < ASK_LAST_MS ? exec->ask_again_ms / 4 + 1 : 0;
     }
 }
 

@@ -22,45 +22,30 @@
 
 enum { SCRIPT_MS = 20 * 1000, PATIENCE_MS = 30 * 1000, ATTEMPTS_MAX = 3, SEED_BYTES = 32 };
 
-/* Arguments: fork or boot, host name, machine id, seconds since 1970, random digits, and for each
- * network card its old and new MAC address, IPv4 address with prefix and gateway ("-": none),
- * separated by commas.
+/* Arguments: fork or boot, host name, machine id, random digits, and for each network card its old and
+ * new MAC address, IPv4 address, length of the prefix, net mask, broadcast address and gateway,
+ * separated by commas; "-": none.
  *
- * Before the links come up nothing may be left of the parent, so its SSH server is stopped and its
- * keys are removed; new ones are made behind, as are new leases: the addresses are known already.
- * A process costs milliseconds under emulation: there are few of them. */
+ * Before the links come up nothing may be seen of the parent: its SSH server is stopped, and keys that
+ * another would read are emptied. The rest is done behind: files, new keys, new leases of addresses that
+ * are known already. Under emulation all this is slow after a fork, when no code is translated yet, and
+ * each process and each file costs 10 to 20 ms: there are as few as can be. */
 static const char script[] =
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-    "mode=$1 host=$2 id=$3 now=$4 seed=$5; shift 5\n"
+    "mode=$1 host=$2 id=$3 seed=$4; shift 4\n"
     "echo $id >/etc/machine-id || exit 1\n"
-    "[ ! -f /var/lib/dbus/machine-id ] || [ -L /var/lib/dbus/machine-id ] || echo $id >/var/lib/dbus/machine-id\n"
-    "[ $mode = fork ] || exit 0\n"
-    "echo $seed >/dev/urandom\n"
-    "echo $host >/proc/sys/kernel/hostname || exit 1\n"
-    "echo $host >/etc/hostname\n"
-    "hosts=\n"
-    "while read -r line; do case $line in 127.0.1.1*) line=\"127.0.1.1 $host\";; esac; hosts=\"$hosts$line\n"
+    "behind() {\n"
+    "    [ ! -f /var/lib/dbus/machine-id ] || [ -L /var/lib/dbus/machine-id ] || echo $id >/var/lib/dbus/machine-id\n"
+    "    [ $mode = fork ] || return\n"
+    "    echo $host >/etc/hostname\n"
+    "    hosts=\n"
+    "    while read -r line; do case $line in 127.0.1.1*) line=\"127.0.1.1 $host\";; esac; hosts=\"$hosts$line\n"
     "\"; done </etc/hosts\n"
-    "printf %s \"$hosts\" >/etc/hosts\n"
-    "[ ! -f /run/dropbear.pid ] || { read -r pid </run/dropbear.pid && kill -KILL $pid; }\n"
-    "[ ! -f /run/sshd.pid ] || { read -r pid </run/sshd.pid && kill -STOP $pid; }\n"
-    "for key in /etc/ssh/ssh_host_*_key /etc/dropbear/*_host_key; do [ ! -e $key ] || { rm -f /etc/ssh/ssh_host_*_key* "
-    "/etc/dropbear/*_host_key; break; }; done\n"
-    "names=\n"
-    "for card; do\n"
-    "    IFS=, read -r old new address gateway <<CARD\n"
-    "$card\n"
-    "CARD\n"
-    "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $old ] || break; done\n"
-    "    [ \"$mac\" = $old ] || { echo \"no card has $old\"; exit 1; }\n"
-    "    name=${name##*/} names=\"$names $name\"\n"
-    "    ip link set $name down && ip addr flush dev $name && ip link set $name address $new up || exit 1\n"
-    "    [ $address = - ] || ip addr add $address broadcast + dev $name\n"
-    "    [ $gateway = - ] || ip route replace default via $gateway dev $name metric 4096\n"
-    "done\n"
-    "[ ! -d /var/lib/virga ] || echo $VIRGA_UID >/var/lib/virga/instance-id\n"
-    "date -s @$now >/dev/null\n"
-    "{\n"
+    "    printf %s \"$hosts\" >/etc/hosts\n"
+    "    [ ! -d /var/lib/virga ] || echo $VIRGA_UID >/var/lib/virga/instance-id\n"
+    "    for route in $routes; do\n"
+    "        ip route replace default via ${route%,*} dev ${route#*,} metric 4096\n"
+    "    done\n"
     "    for name in $names; do\n"
     "        tries=0\n"
     "        until read -r carrier </sys/class/net/$name/carrier && [ $carrier = 1 ] || [ $tries = 100 ]; do\n"
@@ -72,11 +57,38 @@ static const char script[] =
     "        elif grep -qs \"^$name=\" /run/network/ifstate; then ifdown --force $name; ifup $name\n"
     "        fi\n"
     "    done\n"
+    "    rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/*_host_key\n"
     "    [ ! -x /usr/lib/virga/ssh-server ] || /usr/lib/virga/ssh-server\n"
-    "    if [ -d /etc/ssh ] && ssh-keygen -A; then\n"
-    "        systemctl restart ssh || systemctl restart sshd || service ssh restart\n"
+    "    if command -v ssh-keygen; then\n"
+    "        ssh-keygen -A && { systemctl restart ssh || systemctl restart sshd || service ssh restart; }\n"
     "    fi\n"
-    "} </dev/null >/dev/null 2>&1 &\n"
+    "}\n"
+    "[ $mode = fork ] || { behind; exit 0; }\n"
+    "echo $seed >/dev/urandom\n"
+    "echo $host >/proc/sys/kernel/hostname || exit 1\n"
+    "[ ! -f /run/dropbear.pid ] || { read -r pid </run/dropbear.pid && kill -KILL $pid; }\n"
+    "[ ! -f /run/sshd.pid ] || { read -r pid </run/sshd.pid && kill -STOP $pid; }\n"
+    "for key in /etc/ssh/ssh_host_*_key; do [ ! -f $key ] || : >$key; done\n"
+    "names= routes=\n"
+    "for card; do\n"
+    "    IFS=, read -r old new address length mask broadcast gateway <<CARD\n"
+    "$card\n"
+    "CARD\n"
+    "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $old ] || break; done\n"
+    "    [ \"$mac\" = $old ] || { echo \"no card has $old\"; exit 1; }\n"
+    "    name=${name##*/} names=\"$names $name\" ipv6=/proc/sys/net/ipv6/conf/$name/disable_ipv6\n"
+    "    [ ! -f $ipv6 ] || echo 1 >$ipv6\n"
+    "    if command -v ifconfig >/dev/null; then\n"
+    "        if [ $address = - ]; then ifconfig $name 0.0.0.0 hw ether $new\n"
+    "        else ifconfig $name $address netmask $mask broadcast $broadcast hw ether $new; fi || exit 1\n"
+    "    else\n"
+    "        ip addr flush dev $name && ip link set dev $name address $new || exit 1\n"
+    "        [ $address = - ] || ip addr add $address/$length broadcast $broadcast dev $name || exit 1\n"
+    "    fi\n"
+    "    [ ! -f $ipv6 ] || echo 0 >$ipv6\n"
+    "    [ $gateway = - ] || routes=\"$routes $gateway,$name\"\n"
+    "done\n"
+    "{ sleep 0.3; behind; } </dev/null >/dev/null 2>&1 &\n" /* the first answers come first */
     "exit 0\n";
 
 /* --- the arguments --- */
@@ -100,23 +112,28 @@ static void random_digits(char to[2 * SEED_BYTES + 1])
         snprintf(to + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* "52:54:00:..,52:54:00:..,10.0.0.7/24,10.0.0.1" */
+/* "52:54:00:..,52:54:00:..,10.0.0.7,24,255.255.255.0,10.0.0.255,10.0.0.1" */
 static char *card_argument(const struct scene *scene, const json_t *card, const char *old_mac)
 {
     const json_t *network = json_object_get(scene->networks, json_text_at(card, "network", ""));
     auto_clean(network_config_free_auto) struct network_config *config = network ? network_config_of(network) : NULL;
     const char *ip = json_text_at(card, "ipv4Address", NULL), *mac = json_text_at(card, "macAddress", "");
-    char gateway[IP_TEXT_SIZE] = "-";
+    char gateway[IP_TEXT_SIZE] = "-", broadcast[IP_TEXT_SIZE] = "-";
+    struct ip_addr last;
+    uint32_t mask;
 
-    if (!ip || !config || !config->dhcp4)
-        return str_printf("%s,%s,-,-", old_mac, mac);
+    if (!ip || !config || !config->dhcp4 || !ip_prefix_last(&config->ipv4, &last))
+        return str_printf("%s,%s,-,-,-,-,-", old_mac, mac);
     if (config->nat)
         ip_format(&config->ipv4_gateway, gateway);
-    return str_printf("%s,%s,%s/%u,%s", old_mac, mac, ip, (unsigned)config->ipv4.length, gateway);
+    ip_format(&last, broadcast);
+    mask = config->ipv4.length ? UINT32_MAX << (32 - config->ipv4.length) : 0;
+    return str_printf("%s,%s,%s,%u,%u.%u.%u.%u,%s,%s", old_mac, mac, ip, (unsigned)config->ipv4.length, mask >> 24,
+                      mask >> 16 & 0xff, mask >> 8 & 0xff, mask & 0xff, broadcast, gateway);
 }
 
 struct arguments {
-    char machine_id[40], now[24], seed[2 * SEED_BYTES + 1], *prologue, *cards[MACHINE_NICS_MAX];
+    char machine_id[40], seed[2 * SEED_BYTES + 1], *prologue, *cards[MACHINE_NICS_MAX];
     const char *argv[10 + MACHINE_NICS_MAX];
 };
 
@@ -138,11 +155,10 @@ static void arguments_begin(const struct scene *scene, struct arguments *argumen
     *arguments = (struct arguments){ 0 };
     machine_id_of(scene->uid, arguments->machine_id);
     random_digits(arguments->seed);
-    snprintf(arguments->now, sizeof arguments->now, "%lld", (long long)(control_wall_ms(scene->work->control) + 500) / 1000);
     arguments->prologue = str_printf("VIRGA_UID=%s\n%s", scene->uid, script);
     const char *const fixed[] = { "/bin/sh", "-c", arguments->prologue, "identity",
                                   scene->machine.is_fork ? "fork" : "boot", hostname ? hostname : scene->name,
-                                  arguments->machine_id, arguments->now, arguments->seed };
+                                  arguments->machine_id, arguments->seed };
     for (; count < sizeof fixed / sizeof fixed[0]; count++)
         arguments->argv[count] = fixed[count];
     for (size_t i = 0; i < json_array_size(cards) && i < json_array_size(old_cards) && i < MACHINE_NICS_MAX; i++) {
@@ -235,7 +251,7 @@ int identity_give(struct scene *scene, bool *ret_done, int64_t *ret_again_ms, st
     if (script_has_run(scene) && links_are_up(scene)) {
         work_condition(scene->work, OWN_IDENTITY, true, "Given", "%s", "");
         if (scene->machine.is_fork)
-            guest_clock_set(scene->work->control, scene->uid);
+            guest_clock_set_soon(scene->work->control, scene->uid);
         *ret_done = true;
         return 0;
     }

@@ -18,6 +18,15 @@ void qemu_links_set(struct qemu_machine *machine, bool is_up)
     }
 }
 
+/* Has the guest say who has its addresses now: whoever asked while the link was down would ask again
+ * only after a second. */
+static void announce(struct qemu_machine *machine)
+{
+    json_t *arguments = json_pack("{s:i,s:i,s:i,s:i}", "initial", 20, "max", 200, "rounds", 3, "step", 80);
+
+    monitor_call(machine->monitor, "announce-self", arguments, -1, MONITOR_CALL_MS, NULL, NULL);
+}
+
 static void on_answer(void *arg, const struct err *err, const json_t *result) { qemu_call_end(arg, err); }
 
 void qemu_nic_link(struct compute *compute, const char *uid, const char *nic_name, bool is_up, struct done done)
@@ -33,6 +42,8 @@ void qemu_nic_link(struct compute *compute, const char *uid, const char *nic_nam
         if (id->kind != DEVICE_NIC || !str_equal(id->name, nic_name))
             continue;
         monitor_call(machine->monitor, "set_link", link_arguments(port, is_up), -1, MONITOR_CALL_MS, on_answer, call);
+        if (is_up)
+            announce(machine);
         return;
     }
     if (machine)
