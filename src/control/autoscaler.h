@@ -5,6 +5,7 @@
  *   autoscaler_sample.c   the group as it is: members, what they use, what the balancer says
  *   autoscaler_custom.c   metrics that applications push
  *   autoscaler_hpa.c      what a HorizontalPodAutoscaler shows
+ *   autoscaler_vertical.c larger members before more of them
  *   autoscaler_logbook.c  samples and decisions on disk
  *   autoscaler_sleep.c    no member without traffic, and one again with the first connection
  *
@@ -23,6 +24,7 @@ struct member_use {
     uint64_t cpu_ns;
     int64_t wall_ms, net_bytes, net_wall_ms;
     double net_rate; /* bytes per second between the last two readings; -1: unknown */
+    double cpus_used, memory_used; /* processors, smoothed over the window, and bytes; -1: unknown */
 };
 
 /* Why the last member stays: a CamelCase word, NULL when it may go, and a sentence. Both static. */
@@ -45,6 +47,7 @@ struct scaler {
     struct sample *samples;       /* newest last */
     size_t sample_count;
     struct map *uses;             /* uid of a member: struct member_use */
+    struct map *growing;          /* uid of a member: what autoscaler_vertical.c remembers; or NULL */
     struct map *custom;           /* "METRIC\nMEMBER": struct custom_value */
     struct autoscale_memory memory;
     int64_t traffic_ms;           /* when traffic was last seen; 0: nothing known */
@@ -81,6 +84,10 @@ void scaler_show_hpa(struct work *work, const struct scaler *scaler);
 /* Fills '*ret_sample' and '*ret_group'. */
 void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *ret_sample,
                    struct autoscale_group *ret_group);
+
+/* Whether all members can be given more, and what each is to have after the decision. */
+void scaler_vertical_look(struct scaler *scaler, const json_t *group, struct autoscale_group *now);
+void scaler_vertical_act(struct scaler *scaler, const json_t *group);
 
 /* Adds what was pushed lately to the sample. */
 void scaler_custom_add(struct scaler *scaler, unsigned ready, struct sample *sample);

@@ -20,7 +20,7 @@ static struct member_use *use_of(struct scaler *scaler, const char *uid)
 
     if (!use) {
         use = mem_new(struct member_use);
-        use->net_rate = -1;
+        use->net_rate = use->cpus_used = use->memory_used = -1;
         map_set(scaler->uses, uid, use);
     }
     return use;
@@ -35,26 +35,38 @@ static void add_to(struct sample *sample, enum metric_type type, double value)
     to->reporting++;
 }
 
-static void add_cpu(struct sample *sample, const json_t *instance, const struct machine_usage *usage,
+static void smooth(struct member_use *use, double cpus, int64_t elapsed_ms, int64_t window_ms)
+{
+    double part = elapsed_ms < window_ms ? (double)elapsed_ms / (double)window_ms : 1;
+
+    use->cpus_used = use->cpus_used < 0 ? cpus : use->cpus_used + (cpus - use->cpus_used) * part;
+}
+
+static void add_cpu(struct sample *sample, int64_t window_ms, const json_t *instance, const struct machine_usage *usage,
                     struct member_use *use)
 {
-    int64_t cpus = view_int(&kind_instance, instance, "spec.cpus");
+    int64_t cpus = view_int(&kind_instance, instance, "status.cpus"); /* a change may be under way */
     int64_t elapsed_ms = usage->wall_ms - use->wall_ms;
 
-    if (use->wall_ms && elapsed_ms > 0 && usage->cpu_ns >= use->cpu_ns && cpus > 0)
-        add_to(sample, METRIC_CPU,
-               (double)(usage->cpu_ns - use->cpu_ns) / 1e6 / (double)elapsed_ms * 100 / (double)cpus);
+    if (use->wall_ms && elapsed_ms > 0 && usage->cpu_ns >= use->cpu_ns && cpus > 0) {
+        double used = (double)(usage->cpu_ns - use->cpu_ns) / 1e6 / (double)elapsed_ms;
+
+        add_to(sample, METRIC_CPU, used * 100 / (double)cpus);
+        smooth(use, used, elapsed_ms, window_ms);
+    }
     use->cpu_ns = usage->cpu_ns;
     use->wall_ms = usage->wall_ms;
 }
 
-static void add_memory(struct sample *sample, const json_t *instance, const struct machine_usage *usage)
+static void add_memory(struct sample *sample, const json_t *instance, const struct machine_usage *usage,
+                       struct member_use *use)
 {
     int64_t used = usage->guest_memory_bytes ? usage->guest_memory_bytes : usage->memory_bytes;
-    int64_t has = view_bytes(&kind_instance, instance, "spec.memory");
+    int64_t has = view_bytes(&kind_instance, instance, "status.memory");
 
     if (has > 0 && used > 0)
         add_to(sample, METRIC_MEMORY, (double)used * 100 / (double)has);
+    use->memory_used = used > 0 ? (double)used : -1;
 }
 
 /* Counters of the cards are read with the instance's usage, every few seconds. */
@@ -83,8 +95,8 @@ static void add_member(struct sampling *sampling, const json_t *instance)
     setup->compute->ops->observe(setup->compute, object_uid(instance), &machine);
     if (machine.state != MACHINE_RUNNING || !machine.usage.wall_ms)
         return;
-    add_cpu(sampling->sample, instance, &machine.usage, use);
-    add_memory(sampling->sample, instance, &machine.usage);
+    add_cpu(sampling->sample, sampling->scaler->policy->rules.window_ms, instance, &machine.usage, use);
+    add_memory(sampling->sample, instance, &machine.usage, use);
     add_network(sampling->sample, instance, use);
 }
 

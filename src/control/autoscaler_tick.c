@@ -33,6 +33,7 @@ static void scaler_free(void *value)
     policy_free(scaler->policy);
     free(scaler->samples);
     map_free(scaler->uses);
+    map_free(scaler->growing);
     map_free(scaler->custom);
     json_decref(scaler->decisions);
     free(scaler->shown);
@@ -268,6 +269,7 @@ static void decide(struct scaler *scaler, const json_t *group)
     struct sample sample;
 
     scaler_sample(scaler, group, &sample, &now);
+    scaler_vertical_look(scaler, group, &now);
     keep_sample(scaler, &sample);
     /* An observer goes on from what it would have done. */
     if (scaler->policy->only_observes && scaler->has_decision)
@@ -276,6 +278,7 @@ static void decide(struct scaler *scaler, const json_t *group)
                      &scaler->memory, &scaler->decision);
     scaler->has_decision = true;
     logbook_write(scaler->logbook, sample.wall_ms, tell(scaler, &now));
+    scaler_vertical_act(scaler, group);
     if (scaler->decision.desired == now.desired || scaler->policy->only_observes)
         return;
     scaler->changed_ms = sample.wall_ms;

@@ -218,6 +218,24 @@ static void propose_forecast(struct deciding *deciding, const struct autoscale_f
     proposal->wanted = whole_members(forecast->sum / target->target);
 }
 
+/* Larger members before more of them, where that helps. */
+static void prefer_growth(struct deciding *deciding)
+{
+    const struct autoscale_group *group = deciding->group;
+
+    for (unsigned i = 0; i < deciding->decision->proposal_count; i++) {
+        struct autoscale_proposal *proposal = &deciding->decision->proposals[i];
+        bool grows = (proposal->type == METRIC_CPU && group->cpu_grows) ||
+                     (proposal->type == METRIC_MEMORY && group->memory_grows);
+
+        if ((proposal->source != FROM_TARGET && proposal->source != FROM_FORECAST) || !proposal->is_known || !grows ||
+            proposal->wanted <= group->desired)
+            continue;
+        proposal->wanted = group->desired;
+        proposal->members_grow = true;
+    }
+}
+
 /* The largest proposal. A schedule alone is no reason to shrink what no metric speaks about. */
 static void choose_winner(struct deciding *deciding)
 {
@@ -255,6 +273,8 @@ static enum autoscale_reason why_unchanged(const struct deciding *deciding, enum
         return held_by;
     if (deciding->some_unknown && decision->winner < 0)
         return AUTOSCALE_NO_METRICS;
+    if (decision->winner >= 0 && decision->proposals[decision->winner].members_grow)
+        return AUTOSCALE_MEMBERS_GROW;
     if (decision->winner >= 0 && decision->proposals[decision->winner].within_tolerance)
         return AUTOSCALE_WITHIN_TOLERANCE;
     return AUTOSCALE_STEADY;
@@ -325,6 +345,7 @@ void autoscale_decide(const struct autoscale_policy *policy, const struct sample
     for (unsigned i = 0; i < policy->step_count; i++)
         propose_step(&deciding, &policy->steps[i]);
     propose_forecast(&deciding, forecast);
+    prefer_growth(&deciding);
     apply_schedules(&deciding);
     choose_winner(&deciding);
     if (!decide_idle(&deciding))

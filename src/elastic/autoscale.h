@@ -101,6 +101,7 @@ struct autoscale_group {
     bool circuit_open;    /* repeated start failures: add nobody */
     int64_t idle_ms;      /* since traffic was last seen at the balancer; -1: unknown */
     bool wake;            /* somebody waits for the first member */
+    bool cpu_grows, memory_grows; /* all ready members can be given more of it (vertical.h): that comes first */
 };
 
 /* What is remembered from one decision to the next. All zero at first. */
@@ -128,6 +129,7 @@ enum autoscale_reason {
     AUTOSCALE_AT_MINIMUM,
     AUTOSCALE_AT_MAXIMUM,
     AUTOSCALE_CIRCUIT_OPEN,
+    AUTOSCALE_MEMBERS_GROW,    /* its members are given more before there are more */
     AUTOSCALE_IDLE,            /* to none */
     AUTOSCALE_WOKEN,           /* from none */
     AUTOSCALE_REASON_COUNT
@@ -142,6 +144,7 @@ struct autoscale_proposal {
     enum target_kind kind;
     bool is_known;
     bool within_tolerance;
+    bool members_grow;    /* would want more members, if they could not be larger */
     double value, target; /* per member or of the whole, as 'kind' says */
     int wanted;           /* members; meaningless when not known */
 };

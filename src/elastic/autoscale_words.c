@@ -15,6 +15,7 @@ static const char *const reason_names[AUTOSCALE_REASON_COUNT] = {
     [AUTOSCALE_AT_MINIMUM] = "AtMinimum",
     [AUTOSCALE_AT_MAXIMUM] = "AtMaximum",
     [AUTOSCALE_CIRCUIT_OPEN] = "CircuitOpen",
+    [AUTOSCALE_MEMBERS_GROW] = "MembersGrow",
     [AUTOSCALE_IDLE] = "Idle",
     [AUTOSCALE_WOKEN] = "Woken",
 };
@@ -176,6 +177,10 @@ void autoscale_words(const struct autoscale_decision *decision, char *to, size_t
         say(&words, "stays at the minimum of %d: %d would do (", desired, decision->wanted);
         say_cause(&words, decision);
         say(&words, ")");
+        break;
+    case AUTOSCALE_MEMBERS_GROW:
+        say(&words, "stays at %d, for its members are given more first: ", desired);
+        say_cause(&words, decision);
         break;
     case AUTOSCALE_CIRCUIT_OPEN:
         say(&words, "stays at %d: %d are wanted, but starts failed repeatedly and the circuit is open", desired,

@@ -172,6 +172,46 @@ static void read_prediction(struct policy *policy, const json_t *spec)
     }
 }
 
+/* The target of a metric, and nothing where there is none: then it is left alone. */
+static struct vertical_bounds vertical_bounds_of(const struct autoscale_policy *rules, enum metric_type type,
+                                                 int64_t min, int64_t max)
+{
+    struct vertical_bounds bounds = { .min = min > 0 ? min : 1, .max = max };
+
+    for (unsigned i = 0; i < rules->target_count && max > 0; i++) {
+        if (rules->targets[i].type != type || (bounds.is_used && rules->targets[i].target >= bounds.target))
+            continue;
+        bounds.is_used = true;
+        bounds.target = rules->targets[i].target;
+    }
+    return bounds;
+}
+
+static int64_t bytes_of(const json_t *value)
+{
+    int64_t bytes = 0;
+    struct err err;
+
+    if (json_is_integer(value))
+        return json_integer_value(value);
+    return json_is_string(value) && quantity_parse(json_string_value(value), &bytes, &err) == 0 ? bytes : 0;
+}
+
+static void read_vertical(struct policy *policy, const json_t *spec)
+{
+    const struct autoscale_policy *rules = &policy->rules;
+    const json_t *from = json_object_get(spec, "vertical");
+
+    policy->vertical = (struct vertical_policy){
+        .cpus = vertical_bounds_of(rules, METRIC_CPU, json_int_at(from, "minCPUs", 1), json_int_at(from, "maxCPUs", 0)),
+        .memory = vertical_bounds_of(rules, METRIC_MEMORY, bytes_of(json_object_get(from, "minMemory")),
+                                     bytes_of(json_object_get(from, "maxMemory"))),
+        .tolerance_out = rules->out.tolerance,
+        .tolerance_in = rules->in.tolerance,
+        .in_window_ms = rules->in.stabilisation_ms,
+    };
+}
+
 static void read_bounds(struct autoscale_policy *rules, const json_t *spec, int group_min, int group_max)
 {
     int64_t min = json_int_at(spec, "minReplicas", group_min), max = json_int_at(spec, "maxReplicas", group_max);
@@ -198,6 +238,7 @@ struct policy *policy_new(const json_t *spec, int group_min, int group_max, stru
     read_behaviour(json_at(spec, "behavior.scaleUp"), /*out=*/true, &policy->rules.out);
     read_behaviour(json_at(spec, "behavior.scaleDown"), /*out=*/false, &policy->rules.in);
     read_prediction(policy, spec);
+    read_vertical(policy, spec);
     return take_pointer(policy);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/json.h"
 #include "elastic/autoscale.h"
+#include "elastic/vertical.h"
 
 struct policy {
     struct autoscale_policy rules;
@@ -12,6 +13,7 @@ struct policy {
         int64_t season_ms, horizon_ms;
         double max_error;     /* per cent */
     } prediction;
+    struct vertical_policy vertical;
     bool only_observes;
 };
 

@@ -175,6 +175,32 @@ static const struct field behavior_fields[] = {
     { 0 },
 };
 
+static const struct field vertical_fields[] = {
+    { .name = "minCPUs",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 255,
+      .fallback = "1",
+      .doc = "Least processors of a member." },
+    { .name = "maxCPUs",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 255,
+      .doc = "Most processors of a member, and no more than its own maxCPUs; absent: they stay as they are." },
+    { .name = "minMemory",
+      .type = FIELD_QUANTITY,
+      .min = 16LL * 1024 * 1024,
+      .max = 16LL * 1024 * 1024 * 1024 * 1024,
+      .fallback = "\"64Mi\"",
+      .doc = "Least memory of a member." },
+    { .name = "maxMemory",
+      .type = FIELD_QUANTITY,
+      .min = 16LL * 1024 * 1024,
+      .max = 16LL * 1024 * 1024 * 1024 * 1024,
+      .doc = "Most memory of a member, and no more than its own maxMemory; absent: it stays as it is." },
+    { 0 },
+};
+
 static const struct field spec_fields[] = {
     { .name = "scaleTargetRef",
       .type = FIELD_OBJECT,
@@ -225,6 +251,11 @@ static const struct field spec_fields[] = {
       .item = OBJECT_ITEM(schedule_fields),
       .max = 16,
       .doc = "Bounds that hold at certain times." },
+    { .name = "vertical",
+      .type = FIELD_OBJECT,
+      .fields = vertical_fields,
+      .doc = "Gives members more processors and memory while they run, by the targets of CPU and Memory, before "
+             "it adds members; takes it back when there are as few members as may be." },
     { .name = "behavior",
       .type = FIELD_OBJECT,
       .fields = behavior_fields,
@@ -326,6 +357,18 @@ static void check_custom_name(const json_t *item, const char *path, struct cause
         causes_add(causes, "FieldValueForbidden", field, "Forbidden: only type Custom has a name");
 }
 
+static int64_t number_of(const json_t *value)
+{
+    int64_t number = 0;
+    struct err err;
+
+    if (json_is_string(value))
+        (void)quantity_parse(json_string_value(value), &number, &err); /* what is none was refused */
+    return json_is_integer(value) ? json_integer_value(value) : number;
+}
+
+static bool is_less(const json_t *a, const json_t *b) { return b && number_of(a) < number_of(b); }
+
 static bool is_zero(const json_t *value)
 {
     int64_t milli;
@@ -394,6 +437,35 @@ static void check_schedule(const json_t *schedule, const char *path, struct caus
                        "must not be above maxReplicas (%lld)", (long long)max);
 }
 
+static bool has_metric(const json_t *spec, const char *type)
+{
+    const json_t *metrics = json_object_get(spec, "metrics");
+
+    for (size_t i = 0; i < json_array_size(metrics); i++)
+        if (str_equal(json_text_at(json_array_get(metrics, i), "type", ""), type))
+            return true;
+    return false;
+}
+
+static void check_vertical(const json_t *spec, struct causes *causes)
+{
+    static const struct {
+        const char *min, *max, *type;
+    } rows[] = { { "minCPUs", "maxCPUs", "CPU" }, { "minMemory", "maxMemory", "Memory" } };
+    const json_t *vertical = json_object_get(spec, "vertical");
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const json_t *max = json_object_get(vertical, rows[i].max);
+        auto_free char *field = str_printf("spec.vertical.%s", rows[i].max);
+
+        if (max && !has_metric(spec, rows[i].type))
+            causes_add(causes, "FieldValueForbidden", field, "Forbidden: needs a metric of type %s to follow",
+                       rows[i].type);
+        if (max && is_less(max, json_object_get(vertical, rows[i].min)))
+            causes_invalid(causes, field, max, "must not be less than spec.vertical.%s", rows[i].min);
+    }
+}
+
 static void check_items(const json_t *spec, const char *list, struct causes *causes,
                         void (*fn)(const json_t *item, const char *path, struct causes *causes))
 {
@@ -419,6 +491,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_items(spec, "metrics", causes, check_metric);
     check_items(spec, "steps", causes, check_step);
     check_items(spec, "schedules", causes, check_schedule);
+    check_vertical(spec, causes);
     if (!json_array_size(json_object_get(spec, "metrics")) && !json_array_size(json_object_get(spec, "steps")) &&
         !json_array_size(json_object_get(spec, "schedules")) && !json_object_get(spec, "idleTimeout"))
         causes_add(causes, "FieldValueRequired", "spec.metrics",

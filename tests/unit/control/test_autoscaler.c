@@ -86,6 +86,75 @@ TEST(load_brings_members_and_its_end_takes_them)
     end_scaled();
 }
 
+/* --- larger members before more of them --- */
+
+static json_t *vertical_spec(void)
+{
+    json_t *spec = cpu_spec();
+
+    json_set_at(spec, "vertical", json_pack("{s:i}", "maxCPUs", 4));
+    return spec;
+}
+
+static void begin_vertical(int host_takes)
+{
+    begin(1);
+    create_image();
+    if (host_takes)
+        create_instance("big", json_pack("{s:s,s:i,s:s}", "image", "debian", "cpus", 16 - host_takes, "memory", "64Mi"));
+    create(&kind_instance_group,
+           json_pack("{s:i,s:i,s:i,s:{s:{s:s,s:s,s:i}}}", "replicas", 1, "minReplicas", 1, "maxReplicas", 4, "template",
+                     "spec", "image", "debian", "memory", "64Mi", "maxCPUs", 8));
+    create(&kind_autoscaler, vertical_spec());
+    wait_ready(1);
+}
+
+static void note_cpus(void *arg, const json_t *instance)
+{
+    if (json_at(instance, "metadata.ownerReferences"))
+        *(int64_t *)arg = json_int_at(instance, "status.cpus", 0);
+}
+
+static void wait_member_cpus(int64_t count)
+{
+    int64_t has = -1;
+
+    for (int64_t waited_ms = 0; has != count; waited_ms += STEP_MS) {
+        control_each(site.control, &kind_instance, "default", note_cpus, &has);
+        if (waited_ms > LIMIT_MS)
+            check_fail(CHECK_HERE, "has %lld processors, never %lld", (long long)has, (long long)count);
+        pass_time();
+    }
+}
+
+TEST(a_member_grows_before_others_come_and_shrinks_when_they_have_gone)
+{
+    begin_vertical(0);
+    load_members(1000);
+    wait_member_cpus(2);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+    load_members(2000);
+    wait_member_cpus(4);
+    CHECK_EQ(int_of(&kind_instance_group, "status.replicas"), 1);
+    load_members(4000);
+    wait_ready(2); /* it is at its limit */
+    load_members(20);
+    wait_ready(1);
+    wait_member_cpus(1);
+    CHECK_EQ(int_of(&kind_instance_group, "status.currentRevision"), 1);
+    end_scaled();
+}
+
+TEST(where_the_host_is_full_others_are_not_waited_for)
+{
+    begin_vertical(2);
+    load_members(2000); /* wants 4 processors, of which 1 is free: and a second member has room there */
+    wait_ready(2);
+    wait_member_cpus(1);
+    delete_instance("big");
+    end_scaled();
+}
+
 /* All of a file; the caller frees it. */
 static char *text_of_file(const char *part)
 {

@@ -199,6 +199,34 @@ TEST(a_forecast_only_adds)
     CHECK_EQ(decision.desired, 3);
 }
 
+TEST(members_that_can_grow_do_so_before_others_come)
+{
+    struct autoscale_policy policy = policy_of(1, 10);
+    struct sample sample = sample_at(NOW, METRIC_CPU, 200, 2);
+    struct autoscale_group group = group_of(2, 2, 0);
+    struct autoscale_decision decision;
+    char words[AUTOSCALE_TEXT_SIZE];
+
+    add_target(&policy, METRIC_CPU, TARGET_AVERAGE, 50);
+    group.cpu_grows = true;
+    decision = decide(&policy, &sample, group);
+    CHECK_EQ(decision.desired, 2);
+    CHECK_EQ(decision.reason, AUTOSCALE_MEMBERS_GROW);
+    autoscale_words(&decision, words, sizeof words);
+    CHECK_STR(words, "stays at 2, for its members are given more first: 100 % CPU per member, target 50 % CPU");
+    /* Larger members do not help against requests, and not below the minimum. */
+    add_target(&policy, METRIC_REQUESTS, TARGET_AVERAGE, 10);
+    sample.values[METRIC_REQUESTS] = (struct metric_value){ true, 30, 2 };
+    CHECK_EQ(decide(&policy, &sample, group).desired, 3);
+    policy.min = 4;
+    CHECK_EQ(decide(&policy, &sample, group).desired, 4);
+    /* And they are no reason to keep members. */
+    policy.min = 1;
+    sample.values[METRIC_CPU].sum = 20;
+    sample.values[METRIC_REQUESTS].sum = 5;
+    CHECK_EQ(decide(&policy, &sample, group).desired, 1);
+}
+
 TEST(an_open_circuit_adds_nobody_and_says_so)
 {
     struct autoscale_policy policy = policy_of(1, 10);

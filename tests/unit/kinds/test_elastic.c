@@ -106,6 +106,8 @@ TEST(autoscalers_refuse_what_cannot_be)
         { S("\"above\":80,\"add\":1,\"addPercent\":5"), "spec.steps[0].add", "either add or addPercent" },
         { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\"}]}", "spec.schedules[0].minReplicas", "maxReplicas or both" },
         { "{" G ",\"schedules\":[{\"name\":\"s\",\"schedule\":\"0 8 * * *\",\"duration\":\"1h\",\"minReplicas\":4,\"maxReplicas\":2}]}", "spec.schedules[0].minReplicas", "must not be above maxReplicas (2)" },
+        { "{" G "," CPU ",\"vertical\":{\"minCPUs\":4,\"maxCPUs\":2}}", "spec.vertical.maxCPUs", "must not be less than spec.vertical.minCPUs" },
+        { "{" G "," CPU ",\"vertical\":{\"maxMemory\":\"1Gi\"}}", "spec.vertical.maxMemory", "needs a metric of type Memory" },
         { "{" G "," CPU ",\"minReplicas\":5,\"maxReplicas\":2}", "spec.minReplicas", "must not be above" },
         { "{" G ",\"idleTimeout\":\"1m\",\"minReplicas\":1}", "spec.idleTimeout", "the last member always stays" },
         { "{" G ",\"idleTimeout\":\"1s\"}", "spec.idleTimeout", "Invalid value" },
@@ -115,6 +117,7 @@ TEST(autoscalers_refuse_what_cannot_be)
     check_valid(&kind_autoscaler, "{" G "," CPU "}");
     check_valid(&kind_autoscaler, M("\"type\":\"Latency\",\"latency\":\"200ms\""));
     check_valid(&kind_autoscaler, "{" G ",\"idleTimeout\":\"1m\",\"minReplicas\":0}");
+    check_valid(&kind_autoscaler, "{" G "," CPU ",\"vertical\":{\"maxCPUs\":4}}");
     check_valid(&kind_autoscaler, S("\"above\":80,\"add\":2"));
     check_rows(&kind_autoscaler, rows, sizeof rows / sizeof rows[0]);
 }

@@ -123,10 +123,12 @@ static void on_balloon(void *arg, const struct err *err, const json_t *result)
     struct question *question = arg;
     int64_t total = json_int_at(result, "stats.stat-total-memory", INT64_MAX);
     int64_t available = json_int_at(result, "stats.stat-available-memory", INT64_MAX);
+    /* What the balloon holds is neither available to the guest nor used by it. */
+    int64_t held = question->machine->config->memory_bytes - question->machine->size.balloon_bytes;
 
     if (!err && total != INT64_MAX && available != INT64_MAX && available >= 0 &&
         available <= total)
-        question->machine->status.usage.guest_memory_bytes = total - available;
+        question->machine->status.usage.guest_memory_bytes = total - available > held ? total - available - held : 0;
     question_end(question);
 }
 
