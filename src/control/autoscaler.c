@@ -27,6 +27,18 @@ static void show_metrics(struct work *work, const struct autoscale_decision *dec
     json_set_at(work->object, "status.currentMetrics", metrics);
 }
 
+/* Others may be known and scale the group meanwhile; but it does not shrink. */
+static void show_unknown(struct work *work, const struct autoscale_decision *decision)
+{
+    char unknown[AUTOSCALE_TEXT_SIZE];
+
+    autoscale_unknown(decision, unknown, sizeof unknown);
+    if (unknown[0])
+        work_condition(work, "MetricsKnown", false, "NoMetrics", "nothing is known of %s", unknown);
+    else if (decision->ready > 0)
+        work_condition(work, "MetricsKnown", true, "ValidMetrics", "%s", "");
+}
+
 static void show_conditions(struct work *work, const struct scaler *scaler)
 {
     const struct autoscale_decision *decision = &scaler->decision;
@@ -38,6 +50,7 @@ static void show_conditions(struct work *work, const struct scaler *scaler)
                    "%s", message);
     work_condition(work, "ScalingActive", !is_blind, is_blind ? "NoMetrics" : "ValidMetrics", "%s",
                    is_blind ? message : "");
+    show_unknown(work, decision);
     work_condition(work, "ScalingLimited", decision->is_limited, decision->is_limited ? "Limited" : "DesiredWithinRange",
                    "%s", decision->is_limited ? message : "");
     scaler_show_sleep(work, scaler);

@@ -3,10 +3,11 @@
  *   autoscaler.c          the object: registered, shown
  *   autoscaler_tick.c     once a second: sampled, decided, carried out
  *   autoscaler_sample.c   the group as it is: members, what they use, what the balancer says
- *   autoscaler_custom.c   metrics that applications push
+ *   autoscaler_custom.c   metrics that applications push or expose
  *   autoscaler_hpa.c      what a HorizontalPodAutoscaler shows
  *   autoscaler_vertical.c larger members before more of them
  *   autoscaler_logbook.c  samples and decisions on disk
+ *   autoscaler_scrape.c   asks members for what they expose
  *   autoscaler_sleep.c    no member without traffic, and one again with the first connection
  *
  * The last samples are in memory too; the decision itself is elastic/autoscale.h. */
@@ -14,6 +15,7 @@
 #include "base/map.h"
 #include "control/autoscaler_logbook.h"
 #include "control/control.h"
+#include "elastic/exposition.h"
 #include "elastic/policy.h"
 
 /* Samples are those of the longest window, and more. */
@@ -49,6 +51,9 @@ struct scaler {
     struct map *uses;             /* uid of a member: struct member_use */
     struct map *growing;          /* uid of a member: what autoscaler_vertical.c remembers; or NULL */
     struct map *custom;           /* "METRIC\nMEMBER": struct custom_value */
+    struct scrape *scrapes;       /* under way */
+    unsigned scrape_count;
+    int64_t scraped_ms;           /* wall clock; when they were begun last */
     struct autoscale_memory memory;
     int64_t traffic_ms;           /* when traffic was last seen; 0: nothing known */
     uint64_t requests, bytes;     /* of the balancer, at the last look */
@@ -89,5 +94,11 @@ void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *re
 void scaler_vertical_look(struct scaler *scaler, const json_t *group, struct autoscale_group *now);
 void scaler_vertical_act(struct scaler *scaler, const json_t *group);
 
-/* Adds what was pushed lately to the sample. */
+/* Asks members for what they expose, when it is time. */
+void scaler_scrape(struct scaler *scaler, const json_t *autoscaler, const json_t *group);
+void scrapes_cut_off(struct scaler *scaler);
+/* What a member has answered; of a counter its rate counts. */
+void scaler_custom_exposed(struct scaler *scaler, const char *member, const char *metric,
+                           const struct exposed *exposed);
+/* Adds what was pushed or exposed lately to the sample. */
 void scaler_custom_add(struct scaler *scaler, unsigned ready, struct sample *sample);

@@ -1,4 +1,4 @@
-/* control/autoscaler_custom.c - metrics that applications push, of the whole group or by member. */
+/* control/autoscaler_custom.c - metrics that applications push or expose, of the whole group or by member. */
 #include "control/autoscaler.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -11,7 +11,9 @@ enum { FRESH_MS = 30 * 1000, VALUES_MAX = 4096 };
 
 struct custom_value {
     double value;
-    int64_t wall_ms;
+    int64_t wall_ms; /* 0: it has none yet */
+    double counter;  /* what 'value' is the rate of, when it was read last */
+    int64_t counter_ms;
 };
 
 static bool is_fresh(const struct custom_value *value, int64_t wall_ms) { return wall_ms - value->wall_ms <= FRESH_MS; }
@@ -56,6 +58,33 @@ int control_push_metric(struct control *control, const char *namespace_name, con
         return err_set(err, ERR_TOO_MANY, "more than %d values are held", VALUES_MAX);
     map_set(scaler->custom, id, mem_copy(&pushed, sizeof pushed));
     return 0;
+}
+
+/* A counter that began anew counts from nothing: its next reading has a rate again. */
+static struct custom_value rate_of(const struct custom_value *before, double counter, int64_t wall_ms)
+{
+    struct custom_value now = { .counter = counter, .counter_ms = wall_ms };
+
+    if (before && before->counter_ms && wall_ms > before->counter_ms && counter >= before->counter) {
+        now.value = (counter - before->counter) * 1000 / (double)(wall_ms - before->counter_ms);
+        now.wall_ms = wall_ms;
+    }
+    return now;
+}
+
+void scaler_custom_exposed(struct scaler *scaler, const char *member, const char *metric,
+                           const struct exposed *exposed)
+{
+    auto_free char *id = str_printf("%s\n%s", metric, member);
+    int64_t wall_ms = control_wall_ms(scaler->control);
+    struct custom_value value = { .value = exposed->sum, .wall_ms = wall_ms };
+
+    if (exposed->sum < 0 || metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false) < 0)
+        return;
+    if (exposed->is_counter)
+        value = rate_of(map_get(scaler->custom, id), exposed->sum, wall_ms);
+    if (map_get(scaler->custom, id) || make_room(scaler, wall_ms))
+        map_set(scaler->custom, id, mem_copy(&value, sizeof value));
 }
 
 /* Of a member that went nothing counts any more. */

@@ -30,6 +30,7 @@ static void scaler_free(void *value)
 {
     struct scaler *scaler = value;
 
+    scrapes_cut_off(scaler);
     policy_free(scaler->policy);
     free(scaler->samples);
     map_free(scaler->uses);
@@ -238,12 +239,11 @@ static void tell_in_status(struct scaler *scaler, const json_t *decision)
 /* What a decision says but for the figures, which differ every second; owned. */
 static char *gist_of(const struct autoscale_decision *decision)
 {
-    char message[AUTOSCALE_TEXT_SIZE];
+    char unknown[AUTOSCALE_TEXT_SIZE];
 
-    if (decision->reason != AUTOSCALE_NO_METRICS)
-        return str_printf("%d %s", decision->desired, autoscale_reason_name(decision->reason));
-    autoscale_words(decision, message, sizeof message); /* has no figures, but names */
-    return str_dup(message);
+    autoscale_unknown(decision, unknown, sizeof unknown);
+    return str_printf("%d %s %d %s", decision->desired, autoscale_reason_name(decision->reason), decision->ready > 0,
+                      unknown);
 }
 
 /* Kept when it says something else than the one before. */
@@ -346,8 +346,10 @@ static bool tick_one(struct scaler *scaler)
         scaler->is_dirty = true;
     scaler->group_found = group && !object_is_deleting(group);
     note_rival(scaler);
-    if (scaler->group_found && !scaler->rival && read_policy(scaler, object, group))
+    if (scaler->group_found && !scaler->rival && read_policy(scaler, object, group)) {
+        scaler_scrape(scaler, object, group);
         decide(scaler, group);
+    }
     if (scaler->is_dirty)
         control_wake(scaler->control, scaler->kind, scaler->namespace_name, scaler->name);
     return true;

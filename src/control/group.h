@@ -91,6 +91,8 @@ bool group_owns(const struct group_scene *scene, const json_t *object);
 void group_probe_member(struct group_scene *scene, size_t member);
 void group_probe_seed(struct group_scene *scene, struct member_book *book, const json_t *instance);
 void probes_cut_off(struct member_book *book);
+/* Of status.networks the first with an address, by which a member is asked; borrowed, or NULL. */
+const json_t *member_card(const json_t *instance);
 
 /* --- join and leave --- */
 void group_join_member(struct group_scene *scene, size_t member);

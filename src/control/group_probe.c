@@ -127,8 +127,7 @@ static void dialled(void *arg, const struct err *err, int take_fd)
     probe->readable = loop_io(probe->loop, probe->fd, LOOP_READ, on_readable, probe);
 }
 
-/* The first card with an address. */
-static const json_t *card_of(const json_t *instance)
+const json_t *member_card(const json_t *instance)
 {
     const json_t *cards = json_at(instance, "status.networks");
 
@@ -151,7 +150,7 @@ static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
 {
     const struct control_setup *setup = control_setup(subject->scene->work->control);
     struct member_book *book = subject->book;
-    const json_t *card = card_of(subject->instance);
+    const json_t *card = member_card(subject->instance);
     int64_t port = json_int_at(rule, "port", 0);
     struct ip_addr addr;
     struct probe *probe;

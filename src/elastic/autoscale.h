@@ -173,5 +173,8 @@ void autoscale_decide(const struct autoscale_policy *policy, const struct sample
                       const struct autoscale_forecast *forecast, int64_t now_ms,
                       struct autoscale_memory *memory, struct autoscale_decision *ret_decision);
 
+/* The metrics that nothing is known of, and where they would come from: "jobs (nobody provides it)"; "" when
+ * all are known, or no member serves yet. */
+void autoscale_unknown(const struct autoscale_decision *decision, char *to, size_t size);
 /* The decision as one or two sentences for people. */
 void autoscale_words(const struct autoscale_decision *decision, char *to, size_t size);

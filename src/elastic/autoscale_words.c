@@ -132,6 +132,15 @@ static void say_limit(struct words *words, const struct autoscale_decision *deci
         say(words, "; %d are wanted, the rate of change holds it", decision->wanted);
 }
 
+void autoscale_unknown(const struct autoscale_decision *decision, char *to, size_t size)
+{
+    struct words words = { to, size, 0 };
+
+    to[0] = '\0';
+    if (decision->ready > 0)
+        say_unknown(&words, decision);
+}
+
 void autoscale_words(const struct autoscale_decision *decision, char *to, size_t size)
 {
     struct words words = { to, size, 0 };

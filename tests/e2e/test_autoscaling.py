@@ -5,13 +5,18 @@ import os
 import shutil
 import subprocess
 
-from cloud import CloudTest, at, main
+from cloud import CloudTest, at, condition, main
 
 KUBECTL = shutil.which("kubectl") or "/var/cache/virga/kubectl/trixie/usr/bin/kubectl"
 GROUP = {"replicas": 1, "minReplicas": 1, "maxReplicas": 3,
-         "template": {"spec": {"image": "micro", "memory": "128Mi"}}}
+         "readiness": {"type": "HTTP", "port": 80, "path": "/metrics"},
+         "template": {"spec": {"image": "micro", "memory": "128Mi",
+                               "userData": "#!/bin/sh\necho 'sessions{of=\"x\"} 3' > /srv/www/metrics\n"
+                                           "httpd -h /srv/www\n"}}}
 SCALER = {"scaleTargetRef": {"name": "web"},
-          "metrics": [{"name": "jobs", "type": "Custom", "metric": "jobs", "averageValue": 10}]}
+          "metrics": [{"name": "jobs", "type": "Custom", "metric": "jobs", "averageValue": 10},
+                      {"name": "people", "type": "Custom", "metric": "sessions", "averageValue": 10,
+                       "scrape": {"port": 80}}]}
 
 
 class Autoscaling(CloudTest):
@@ -43,12 +48,13 @@ class Autoscaling(CloudTest):
         self.make("InstanceGroup", "instancegroups", GROUP)
         self.make("Autoscaler", "autoscalers", SCALER)
         self.wait_ready(1)
-        self.cloud.wait("autoscaler", "web", lambda one: "nobody provides it" in at(one, "status.message", ""),
-                        "what is missing")
+        self.cloud.wait("autoscaler", "web", lambda one: condition(one, "MetricsKnown").get("message") ==
+                        "nothing is known of jobs (nobody provides it)", "what is missing")
         self.cloud.virga("metric", "push", "web", "jobs=25")
         self.wait_ready(3)
-        self.assertIn("Target jobs (Custom, per member): 25 against 10, wants 3 (decides)",
-                      self.cloud.virga("why", "group/web", "--tail", "50"))
+        said = self.cloud.virga("why", "group/web", "--tail", "50")
+        self.assertIn("Target jobs (Custom, per member): 25 against 10, wants 3 (decides)", said)
+        self.assertIn("Target people (Custom, per member): 3 against 10, wants 1", said)
         # What was decided, and from what, outlives the daemon.
         before = self.decisions()
         self.cloud.kill()
@@ -60,7 +66,7 @@ class Autoscaling(CloudTest):
         policy = self.cloud.dir + "/policy.yaml"
         with open(policy, "w") as file:
             json.dump(self.object("Autoscaler", "autoscalers", {
-                **SCALER, "metrics": [{**SCALER["metrics"][0], "averageValue": 13}]}), file)
+                **SCALER, "metrics": [{**SCALER["metrics"][0], "averageValue": 13}, SCALER["metrics"][1]]}), file)
         said = json.loads(self.cloud.virga("autoscaler", "replay", "web", "--last", "1h", "-f", policy, "-o", "json"))
         self.assertEqual((said["peak"], said["lowest"]), (2, 1))
         self.assertGreaterEqual(said["samples"], 2)

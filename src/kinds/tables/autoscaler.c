@@ -23,6 +23,16 @@ static const struct field scale_target_fields[] = {
     { 0 },
 };
 
+static const struct field scrape_fields[] = {
+    { .name = "port", .type = FIELD_PORT, .flags = FIELD_REQUIRED, .doc = "TCP port of each member." },
+    { .name = "path",
+      .type = FIELD_PATH,
+      .max = 255,
+      .fallback = "\"/metrics\"",
+      .doc = "What is asked for, by HTTP." },
+    { 0 },
+};
+
 #define METRIC_FIELDS                                                                              \
     { .name = "type",                                                                              \
       .type = FIELD_ENUM,                                                                          \
@@ -35,7 +45,12 @@ static const struct field scale_target_fields[] = {
     { .name = "metric",                                                                            \
       .type = FIELD_TEXT,                                                                          \
       .max = 63,                                                                                   \
-      .doc = "Name of the metric, of type Custom." }
+      .doc = "Name of the metric, of type Custom." },                                              \
+    { .name = "scrape",                                                                            \
+      .type = FIELD_OBJECT,                                                                        \
+      .fields = scrape_fields,                                                                     \
+      .doc = "Where each member exposes it as Prometheus text; asked every 2 s from inside its "   \
+             "network. Series of the name are summed, of a counter the rate counts." }
 
 static const struct field metric_fields[] = {
     { .name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .doc = "Name of this target." },
@@ -355,6 +370,10 @@ static void check_custom_name(const json_t *item, const char *path, struct cause
         causes_add(causes, "FieldValueRequired", field, "Required value: the name of the custom metric");
     if (!custom && json_object_get(item, "metric"))
         causes_add(causes, "FieldValueForbidden", field, "Forbidden: only type Custom has a name");
+    if (!custom && json_object_get(item, "scrape")) {
+        auto_free char *scrape = str_printf("%s.scrape", path);
+        causes_add(causes, "FieldValueForbidden", scrape, "Forbidden: only type Custom is asked for");
+    }
 }
 
 static int64_t number_of(const json_t *value)

@@ -1,6 +1,7 @@
 /* tests/unit/control/test_autoscaler.c - an Autoscaler over a group on the fakes. */
 #include "site.h"
 #include "base/files.h"
+#include <sys/socket.h>
 #include <unistd.h>
 
 static json_t *cpu_spec(void)
@@ -245,6 +246,8 @@ TEST(an_application_pushes_what_counts)
     CHECK_STR(json_text_at(blind, "status.phase", NULL), "Waiting");
     CHECK_STR(json_text_at(condition_get(blind, "ScalingActive"), "message", NULL),
               "stays at 1: nothing is known of jobs (nobody provides it)");
+    CHECK_STR(json_text_at(condition_get(blind, "MetricsKnown"), "message", NULL),
+              "nothing is known of jobs (nobody provides it)");
     CHECK_FAILS(control_push_metric(site.control, "default", "web", "stranger", "jobs", 1, &err), &err, ERR_INVALID);
     CHECK_CONTAINS(err.text, "stranger is no member");
     CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "other", 1, &err), &err, ERR_INVALID);
@@ -252,6 +255,67 @@ TEST(an_application_pushes_what_counts)
     CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "jobs", -1, &err), &err, ERR_INVALID);
     CHECK_OK(control_push_metric(site.control, "default", "web", NULL, "jobs", 25, &err), &err);
     wait_ready(3);
+    auto_json json_t *seeing = find(&kind_autoscaler);
+    CHECK(condition_is_true(seeing, "MetricsKnown"));
+    end_scaled();
+}
+
+/* Plays the member: answers what it is asked, within so many seconds. */
+static void serve_metrics(const char *answer, unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds * 20; i++) {
+        char request[512] = "";
+        struct ip_addr to;
+        uint16_t port;
+        int fd;
+
+        loop_sim_advance(site.loop, 50);
+        fd = network_fake_take_dialled(site.net, &to, &port);
+        if (fd < 0)
+            continue;
+        CHECK_EQ(port, 9100);
+        CHECK(recv(fd, request, sizeof request - 1, 0) > 0);
+        CHECK(str_starts(request, "GET /metrics HTTP/1.0\r\n"));
+        CHECK_EQ(send(fd, answer, strlen(answer), MSG_NOSIGNAL), (ssize_t)strlen(answer));
+        close(fd);
+    }
+}
+
+static json_t *scraping_spec(void)
+{
+    return json_pack("{s:{s:s},s:[{s:s,s:s,s:s,s:s,s:{s:i}}]}", "scaleTargetRef", "name", "web", "metrics", "name", "jobs",
+                     "type", "Custom", "metric", "jobs", "averageValue", "10", "scrape", "port", 9100);
+}
+
+TEST(members_are_asked_for_what_they_expose)
+{
+    begin_scaled(scraping_spec());
+    serve_metrics("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n# TYPE jobs gauge\njobs{a=\"1\"} 15\njobs 10\n", 4);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 4); /* each of them says 25 */
+    end_scaled();
+}
+
+TEST(of_a_counter_the_rate_counts)
+{
+    begin_scaled(scraping_spec());
+    serve_metrics("HTTP/1.0 200 OK\r\n\r\n# TYPE jobs counter\njobs 1000\n", 6);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK(condition_is_true(object, "ScalingActive"));
+    CHECK_EQ(json_int_at(object, "status.currentMetrics[0].wanted", -1), 0);
+    CHECK_EQ((int)json_number_value(json_at(object, "status.currentMetrics[0].value")), 0);
+    end_scaled();
+}
+
+TEST(answers_that_are_none_have_no_value)
+{
+    begin_scaled(scraping_spec());
+    serve_metrics("HTTP/1.0 500 Oops\r\n\r\njobs 25\n", 4);
+    serve_metrics("nonsense\r\n\r\njobs 25\n", 4);
+    serve_metrics("", 4);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_CONTAINS(json_text_at(condition_get(object, "ScalingActive"), "message", ""), "jobs (nobody provides it)");
     end_scaled();
 }
 
