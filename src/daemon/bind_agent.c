@@ -16,6 +16,21 @@
 
 enum { EXEC_TIMEOUT_MS = 60 * 1000 };
 
+/* A fork that is still its parent's double is nobody to be talked to. */
+static bool is_itself(struct daemon *daemon, struct api_call *call)
+{
+    const json_t *instance = api_call_object(call);
+    struct machine_status machine;
+    struct err err;
+
+    daemon->compute->ops->observe(daemon->compute, object_uid(instance), &machine);
+    if (!machine.is_fork || condition_is_true(instance, "Forked"))
+        return true;
+    (void)err_set(&err, ERR_UNAVAILABLE, "the fork is being given an identity of its own");
+    api_call_error(call, &err);
+    return false;
+}
+
 /* --- exec --- */
 
 static void exec_ended(void *arg, const struct err *err, const json_t *result)
@@ -62,6 +77,8 @@ static void exec(void *arg, struct api_call *call)
         api_call_error(call, &err);
         return;
     }
+    if (!is_itself(daemon, call))
+        return;
     auto_json json_t *arguments = json_copy((json_t *)command);
     json_array_remove(arguments, 0);
     request.arguments = arguments;
@@ -208,6 +225,8 @@ static void files(void *arg, struct api_call *call)
     if (str_is_empty(api_call_option(call, "path"))) {
         (void)err_set(&err, ERR_BAD_REQUEST, "path: is required: the file in the guest");
         api_call_error(call, &err);
+    } else if (!is_itself(daemon, call)) {
+        return;
     } else if (str_equal(api_call_method(call), "PUT")) {
         put_file(daemon, call);
     } else {

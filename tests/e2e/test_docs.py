@@ -52,6 +52,11 @@ class Docs(CloudTest):
     def test_consoles(self):
         self.run_page("consoles.md")
 
+    def test_forking(self):
+        said = self.run_page("forking.md")
+        self.assertIn("web stood still for", said)
+        self.assertIn("+ virga exec later -- hostname\nlater\n", said)
+
     def test_groups(self):
         self.run_page("groups.md")
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from cloud import CloudTest, at, main, run
+from cloud import CloudTest, at, is_true, main, run
 
 INSIDE = "VIRGA_EXAMPLES_INSIDE"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -73,6 +73,11 @@ class Examples(CloudTest):
         self.machine("network.yaml", "desk")
         self.assertTrue(self.cloud.address("desk").startswith("10.20.0."))
         self.cloud.shell("desk", "ping -c 1 10.20.0.1")
+
+    def test_fork(self):
+        self.machine("fork.yaml", "child")
+        self.cloud.wait("instance", "child", lambda one: is_true(one, "Forked"), "its fork")
+        self.assertEqual(self.cloud.shell("child", "hostname"), "child")
 
     def test_fixed_address(self):
         self.machine("fixed-address.yaml", "mail")
