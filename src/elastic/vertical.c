@@ -23,7 +23,7 @@ static int64_t highest(const struct one *one) { return at_most(one->bounds->max,
 
 static int64_t bounded(const struct one *one, int64_t wanted)
 {
-    return at_most(at_least(wanted, one->bounds->min), highest(one));
+    return at_most(at_least(at_least(wanted, one->bounds->min), one->amount->least), highest(one));
 }
 
 /* What the use is 'target' per cent of, in whole steps; a hair above one is rounding, not load. */
@@ -55,10 +55,10 @@ static int64_t decide_one(struct one *one, const struct vertical_member *member,
     int64_t has = one->amount->has;
     double ratio;
 
-    if (!one->bounds->is_used || member->is_following)
+    if (!one->bounds->is_used || member->is_following || member->is_held)
         return has;
     if (has < one->bounds->min) /* the bounds speak, whatever is used */
-        return member->is_held ? has : at_least(has, bounded(one, one->bounds->min));
+        return at_least(has, bounded(one, one->bounds->min));
     if (!is_known(one->amount)) {
         *one->low = (struct vertical_low){ 0 };
         return has;
@@ -66,7 +66,7 @@ static int64_t decide_one(struct one *one, const struct vertical_member *member,
     ratio = one->amount->used * 100 / (double)has / one->bounds->target;
     if (ratio > 1 + policy->tolerance_out) {
         *one->low = (struct vertical_low){ 0 };
-        return member->is_held ? has : at_least(has, bounded(one, wanted_of(one)));
+        return at_least(has, bounded(one, wanted_of(one)));
     }
     if (ratio < 1 - policy->tolerance_in && bounded(one, wanted_of(one)) < has)
         return shrunk(one, bounded(one, wanted_of(one)), may_shrink, now_ms);

@@ -25,14 +25,15 @@ struct vertical_policy {
 };
 
 struct vertical_amount {
-    int64_t has;  /* wanted of it now, and in effect unless the member is_following */
-    int64_t most; /* that it can be given without a restart */
+    int64_t has;   /* wanted of it now, and in effect unless the member is_following */
+    int64_t least; /* what it can be lowered to, and raised to, without a restart */
+    int64_t most;
     double used;  /* on average over the last seconds; below 0: unknown */
 };
 struct vertical_member {
     struct vertical_amount cpus, memory;
     bool is_following; /* the last change is not in effect yet */
-    bool is_held;      /* the host has no room for more */
+    bool is_held;      /* the last change did not come: nothing is asked for now */
 };
 
 /* What is remembered from one decision to the next. All zero at first. */

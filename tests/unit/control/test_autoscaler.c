@@ -112,7 +112,7 @@ static void begin_vertical(int host_takes)
 
 static void note_cpus(void *arg, const json_t *instance)
 {
-    if (json_at(instance, "metadata.ownerReferences"))
+    if (json_at(instance, "metadata.ownerReferences") && json_at(instance, "status.cpus"))
         *(int64_t *)arg = json_int_at(instance, "status.cpus", 0);
 }
 

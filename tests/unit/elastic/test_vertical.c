@@ -19,8 +19,8 @@ static struct vertical_policy policy(void)
 
 static struct vertical_member member(int64_t cpus, double cpus_used, int64_t mib, double mib_used)
 {
-    return (struct vertical_member){ .cpus = { cpus, 8, cpus_used },
-                                     .memory = { mib * MIB, 2048 * MIB, mib_used < 0 ? -1 : mib_used * (double)MIB } };
+    return (struct vertical_member){ .cpus = { cpus, 1, 8, cpus_used },
+                                     .memory = { mib * MIB, 0, 2048 * MIB, mib_used < 0 ? -1 : mib_used * (double)MIB } };
 }
 
 static struct vertical_decision decide(const struct vertical_member *now)
@@ -66,7 +66,7 @@ TEST(each_row_is_decided_as_written)
     }
 }
 
-TEST(nothing_more_is_asked_for_while_a_change_is_under_way_or_the_host_is_full)
+TEST(nothing_is_asked_for_while_a_change_is_under_way_or_did_not_come)
 {
     struct vertical_member now = member(1, 1, 512, 512);
 
@@ -111,6 +111,23 @@ TEST(a_member_shrinks_to_the_most_of_the_window_when_it_may)
     CHECK_EQ(decision.cpus, 3);
 }
 
+TEST(a_member_does_not_shrink_below_what_it_can_give)
+{
+    struct vertical_policy rules = policy();
+    struct vertical_memory memory = { 0 };
+    struct vertical_decision decision;
+    struct vertical_member idle = member(2, 1.2, 1024, 10);
+
+    idle.memory.least = 768 * MIB;
+    vertical_decide(&rules, &idle, true, NOW, &memory, &decision);
+    vertical_decide(&rules, &idle, true, NOW + WINDOW, &memory, &decision);
+    CHECK_EQ(decision.memory, 768 * MIB);
+    idle.memory.has = 768 * MIB;
+    vertical_decide(&rules, &idle, true, NOW + WINDOW + SECOND, &memory, &decision);
+    vertical_decide(&rules, &idle, true, NOW + 3 * WINDOW, &memory, &decision);
+    CHECK_EQ(decision.memory, 768 * MIB);
+}
+
 TEST(load_in_between_begins_the_window_anew)
 {
     struct vertical_policy rules = policy();
@@ -149,7 +166,7 @@ static void check_one(const struct vertical_bounds *bounds, const struct vertica
     if (wanted > amount->has)
         CHECK(wanted <= highest && !now->is_held);
     if (wanted < amount->has)
-        CHECK(may_shrink && (wanted >= bounds->min || wanted >= highest));
+        CHECK(may_shrink && !now->is_held && (wanted >= bounds->min || wanted >= highest));
     if (!(isfinite(amount->used) && amount->used >= 0) && amount->has >= bounds->min)
         CHECK_EQ(wanted, amount->has);
 }
