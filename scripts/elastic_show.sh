@@ -97,7 +97,7 @@ show_elasticity() {
     local live='' decisions_shown=0 show_began=$SECONDS phase
     [ ! -t 1 ] || live=1
     : > "$place/answers"
-    for phase in "5 8" "45 35" "5 10"; do
+    for phase in "4 8" "45 35" "4 10"; do
         set -- $phase
         printf '    %d requests a second for %d seconds\n' "$1" "$2"
         start_load "$1" "$2"

@@ -28,7 +28,7 @@ sys.stdin.read()
 """
 
 USER_DATA = "#!/bin/sh\nhostname > /srv/www/index.html\nhttpd -h /srv/www\n"
-GROUP = {"replicas": 1, "minReplicas": 0, "maxReplicas": 3, "readiness": {"type": "HTTP", "port": 80},
+GROUP = {"replicas": 1, "minReplicas": 0, "maxReplicas": 3, "start": "Fork", "readiness": {"type": "HTTP", "port": 80},
          "template": {"spec": {"image": "micro", "memory": "128Mi", "userData": USER_DATA}}}
 BALANCER = {"listeners": [{"name": "http", "address": "127.0.0.1", "port": 8091, "idleTimeout": "5m"}],
             "backends": [{"name": "web", "port": 80, "members": {"instanceGroup": "web"},

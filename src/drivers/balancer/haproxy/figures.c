@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SAMPLES_AT_ONCE = 256, SAMPLE_SIZE = 256 };
+enum { SAMPLES_AT_ONCE = 256, SAMPLE_SIZE = 256, RATE_OVER_MS = 800 };
 
 /* A counter that goes on where it was when the process that counts is another one. */
 struct counter {
@@ -17,7 +17,8 @@ struct counter {
 struct tally {
     struct counter requests, errors, bytes;
     double request_rate, error_rate;
-    int64_t read_ms;
+    int64_t rate_ms; /* from when on the rates of the next reading are; 0: never read */
+    uint64_t rate_requests, rate_errors;
     bool was_up;
 };
 
@@ -145,21 +146,25 @@ static struct tally *tally_of(struct reading *reading, const struct stat_row *ro
     return tally;
 }
 
+/* Members that come and go have it read more often than once a second: a rate over so short a time
+ * would say nothing. */
 static void measure(struct tally *tally, int64_t now_ms, uint64_t requests, uint64_t errors,
                     uint64_t bytes)
 {
-    uint64_t requests_before = tally->requests.base + tally->requests.raw;
-    uint64_t errors_before = tally->errors.base + tally->errors.raw;
-    double seconds = (double)(now_ms - tally->read_ms) / 1000;
+    int64_t elapsed_ms = now_ms - tally->rate_ms;
 
     requests = count(&tally->requests, requests);
     errors = count(&tally->errors, errors);
     (void)count(&tally->bytes, bytes);
-    if (tally->read_ms && seconds > 0) {
-        tally->request_rate = (double)(requests - requests_before) / seconds;
-        tally->error_rate = (double)(errors - errors_before) / seconds;
+    if (tally->rate_ms && elapsed_ms < RATE_OVER_MS)
+        return;
+    if (tally->rate_ms) {
+        tally->request_rate = (double)(requests - tally->rate_requests) * 1000 / (double)elapsed_ms;
+        tally->error_rate = (double)(errors - tally->rate_errors) * 1000 / (double)elapsed_ms;
     }
-    tally->read_ms = now_ms;
+    tally->rate_ms = now_ms;
+    tally->rate_requests = requests;
+    tally->rate_errors = errors;
 }
 
 static uint64_t errors_of(const struct stat_row *row)
