@@ -78,6 +78,11 @@ class Docs(CloudTest):
         self.cloud.stop()
         self.cloud.start()
 
+    def test_scale_to_zero(self):
+        said = self.run_page("scale-to-zero.md")
+        self.assertEqual(said.count("\nhere I am\n"), 2)
+        self.assertIn("out from 0 to 1: somebody connected", said)
+
     def test_storage(self):
         self.run_page("storage.md")
 
