@@ -187,6 +187,7 @@ static void delete_everything(struct sim *sim)
     sim_trace(sim, "everything is deleted");
     delete_all_of(sim, &kind_instance);
     delete_all_of(sim, &kind_volume);
+    delete_all_of(sim, &kind_snapshot);
     delete_all_of(sim, &kind_image);
     delete_all_of(sim, &kind_network);
     settle(sim, settled_remains);

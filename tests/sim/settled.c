@@ -187,6 +187,8 @@ static char *running_problem(struct sim *sim, const struct thing *thing)
         return str_printf("%s: its machine is in state %d", thing->key, (int)machine->status.state);
     if (!is_phase(thing, is_paused ? "Paused" : "Running"))
         return str_printf("%s is %s", thing->key, phase_of(thing));
+    if (!is_paused && !compute_fake_links_up(sim->machines, thing->uid))
+        return str_printf("%s runs with its links down", thing->key);
     if (!is_paused && !condition_is_true(thing->object, "Ready"))
         return str_printf("%s runs and is not Ready", thing->key);
     if (condition_is_true(thing->object, "Restarting") || condition_is_true(thing->object, "Resetting") ||
@@ -242,7 +244,11 @@ static bool volume_waits_rightly(struct sim *sim, const struct thing *thing)
     const char *pool = thing_text(thing, "spec.pool");
     const struct thing *from = source ? thing_named(sim, &kind_volume, NAMESPACE, source) : NULL;
 
+    const char *name = thing_text(thing, "spec.source.snapshot");
+    const struct thing *snapshot = name ? thing_named(sim, &kind_snapshot, NAMESPACE, name) : NULL;
+
     return is_absent(thing_named(sim, &kind_storage_pool, "", pool)) ||
+           (name && (!is_phase(snapshot, "Ready") || !str_equal(thing_text(snapshot, "status.pool"), pool))) ||
            (image && !is_phase(thing_named(sim, &kind_image, "", image), "Ready")) ||
            (from && !str_equal(thing_text(from, "spec.pool"), pool)) ||
            (source && (!is_phase(from, "Ready") || thing_text(from, "status.attachedTo")));
@@ -286,6 +292,15 @@ static char *volume_problem(struct sim *sim, const struct thing *thing)
     return not_ready_problem(thing);
 }
 
+static char *snapshot_problem(struct sim *sim, const struct thing *thing)
+{
+    if (thing_is_deleting(thing) || is_phase(thing, "Pending") || is_phase(thing, "Failed"))
+        return not_ready_problem(thing);
+    if (!is_phase(thing, "Ready"))
+        return str_printf("%s is %s", thing->key, phase_of(thing));
+    return NULL;
+}
+
 static char *image_problem(struct sim *sim, const struct thing *thing)
 {
     if (thing_is_deleting(thing))
@@ -327,7 +342,7 @@ static const struct {
 } kinds[] = {
     { &kind_instance, instance_problem }, { &kind_volume, volume_problem },
     { &kind_image, image_problem },       { &kind_network, network_problem },
-    { &kind_storage_pool, pool_problem },
+    { &kind_storage_pool, pool_problem }, { &kind_snapshot, snapshot_problem },
 };
 
 static char *thing_problem(struct sim *sim, const struct thing *thing)

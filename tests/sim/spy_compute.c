@@ -27,6 +27,12 @@ static bool differs(const struct thing *thing, const char *name)
     return thing_text(thing, spec) && !str_equal(thing_text(thing, spec), thing_text(thing, status));
 }
 
+/* It went on from memory, and could not become somebody else. */
+static bool is_no_fork(const struct thing *thing)
+{
+    return str_equal(json_text_at(condition_get(thing->object, "Forked"), "reason", ""), "IdentityFailed");
+}
+
 /* May the machine of 'uid' be brought down now? */
 static bool may_end(struct sim *sim, const char *uid)
 {
@@ -35,7 +41,7 @@ static bool may_end(struct sim *sim, const char *uid)
 
     if (!thing)
         return stranger_may_go(sim, uid);
-    return thing_is_deleting(thing) || !machine || !machine->has_process ||
+    return thing_is_deleting(thing) || !machine || !machine->has_process || is_no_fork(thing) ||
            machine->status.state == MACHINE_CRASHED ||
            str_equal(thing_text(thing, "spec.powerState"), "Stopped") ||
            differs(thing, "restartAt") || condition_holds(thing, "Restarting") ||
@@ -137,12 +143,70 @@ static void reset(struct compute *compute, const char *uid, struct done done)
                                   spy_answer(sim, done, true, "reset %s", label(sim, uid)));
 }
 
+/* It may stand still while it is taken. */
+static bool is_being_taken(struct sim *sim, const char *uid)
+{
+    void *each;
+
+    for (size_t at = 0; map_next(sim->by_key, &at, NULL, &each);) {
+        const struct thing *thing = each;
+
+        if (thing->kind == &kind_snapshot && str_equal(thing_text(thing, "status.phase"), "Taking") &&
+            str_equal(thing_text(thing, "status.instanceUID"), uid))
+            return true;
+    }
+    return false;
+}
+
+static void nic_link(struct compute *compute, const char *uid, const char *nic_name, bool is_up, struct done done)
+{
+    struct sim *sim = sim_of(compute);
+
+    inner_of(compute)->ops->nic_link(inner_of(compute), uid, nic_name, is_up,
+                                     spy_answer(sim, done, true, "link %s of %s", nic_name, label(sim, uid)));
+}
+
+static void resize(struct compute *compute, const char *uid, unsigned cpus, int64_t memory_bytes, struct done done)
+{
+    struct sim *sim = sim_of(compute);
+    const struct thing *thing = spy_expects_wanted(sim, "resize", uid);
+
+    inner_of(compute)->ops->resize(inner_of(compute), uid, cpus, memory_bytes,
+                                   spy_answer(sim, done, true, "resize %s", thing->key));
+}
+
+static void freeze(struct compute *compute, const char *uid, const char *name, struct done done)
+{
+    struct sim *sim = sim_of(compute);
+
+    if (!is_being_taken(sim, uid))
+        sim_fail(sim, "%s is frozen, and no snapshot says so", label(sim, uid));
+    inner_of(compute)->ops->freeze(inner_of(compute), uid, name,
+                                   spy_answer(sim, done, true, "freeze %s", label(sim, uid)));
+}
+
+static void frozen_remove(struct compute *compute, const char *name, struct done done)
+{
+    struct sim *sim = sim_of(compute);
+
+    inner_of(compute)->ops->frozen_remove(inner_of(compute), name,
+                                          spy_answer(sim, done, true, "remove frozen %s", label(sim, name)));
+}
+
+static char **frozen_list(struct compute *compute) { return inner_of(compute)->ops->frozen_list(inner_of(compute)); }
+
+static void agent(struct compute *compute, const char *uid, const char *command, const json_t *arguments,
+                  int64_t timeout_ms, compute_json_fn *fn, void *arg)
+{
+    inner_of(compute)->ops->agent(inner_of(compute), uid, command, arguments, timeout_ms, fn, arg);
+}
+
 static void pause_machine(struct compute *compute, const char *uid, struct done done)
 {
     struct sim *sim = sim_of(compute);
     const struct thing *thing = spy_expects_wanted(sim, "pause", uid);
 
-    if (!str_equal(thing_text(thing, "spec.powerState"), "Paused"))
+    if (!str_equal(thing_text(thing, "spec.powerState"), "Paused") && !is_being_taken(sim, uid))
         sim_fail(sim, "%s is paused, and nobody asked", thing->key);
     inner_of(compute)->ops->pause(inner_of(compute), uid,
                                   spy_answer(sim, done, true, "pause %s", label(sim, uid)));
@@ -154,7 +218,7 @@ static void resume(struct compute *compute, const char *uid, struct done done)
     const struct thing *thing = thing_here(sim, uid);
 
     if (thing && str_equal(thing_text(thing, "spec.powerState"), "Paused") &&
-        !condition_holds(thing, "Stopping") && !thing_is_deleting(thing))
+        !condition_holds(thing, "Stopping") && !thing_is_deleting(thing) && !is_being_taken(sim, uid))
         sim_fail(sim, "%s is resumed, and shall be paused", thing->key);
     inner_of(compute)->ops->resume(inner_of(compute), uid,
                                    spy_answer(sim, done, true, "resume %s", label(sim, uid)));
@@ -326,6 +390,12 @@ static const struct compute_ops spy_ops = {
     .facts = facts,
     .observe = observe,
     .list = list,
+    .nic_link = nic_link,
+    .resize = resize,
+    .freeze = freeze,
+    .frozen_remove = frozen_remove,
+    .frozen_list = frozen_list,
+    .agent = agent,
     .start = start,
     .press_power = press_power,
     .kill = kill_machine,

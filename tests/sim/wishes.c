@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { INSTANCES = 5, VOLUMES = 4, IMAGES = 5, NETWORKS = 3 };
+enum { INSTANCES = 5, VOLUMES = 4, IMAGES = 5, NETWORKS = 3, SNAPSHOTS = 2 };
 #define NAMESPACE "default"
 
 static json_t *named(const char *prefix, uint64_t nth, json_t *take_spec)
@@ -134,11 +134,16 @@ static void create_instance(struct sim *sim)
 {
     json_t *spec = json_object();
 
-    if (sim_chance(sim, 5))
+    const struct thing *snapshot = sim_chance(sim, 3) ? any_of(sim, &kind_snapshot) : NULL;
+
+    if (snapshot)
+        json_set_at(spec, "snapshot", json_string(name_of(snapshot)));
+    else if (sim_chance(sim, 5))
         json_set_at(spec, "rootDisk.size", json_string("1Gi"));
     else
         json_set_at(spec, "image", json_printf("m%d", (int)sim_draw(sim, 3)));
-    dress(sim, spec);
+    if (!snapshot || sim_chance(sim, 3))
+        dress(sim, spec);
     ask_create(sim, &kind_instance, NAMESPACE, named("i", sim_draw(sim, INSTANCES), spec));
 }
 
@@ -297,6 +302,20 @@ static void change_network(struct sim *sim)
 }
 static void delete_network(struct sim *sim) { delete_any(sim, &kind_network); }
 
+/* --- snapshots. An older store that is put back knows nothing of them: they would be strangers. --- */
+
+static void create_snapshot(struct sim *sim)
+{
+    const struct thing *thing = any_of(sim, &kind_instance);
+
+    if (thing && !sim->plan.restores)
+        ask_create(sim, &kind_snapshot, NAMESPACE,
+                   named("w", sim_draw(sim, SNAPSHOTS),
+                         json_pack("{s:s,s:b}", "instanceName", name_of(thing), "memory", !sim_chance(sim, 4))));
+}
+
+static void delete_snapshot(struct sim *sim) { delete_any(sim, &kind_snapshot); }
+
 /* --- the rest --- */
 
 static void create_secret(struct sim *sim)
@@ -323,7 +342,7 @@ static const struct {
     { 5, change_networks },  { 4, change_cdrom },    { 7, delete_instance }, { 6, create_volume },
     { 4, grow_volume },      { 3, delete_volume },   { 2, create_pool },     { 1, delete_pool },
     { 4, create_image },     { 3, upload_image },    { 2, delete_image },    { 4, create_network },
-    { 2, change_network },   { 2, delete_network },  { 1, create_secret },   { 1, change_host },
+    { 2, change_network },   { 2, delete_network },  { 6, create_snapshot }, { 2, delete_snapshot }, { 1, create_secret },   { 1, change_host },
 };
 enum { WISH_COUNT = sizeof wishes / sizeof wishes[0] };
 
