@@ -21,6 +21,10 @@ enum { ANSWER_SIZE = 64, GOOD_MIN = 200, GOOD_END = 400 };
 /* Until the first good answer the wait is a tenth of the time that it has been running. */
 enum { FIRST_PERIOD_MS = 50, FIRST_PERIODS = 10 };
 
+/* A connection whose first packet came too early is tried again by the kernel a second later: by us,
+ * sooner. */
+enum { DIAL_MS = 200 };
+
 struct probe {
     struct probe *next, **link;
     struct member_book *book; /* NULL: nobody waits any more */
@@ -31,7 +35,7 @@ struct probe {
     struct loop_source *readable, *timer;
     char answer[ANSWER_SIZE];
     size_t answer_size;
-    int64_t timeout_ms;
+    int64_t timeout_ms, dial_ms;
 };
 
 static void probe_free(struct probe *probe)
@@ -138,6 +142,9 @@ const json_t *member_card(const json_t *instance)
     return NULL;
 }
 
+static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
 /* Who is probed, as found now. */
 struct subject {
     struct group_scene *scene;
@@ -145,6 +152,11 @@ struct subject {
     const json_t *instance;
     struct machine_status machine;
 };
+
+static bool is_early(const struct subject *subject, bool is_liveness)
+{
+    return !is_liveness && !subject->book->good && !member_has_served(subject->instance);
+}
 
 static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
 {
@@ -161,6 +173,7 @@ static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
     probe = mem_new(struct probe);
     *probe = (struct probe){ .book = book, .loop = setup->loop, .is_liveness = is_liveness, .fd = -1, .timeout_ms = 1000 };
     (void)duration_parse(json_text_at(rule, "timeout", "1s"), &probe->timeout_ms, &err); /* validated */
+    probe->dial_ms = is_early(subject, is_liveness) ? min_of(probe->timeout_ms, DIAL_MS) : probe->timeout_ms;
     if (str_equal(json_text_at(rule, "type", ""), "HTTP"))
         probe->request = str_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: virga-probe\r\nConnection: close\r\n\r\n",
                                     json_text_at(rule, "path", "/"), book->name);
@@ -170,7 +183,7 @@ static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
         probe->next->link = &probe->next;
     book->probes = probe;
     setup->network->ops->dial(setup->network, json_text_at(card, "networkUID", ""), &addr, (uint16_t)port,
-                              probe->timeout_ms, dialled, probe);
+                              probe->dial_ms, dialled, probe);
     return true;
 }
 
@@ -198,15 +211,13 @@ static int64_t period_of(const json_t *rule)
     return period_ms;
 }
 
-static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* One that has just begun is asked often, so that a fork is found ready as soon as it is. */
 static int64_t wait_of(const struct subject *subject, const json_t *rule, bool is_liveness)
 {
     int64_t period_ms = period_of(rule), age_ms = group_now_ms(subject->scene) - subject->book->begun_ms;
 
-    if (is_liveness || subject->book->good || member_has_served(subject->instance))
+    if (!is_early(subject, is_liveness))
         return period_ms;
     return min_of(period_ms, max_of(FIRST_PERIOD_MS, age_ms / FIRST_PERIODS));
 }

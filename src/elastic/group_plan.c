@@ -304,6 +304,12 @@ static void come(struct planning *planning, int wanted)
     }
 }
 
+/* Those that start serve the sooner the less is done beside. */
+static bool is_growing(const struct planning *planning)
+{
+    return planning->starting > 0 || planning->plan->create > 0 || planning->plan->resume_count > 0;
+}
+
 static void keep_warm(struct planning *planning)
 {
     const struct group_wish *wish = planning->wish;
@@ -318,7 +324,7 @@ static void keep_warm(struct planning *planning)
             !leave(planning, i, is_outdated(planning, member) ? LEAVE_OUTDATED : LEAVE_TOO_MANY))
             return;
     }
-    if (missing > 0 && wish->may_create && !wish->one_only)
+    if (missing > 0 && wish->may_create && !wish->one_only && !is_growing(planning))
         planning->plan->create_warm = (unsigned)smaller(missing, GROUP_STEPS_MAX);
 }
 

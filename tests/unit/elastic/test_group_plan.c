@@ -125,9 +125,11 @@ TEST(warm_members_are_kept_and_used_first)
     check_plan(&wish, "rr", "+0 w2");
     check_plan(&wish, "rrww", "+0");
     check_plan(&wish, "rrwww", "+0 -2m");
-    check_plan(&wish, "rww", "+0 w1 r1");
+    check_plan(&wish, "rww", "+0 r1");
+    check_plan(&wish, "rsw", "+0"); /* others are made when all serve */
+    check_plan(&wish, "rrw", "+0 w1");
     wish.replicas = 5;
-    check_plan(&wish, "rrww", "+1 w1 r2 r3");
+    check_plan(&wish, "rrww", "+1 r2 r3");
     wish.max = 5;
     check_plan(&wish, "rrww", "+1 r2 r3");
 }
@@ -319,8 +321,13 @@ static void step(struct life *life)
 
 static void check_arrived(const struct life *life, uint64_t seed)
 {
-    int current = 0;
+    int current = 0, warm = 0, room = life->wish.max - life->wish.replicas;
 
+    for (size_t i = 0; i < life->count; i++)
+        warm += life->members[i].state == MEMBER_WARM && life->members[i].revision == life->wish.revision;
+    if (warm != (life->wish.warm < room ? life->wish.warm : room))
+        check_fail(CHECK_HERE, "seed %llu: %d of %d are warm, %zu members, max %d", (unsigned long long)seed, warm,
+                   life->wish.warm, life->count, life->wish.max);
     for (size_t i = 0; i < life->count; i++)
         current += life->members[i].state == MEMBER_READY && life->members[i].revision == life->wish.revision;
     if (current != life->wish.replicas || serving(life) != current)

@@ -93,7 +93,12 @@ static int set_up_bridge(struct netlink *netlink, const struct network_config *c
                          struct err *err)
 {
     const char *no_ipv6 = config->ipv6.addr.family ? "0" : "1";
+    /* A guest that was asked for before it was there is asked again soon, and for as long as ever. */
     const struct setting settings[] = {
+        { "ipv4/neigh/" BRIDGE_NAME "/retrans_time_ms", "50" },
+        { "ipv4/neigh/" BRIDGE_NAME "/mcast_solicit", "60" },
+        { "ipv6/neigh/" BRIDGE_NAME "/retrans_time_ms", "50" },
+        { "ipv6/neigh/" BRIDGE_NAME "/mcast_solicit", "60" },
         { "ipv6/conf/" BRIDGE_NAME "/accept_dad", "0" },
         { "ipv6/conf/" BRIDGE_NAME "/addr_gen_mode", "1" },
         { "ipv6/conf/" BRIDGE_NAME "/disable_ipv6", no_ipv6 },
