@@ -7,6 +7,7 @@
  *   autoscaler_hpa.c      what a HorizontalPodAutoscaler shows
  *   autoscaler_vertical.c larger members before more of them
  *   autoscaler_logbook.c  samples and decisions on disk
+ *   autoscaler_predict.c  what load will be
  *   autoscaler_scrape.c   asks members for what they expose
  *   autoscaler_sleep.c    no member without traffic, and one again with the first connection
  *
@@ -34,6 +35,13 @@ struct sleep_obstacle {
     const char *reason, *message;
 };
 
+/* The means of the minute under way. */
+struct scaler_minute {
+    int64_t number; /* since 1970 */
+    unsigned samples, known[METRIC_SLOTS];
+    struct sample mean; /* sums, until it is over */
+};
+
 /* An Autoscaler or a HorizontalPodAutoscaler. */
 struct scaler {
     struct control *control;
@@ -55,6 +63,10 @@ struct scaler {
     unsigned scrape_count;
     int64_t scraped_ms;           /* wall clock; when they were begun last */
     struct autoscale_memory memory;
+    struct scaler_minute minute;
+    struct trend *trend;          /* NULL: nothing is to be predicted */
+    struct recollection *recollection; /* what was recorded is being read for it; or NULL */
+    unsigned trend_age;           /* when it was last shown */
     int64_t traffic_ms;           /* when traffic was last seen; 0: nothing known */
     uint64_t requests, bytes;     /* of the balancer, at the last look */
     struct sleep_obstacle obstacle;
@@ -93,6 +105,13 @@ void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *re
 /* Whether all members can be given more, and what each is to have after the decision. */
 void scaler_vertical_look(struct scaler *scaler, const json_t *group, struct autoscale_group *now);
 void scaler_vertical_act(struct scaler *scaler, const json_t *group);
+
+void scaler_keep_minute(struct scaler *scaler, const struct sample *sample);
+/* The policy is another one: learns what was recorded for what it wants predicted, if anything. */
+void scaler_predict_anew(struct scaler *scaler);
+void scaler_forecast(struct scaler *scaler, const struct sample *sample, struct autoscale_forecast *ret_forecast);
+void scaler_show_prediction(struct work *work, const struct scaler *scaler);
+void scaler_forget_prediction(struct scaler *scaler);
 
 /* Asks members for what they expose, when it is time. */
 void scaler_scrape(struct scaler *scaler, const json_t *autoscaler, const json_t *group);

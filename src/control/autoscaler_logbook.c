@@ -11,7 +11,8 @@
 
 enum { GATHER_MS = 5000, WAITING_BYTES_MAX = 256 * 1024, KIB = 1024, MIB = 1024 * KIB };
 
-/* A decision takes about half a KiB, a sample a quarter: some thousand decisions, and more than a day. */
+/* A decision takes about half a KiB, a sample a quarter: some thousand decisions, more
+ * than a day of seconds, and five weeks of minutes. */
 static const struct {
     const char *name;
     size_t segment_bytes_max;
@@ -19,6 +20,7 @@ static const struct {
 } parts[LOGBOOK_PART_COUNT] = {
     [LOGBOOK_DECISIONS] = { "decisions", 512 * KIB, 2 },
     [LOGBOOK_SAMPLES] = { "samples", 3 * MIB, 8 },
+    [LOGBOOK_MINUTES] = { "minutes", 2 * MIB, 6 },
 };
 
 /* Lines on their way to disk. */
@@ -160,21 +162,6 @@ const struct err *logbook_error(const struct logbook *logbook) { return &logbook
 
 /* --- reading --- */
 
-struct copying {
-    int64_t since_ms;
-    int fd;
-    struct buf lines; /* gathered before they are written */
-    bool failed;
-    struct err *err;
-};
-
-static bool write_gathered(struct copying *copying)
-{
-    copying->failed = write_all(copying->fd, copying->lines.bytes, copying->lines.size, copying->err) < 0;
-    buf_clear(&copying->lines);
-    return !copying->failed;
-}
-
 /* The time stands first in every line, so that old ones are passed over without being parsed. */
 static bool is_since(const char *line, size_t size, int64_t since_ms)
 {
@@ -190,12 +177,47 @@ static bool is_since(const char *line, size_t size, int64_t since_ms)
     return time_parse(time, &wall_ms, &err) == 0 && wall_ms >= since_ms;
 }
 
+struct reading_since {
+    int64_t since_ms;
+    journal_line_fn *fn;
+    void *arg;
+};
+
+static bool pass_on(void *arg, const char *line, size_t size)
+{
+    const struct reading_since *reading = arg;
+
+    return !is_since(line, size, reading->since_ms) || reading->fn(reading->arg, line, size);
+}
+
+int logbook_read(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms, journal_line_fn *fn,
+                 void *arg, struct err *err)
+{
+    auto_free char *folder = folder_of(state_dir, uid), *path = str_printf("%s/%s", folder, parts[part].name);
+    const struct journal journal = journal_of(path, part);
+    struct reading_since reading = { since_ms, fn, arg };
+
+    return journal_read(&journal, pass_on, &reading, err);
+}
+
+struct copying {
+    int fd;
+    struct buf lines; /* gathered before they are written */
+    bool failed;
+    struct err *err;
+};
+
+static bool write_gathered(struct copying *copying)
+{
+    copying->failed = write_all(copying->fd, copying->lines.bytes, copying->lines.size, copying->err) < 0;
+    buf_clear(&copying->lines);
+    return !copying->failed;
+}
+
 static bool copy_line(void *arg, const char *line, size_t size)
 {
     struct copying *copying = arg;
 
-    if (!is_since(line, size, copying->since_ms))
-        return true;
     buf_add(&copying->lines, line, size);
     buf_add_char(&copying->lines, '\n');
     return copying->lines.size < JOURNAL_LINE_MAX || write_gathered(copying);
@@ -204,10 +226,8 @@ static bool copy_line(void *arg, const char *line, size_t size)
 int logbook_copy(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms, int fd,
                  struct err *err)
 {
-    auto_free char *folder = folder_of(state_dir, uid), *path = str_printf("%s/%s", folder, parts[part].name);
-    const struct journal journal = journal_of(path, part);
-    struct copying copying = { .since_ms = since_ms, .fd = fd, .err = err };
-    int result = journal_read(&journal, copy_line, &copying, err);
+    struct copying copying = { .fd = fd, .err = err };
+    int result = logbook_read(state_dir, uid, part, since_ms, copy_line, &copying, err);
 
     if (result == 0 && !copying.failed && copying.lines.size > 0)
         (void)write_gathered(&copying); /* says so in 'failed' */

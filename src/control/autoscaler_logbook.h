@@ -1,16 +1,19 @@
 /* control/autoscaler_logbook.h - what is kept of one Autoscaler on disk: every decision with its inputs,
- * and a sample each second. In STATE/autoscalers/UID, journals of JSON lines (base/journal.h,
+ * a sample each second
+ * and the means of each minute. In STATE/autoscalers/UID, journals of JSON lines (base/journal.h,
  * elastic/decision.h, elastic/record.h).
  *
  * Lines are gathered and written by worker jobs every few seconds, at once when something was decided:
  * killed, a daemon forgets those few seconds. */
 #pragma once
 #include "base/err.h"
+#include "base/journal.h"
 #include "base/worker.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-enum logbook_part { LOGBOOK_DECISIONS, LOGBOOK_SAMPLES, LOGBOOK_PART_COUNT };
+/* MINUTES are means of the samples, for what has to know weeks. */
+enum logbook_part { LOGBOOK_DECISIONS, LOGBOOK_SAMPLES, LOGBOOK_MINUTES, LOGBOOK_PART_COUNT };
 
 struct logbook;
 
@@ -30,5 +33,8 @@ char *logbook_lane(const char *uid);
 /* Blocking: the lines of 'part' whose time is 'since_ms' or later into 'fd', oldest first. */
 int logbook_copy(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms, int fd,
                  struct err *err);
+/* Blocking: calls 'fn' for the same lines. */
+int logbook_read(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms, journal_line_fn *fn,
+                 void *arg, struct err *err);
 /* Blocking: removes all of it. */
 int logbook_remove(const char *state_dir, const char *uid, struct err *err);

@@ -31,6 +31,7 @@ static void scaler_free(void *value)
     struct scaler *scaler = value;
 
     scrapes_cut_off(scaler);
+    scaler_forget_prediction(scaler);
     policy_free(scaler->policy);
     free(scaler->samples);
     map_free(scaler->uses);
@@ -171,6 +172,7 @@ static void keep_sample(struct scaler *scaler, const struct sample *sample)
     auto_free char *line = record_line(sample, &scaler->names);
 
     logbook_add(scaler->logbook, LOGBOOK_SAMPLES, line);
+    scaler_keep_minute(scaler, sample);
     if (!scaler->samples)
         scaler->samples = mem_array(SCALER_SAMPLES_MAX, sizeof *scaler->samples);
     if (scaler->sample_count == SCALER_SAMPLES_MAX) {
@@ -208,6 +210,7 @@ static bool read_policy(struct scaler *scaler, const json_t *object, const json_
     scaler->policy_min = min;
     scaler->policy_max = max;
     scaler->is_dirty = true;
+    scaler_predict_anew(scaler);
     return scaler->policy != NULL;
 }
 
@@ -266,15 +269,17 @@ static bool tell(struct scaler *scaler, const struct autoscale_group *group)
 static void decide(struct scaler *scaler, const json_t *group)
 {
     struct autoscale_group now;
+    struct autoscale_forecast forecast;
     struct sample sample;
 
     scaler_sample(scaler, group, &sample, &now);
     scaler_vertical_look(scaler, group, &now);
     keep_sample(scaler, &sample);
+    scaler_forecast(scaler, &sample, &forecast);
     /* An observer goes on from what it would have done. */
     if (scaler->policy->only_observes && scaler->has_decision)
         now.desired = scaler->decision.desired;
-    autoscale_decide(&scaler->policy->rules, scaler->samples, scaler->sample_count, &now, NULL, sample.wall_ms,
+    autoscale_decide(&scaler->policy->rules, scaler->samples, scaler->sample_count, &now, &forecast, sample.wall_ms,
                      &scaler->memory, &scaler->decision);
     scaler->has_decision = true;
     logbook_write(scaler->logbook, sample.wall_ms, tell(scaler, &now));

@@ -242,6 +242,19 @@ struct policy *policy_new(const json_t *spec, int group_min, int group_max, stru
     return take_pointer(policy);
 }
 
+void policy_forecast(const struct policy *policy, struct trend *trend, struct autoscale_forecast *ret_forecast)
+{
+    struct prediction prediction = trend_predict(trend);
+
+    *ret_forecast = (struct autoscale_forecast){
+        .is_used = prediction.is_known && prediction.error <= policy->prediction.max_error,
+        .target = policy->prediction.target,
+        .sum = prediction.value,
+        .error = prediction.error,
+        .horizon_ms = policy->prediction.horizon_ms,
+    };
+}
+
 void policy_free(struct policy *policy)
 {
     if (!policy)

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/json.h"
 #include "elastic/autoscale.h"
+#include "elastic/trend.h"
 #include "elastic/vertical.h"
 
 struct policy {
@@ -22,5 +23,7 @@ struct policy {
  * unknown time zone, too many custom metrics. */
 struct policy *policy_new(const json_t *spec, int group_min, int group_max, struct metric_names *names,
                           struct err *err);
+/* By a trend of the sums of prediction.target. */
+void policy_forecast(const struct policy *policy, struct trend *trend, struct autoscale_forecast *ret_forecast);
 void policy_free(struct policy *policy); /* NULL is fine */
 DEFINE_AUTO(struct policy, policy_free)

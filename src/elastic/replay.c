@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include <string.h>
 
-enum { STARTS_MAX = 64, BUSY_PERCENT = 95, GAP_MS = 60 * 1000, WINDOW_SAMPLES_MAX = 600 };
+enum { STARTS_MAX = 64, BUSY_PERCENT = 95, GAP_MS = 60 * 1000, SAMPLE_MS = 1000, WINDOW_SAMPLES_MAX = 600 };
 
 /* The group as it would have been. */
 struct replayed {
@@ -17,6 +17,7 @@ struct replayed {
     } starts[STARTS_MAX];
     unsigned start_count;
     int64_t traffic_ms; /* when traffic was last seen; -1: nothing known of it */
+    struct trend *trend; /* NULL: nothing is predicted */
     struct autoscale_memory memory;
     struct sample recent[WINDOW_SAMPLES_MAX]; /* ring would do; windows are short */
     size_t recent_count;
@@ -114,11 +115,25 @@ static void add_change(struct replay_result *result, const struct autoscale_deci
     autoscale_words(decision, change->message, sizeof change->message);
 }
 
+/* The load is what it was, however many members shared it. */
+static void forecast(struct replayed *replayed, const struct sample *recorded, struct autoscale_forecast *ret_forecast)
+{
+    const struct policy *policy = replayed->policy;
+    const struct metric_value *value = &recorded->values[policy->rules.targets[policy->prediction.target].slot];
+
+    if (!replayed->trend)
+        return;
+    if (value->is_known)
+        trend_add(replayed->trend, recorded->wall_ms, recorded->wall_ms + SAMPLE_MS, value->sum);
+    policy_forecast(policy, replayed->trend, ret_forecast);
+}
+
 static void replay_sample(struct replayed *replayed, const struct sample *recorded,
                           struct replay_result *result)
 {
     struct autoscale_decision decision;
     struct autoscale_group group = { 0 };
+    struct autoscale_forecast forecasted = { 0 };
     struct sample seen;
     const struct metric_value *requests = &recorded->values[METRIC_REQUESTS];
 
@@ -132,7 +147,8 @@ static void replay_sample(struct replayed *replayed, const struct sample *record
     group.members = group.ready + group.starting;
     group.idle_ms = replayed->traffic_ms < 0 ? -1 : recorded->wall_ms - replayed->traffic_ms;
     group.wake = requests->is_known && requests->sum > 0;
-    autoscale_decide(&replayed->policy->rules, replayed->recent, replayed->recent_count, &group, NULL,
+    forecast(replayed, recorded, &forecasted);
+    autoscale_decide(&replayed->policy->rules, replayed->recent, replayed->recent_count, &group, &forecasted,
                      recorded->wall_ms, &replayed->memory, &decision);
     if (decision.desired != replayed->desired) {
         add_change(result, &decision);
@@ -157,6 +173,8 @@ void replay(const struct policy *policy, const struct sample *samples, size_t co
     replayed->start_ms = start_ms;
     replayed->desired = replayed->ready = ret_result->peak = ret_result->lowest = desired;
     replayed->traffic_ms = -1;
+    if (policy->prediction.is_wanted)
+        replayed->trend = trend_new(policy->prediction.season_ms, policy->prediction.horizon_ms);
     for (size_t i = 0; i < count; i++) {
         double seconds = i > 0 && samples[i].wall_ms - samples[i - 1].wall_ms < GAP_MS
                              ? (double)(samples[i].wall_ms - samples[i - 1].wall_ms) / 1000
@@ -175,6 +193,7 @@ void replay(const struct policy *policy, const struct sample *samples, size_t co
         ret_result->from_ms = samples[0].wall_ms;
         ret_result->to_ms = samples[count - 1].wall_ms;
     }
+    trend_free(replayed->trend);
     free(replayed);
 }
 

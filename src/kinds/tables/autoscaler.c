@@ -131,6 +131,34 @@ static const struct field schedule_fields[] = {
     { 0 },
 };
 
+static const struct field prediction_fields[] = {
+    { .name = "metric",
+      .type = FIELD_NAME,
+      .flags = FIELD_REQUIRED,
+      .doc = "Name of the item in spec.metrics that is predicted; one with a target per member." },
+    { .name = "season",
+      .type = FIELD_DURATION,
+      .min = 2LL * MINUTE_MS,
+      .max = 7LL * DAY_MS,
+      .fallback = "\"24h\"",
+      .doc = "After what time load repeats." },
+    { .name = "horizon",
+      .type = FIELD_DURATION,
+      .min = SECOND_MS,
+      .max = DAY_MS,
+      .fallback = "\"5m\"",
+      .doc = "How far ahead it looks: at least what a member needs to start. Of a long season at least a "
+             "2016th is looked ahead." },
+    { .name = "maxError",
+      .type = FIELD_INT,
+      .min = 1,
+      .max = 100,
+      .fallback = "20",
+      .doc = "Per cent of the mean that it may have been wrong by over the recent past, a quarter of a season, "
+             "to be acted on." },
+    { 0 },
+};
+
 static const struct field rate_fields[] = {
     { .name = "type",
       .type = FIELD_ENUM,
@@ -271,6 +299,10 @@ static const struct field spec_fields[] = {
       .fields = vertical_fields,
       .doc = "Gives members more processors and memory while they run, by the targets of CPU and Memory, before "
              "it adds members; takes it back when there are as few members as may be." },
+    { .name = "prediction",
+      .type = FIELD_OBJECT,
+      .fields = prediction_fields,
+      .doc = "Scaling out ahead of load that repeats; it only ever adds." },
     { .name = "behavior",
       .type = FIELD_OBJECT,
       .fields = behavior_fields,
@@ -485,6 +517,36 @@ static void check_vertical(const json_t *spec, struct causes *causes)
     }
 }
 
+/* The item of spec.metrics with this name; borrowed, or NULL. */
+static const json_t *metric_called(const json_t *spec, const char *name)
+{
+    const json_t *metrics = json_object_get(spec, "metrics");
+
+    for (size_t i = 0; i < json_array_size(metrics); i++)
+        if (str_equal(json_text_at(json_array_get(metrics, i), "name", ""), name))
+            return json_array_get(metrics, i);
+    return NULL;
+}
+
+static void check_prediction(const json_t *spec, struct causes *causes)
+{
+    const json_t *prediction = json_object_get(spec, "prediction"), *name = json_object_get(prediction, "metric");
+    const json_t *metric = metric_called(spec, json_string_value(name));
+    int64_t season_ms = 0, horizon_ms = 0;
+    struct err err;
+
+    if (!prediction)
+        return;
+    if (!metric)
+        causes_invalid(causes, "spec.prediction.metric", name, "must be the name of an item of spec.metrics");
+    else if (!json_object_get(metric, "averageUtilization") && !json_object_get(metric, "averageValue"))
+        causes_invalid(causes, "spec.prediction.metric", name, "must have a target per member");
+    if (duration_parse(json_text_at(prediction, "season", "24h"), &season_ms, &err) == 0 &&
+        duration_parse(json_text_at(prediction, "horizon", "5m"), &horizon_ms, &err) == 0 && horizon_ms > season_ms / 2)
+        causes_invalid(causes, "spec.prediction.horizon", json_object_get(prediction, "horizon"),
+                       "must be at most half the season");
+}
+
 static void check_items(const json_t *spec, const char *list, struct causes *causes,
                         void (*fn)(const json_t *item, const char *path, struct causes *causes))
 {
@@ -510,6 +572,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_items(spec, "metrics", causes, check_metric);
     check_items(spec, "steps", causes, check_step);
     check_items(spec, "schedules", causes, check_schedule);
+    check_prediction(spec, causes);
     check_vertical(spec, causes);
     if (!json_array_size(json_object_get(spec, "metrics")) && !json_array_size(json_object_get(spec, "steps")) &&
         !json_array_size(json_object_get(spec, "schedules")) && !json_object_get(spec, "idleTimeout"))

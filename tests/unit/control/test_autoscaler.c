@@ -220,6 +220,63 @@ TEST(a_disk_that_takes_no_history_is_told_of)
     site_state_dir = NULL;
 }
 
+enum { SEASON_S = 120, RUSH_S = 60 };
+
+/* A season of two minutes: the second of them is a rush. The members share what there is to do. */
+static void live_one_second(void)
+{
+    bool is_rush = control_wall_ms(site.control) / 1000 % SEASON_S >= RUSH_S;
+    int64_t ready = int_of(&kind_instance_group, "status.readyReplicas");
+
+    load_members((is_rush ? 1500u : 200u) / (unsigned)(ready > 0 ? ready : 1));
+    loop_sim_advance(site.loop, 1000);
+}
+
+static void live_until_second(unsigned second)
+{
+    do
+        live_one_second();
+    while (control_wall_ms(site.control) / 1000 % SEASON_S != second);
+}
+
+static json_t *predicting_spec(void)
+{
+    json_t *spec = cpu_spec();
+
+    json_object_set_new(spec, "prediction",
+                        json_pack("{s:s,s:s,s:s,s:i}", "metric", "cpu", "season", "2m", "horizon", "10s", "maxError", 50));
+    return spec;
+}
+
+TEST(a_rush_that_repeats_is_met_before_it_begins)
+{
+    char folder[] = "/tmp/test_autoscaler_XXXXXX";
+    struct err err;
+
+    site_state_dir = mkdtemp(folder);
+    begin_scaled(predicting_spec());
+    live_until_second(RUSH_S - 2);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1); /* nothing is known yet */
+    auto_json json_t *learning = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(condition_get(learning, "PredictionUsed"), "reason", NULL), "Learning");
+    for (int i = 0; i < 2; i++)
+        live_until_second(RUSH_S - 2);
+    CHECK(int_of(&kind_instance_group, "spec.replicas") >= 3);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(condition_get(object, "PredictionUsed"), "reason", NULL), "Accurate");
+    auto_free char *decisions = text_of_file("decisions");
+    CHECK_CONTAINS(decisions, "\"source\":\"Forecast\"");
+    /* What was learnt is in the logbook: the next daemon need not learn it anew. */
+    daemon_dies();
+    daemon_starts();
+    live_until_second(RUSH_S + 8);
+    auto_json json_t *later = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(condition_get(later, "PredictionUsed"), "reason", NULL), "Accurate");
+    end_scaled();
+    CHECK_OK(dir_remove(folder, &err), &err);
+    site_state_dir = NULL;
+}
+
 TEST(an_observer_tells_and_changes_nothing)
 {
     json_t *spec = cpu_spec();

@@ -121,3 +121,66 @@ TEST(autoscalers_refuse_what_cannot_be)
     check_valid(&kind_autoscaler, S("\"above\":80,\"add\":2"));
     check_rows(&kind_autoscaler, rows, sizeof rows / sizeof rows[0]);
 }
+
+#define PREDICTION(rest) "{" G "," CPU ",\"prediction\":{" rest "}}"
+
+TEST(autoscalers_predict_only_what_they_measure)
+{
+    static const struct row rows[] = {
+        { PREDICTION("\"metric\":\"other\""), "spec.prediction.metric", "must be the name of an item of spec.metrics" },
+        { PREDICTION("\"season\":\"1h\""), "spec.prediction.metric", "Required value" },
+        { "{" G ",\"metrics\":[{\"name\":\"q\",\"type\":\"Queue\",\"value\":5}],\"prediction\":{\"metric\":\"q\"}}",
+          "spec.prediction.metric", "must have a target per member" },
+        { PREDICTION("\"metric\":\"m\",\"season\":\"10m\",\"horizon\":\"6m\""), "spec.prediction.horizon",
+          "must be at most half the season" },
+        { PREDICTION("\"metric\":\"m\",\"season\":\"1m\",\"horizon\":\"5s\""), "spec.prediction.season", "Invalid value" },
+    };
+
+    check_valid(&kind_autoscaler, PREDICTION("\"metric\":\"m\""));
+    check_rows(&kind_autoscaler, rows, sizeof rows / sizeof rows[0]);
+}
+
+#define HG "\"scaleTargetRef\":{\"kind\":\"InstanceGroup\",\"name\":\"web\"}"
+#define HM(metric) "{" HG ",\"maxReplicas\":3,\"metrics\":[{" metric "}]}"
+
+TEST(horizontal_pod_autoscalers_refuse_what_cannot_be)
+{
+    static const struct row rows[] = {
+        { "{" HG "}", "spec.maxReplicas", "Required value" },
+        { "{" HG ",\"minReplicas\":4,\"maxReplicas\":3}", "spec.minReplicas", "must not be above spec.maxReplicas (3)" },
+        { "{\"scaleTargetRef\":{\"kind\":\"Deployment\",\"name\":\"web\"},\"maxReplicas\":3}", "spec.scaleTargetRef.kind",
+          "must be InstanceGroup" },
+        { HM("\"type\":\"Resource\""), "spec.metrics[0].resource", "Required value" },
+        { HM("\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":\"Utilization\","
+             "\"averageUtilization\":150}}"), "spec.metrics[0].resource.target.averageUtilization", "from 1 to 100" },
+        { HM("\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":\"AverageValue\","
+             "\"averageValue\":\"500m\"}}"), "spec.metrics[0].resource.target.type", "it is Utilization" },
+        { HM("\"type\":\"Object\""), "spec.metrics[0].type", "Unsupported value" },
+        { HM("\"type\":\"Pods\",\"pods\":{\"metric\":{\"name\":\"jobs\"},\"target\":{\"type\":\"AverageValue\","
+             "\"averageValue\":\"0\"}}"), "spec.metrics[0].pods.target.averageValue", "must be above 0" },
+    };
+    auto_json json_t *object = made(&kind_hpa, "{" HG ",\"maxReplicas\":3}");
+
+    CHECK_EQ(json_int_at(object, "spec.minReplicas", 0), 1);
+    CHECK_EQ(json_int_at(object, "spec.metrics[0].resource.target.averageUtilization", 0), 80);
+    check_rows(&kind_hpa, rows, sizeof rows / sizeof rows[0]);
+}
+
+TEST(version_1_keeps_what_only_version_2_can_say)
+{
+    auto_json json_t *stored = made(&kind_hpa, "{" HG ",\"maxReplicas\":3,\"behavior\":{\"scaleDown\":{\"selectPolicy\":"
+        "\"Disabled\"}},\"metrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":"
+        "\"Utilization\",\"averageUtilization\":70}}},{\"type\":\"Resource\",\"resource\":{\"name\":\"memory\",\"target\":"
+        "{\"type\":\"Utilization\",\"averageUtilization\":90}}}]}");
+    auto_json json_t *shown = kind_hpa_v1.show(stored);
+
+    CHECK_STR(json_text_at(shown, "apiVersion", NULL), "autoscaling/v1");
+    CHECK_EQ(json_int_at(shown, "spec.targetCPUUtilizationPercentage", 0), 70);
+    json_set_at(shown, "spec.targetCPUUtilizationPercentage", json_integer(50));
+    auto_json json_t *taken = kind_hpa_v1.take(shown, stored);
+    CHECK_STR(json_text_at(taken, "apiVersion", NULL), "autoscaling/v2");
+    CHECK_EQ(json_int_at(taken, "spec.metrics[0].resource.target.averageUtilization", 0), 50);
+    CHECK_EQ(json_int_at(taken, "spec.metrics[1].resource.target.averageUtilization", 0), 90);
+    CHECK_STR(json_text_at(taken, "spec.behavior.scaleDown.selectPolicy", NULL), "Disabled");
+    CHECK(!json_at(taken, "spec.targetCPUUtilizationPercentage"));
+}
