@@ -28,15 +28,15 @@ struct sum {
     int64_t cpus, memory;
 };
 
-/* A running machine keeps what it was started with, whatever its spec says now. */
+/* A running machine keeps what it has, whatever its spec says now. */
 static void add_share(struct sim *sim, const struct thing *thing, struct sum *sum)
 {
-    const struct machine_config *config = compute_fake_config(sim->machines, thing->uid);
+    const struct fake_machine *machine = fake_machine_find(sim->machines, thing->uid);
     int64_t cpus = view_int(&kind_instance, thing->object, "spec.cpus");
     int64_t memory = view_bytes(&kind_instance, thing->object, "spec.memory");
 
-    sum->cpus += config && config->cpus > cpus ? config->cpus : cpus;
-    sum->memory += config && config->memory_bytes > memory ? config->memory_bytes : memory;
+    sum->cpus += machine && machine->status.cpus > cpus ? machine->status.cpus : cpus;
+    sum->memory += machine && machine->status.memory_bytes > memory ? machine->status.memory_bytes : memory;
 }
 
 static bool is_full(struct sim *sim, const struct thing *wanted)
@@ -176,6 +176,26 @@ static char *devices_problem(struct sim *sim, const struct thing *thing,
     return NULL;
 }
 
+/* It has what is wanted, or says that only a restart can do it, or that there is truly no room. */
+static char *size_problem(struct sim *sim, const struct thing *thing, const struct fake_machine *machine)
+{
+    const json_t *resized = condition_get(thing->object, "Resized");
+
+    if (machine->status.cpus == view_int(&kind_instance, thing->object, "spec.cpus") &&
+        machine->status.memory_bytes == view_bytes(&kind_instance, thing->object, "spec.memory"))
+        return str_equal(json_text_at(resized, "status", "True"), "True")
+                   ? NULL
+                   : str_printf("%s has its size, and says it has not", thing->key);
+    if (condition_is_true(thing->object, "RestartRequired") || machine->status.state != MACHINE_RUNNING)
+        return NULL;
+    if (!str_equal(json_text_at(resized, "status", ""), "False") || str_is_empty(json_text_at(resized, "message", "")))
+        return str_printf("%s has %u cpus and %lld bytes, and does not say why", thing->key, machine->status.cpus,
+                          (long long)machine->status.memory_bytes);
+    if (!str_equal(json_text_at(resized, "reason", ""), "NoRoom") || !is_full(sim, thing))
+        return str_printf("%s is not resized (%s) without need", thing->key, json_text_at(resized, "message", ""));
+    return NULL;
+}
+
 static char *running_problem(struct sim *sim, const struct thing *thing)
 {
     const struct fake_machine *machine = fake_machine_find(sim->machines, thing->uid);
@@ -194,7 +214,8 @@ static char *running_problem(struct sim *sim, const struct thing *thing)
     if (condition_is_true(thing->object, "Restarting") || condition_is_true(thing->object, "Resetting") ||
         condition_is_true(thing->object, "Stopping"))
         return str_printf("%s is said to restart, reset or stop", thing->key);
-    return needs_restart(thing) ? NULL : devices_problem(sim, thing, machine);
+    char *problem = size_problem(sim, thing, machine);
+    return problem || needs_restart(thing) ? problem : devices_problem(sim, thing, machine);
 }
 
 static char *stopped_problem(struct sim *sim, const struct thing *thing)

@@ -112,6 +112,10 @@ static void dress(struct sim *sim, json_t *spec)
         json_set_at(spec, "memory", json_string(some_memory(sim)));
     if (sim_chance(sim, 3))
         json_set_at(spec, "cpus", json_integer(1 + (json_int_t)sim_draw(sim, 6)));
+    if (sim_chance(sim, 2))
+        json_set_at(spec, "maxCPUs", json_integer(6));
+    if (sim_chance(sim, 2))
+        json_set_at(spec, "maxMemory", json_string("5Gi"));
     if (sim_chance(sim, 5))
         json_set_at(spec, "powerState", json_string(PICK(sim, "Stopped", "Paused")));
     if (sim_chance(sim, 2))
@@ -163,7 +167,11 @@ static void stop_timeout(struct sim *sim)
 }
 static void resize_instance(struct sim *sim)
 {
-    if (sim_chance(sim, 2))
+    const struct thing *thing = any_of(sim, &kind_instance);
+
+    if (thing && sim_chance(sim, 3))
+        patch(sim, thing, "spec.cpus", json_integer(1 + (json_int_t)sim_draw(sim, 6)));
+    else if (sim_chance(sim, 2))
         patch_text(sim, &kind_instance, "spec.memory", some_memory(sim));
     else
         patch_text(sim, &kind_instance, "spec.rootDisk.size", PICK(sim, "1Gi", "2Gi", "3Gi"));
