@@ -158,12 +158,25 @@ static bool remove_balancer(struct work *work, const struct stranger *stranger)
     return call_once(work, stranger, "remove", call_balancer);
 }
 
+static void call_frozen(struct work *work, const struct stranger *stranger, struct done done)
+{
+    struct compute *compute = control_setup(work->control)->compute;
+
+    compute->ops->frozen_remove(compute, stranger->uid, done);
+}
+
+static bool remove_frozen(struct work *work, const struct stranger *stranger)
+{
+    return call_once(work, stranger, "remove", call_frozen);
+}
+
 static const struct sort {
     const char *name;
     bool (*remove)(struct work *work, const struct stranger *stranger); /* true when it is gone */
 } machine = { "machine", remove_machine }, logs = { "log", remove_logs }, port = { "port", remove_port },
   network_sort = { "network", remove_network }, volume = { "volume", remove_volume },
-  image = { "image", remove_image }, load_balancer = { "load balancer", remove_balancer };
+  image = { "image", remove_image }, load_balancer = { "load balancer", remove_balancer },
+  frozen_machine = { "frozen machine", remove_frozen };
 
 /* --- finding --- */
 
@@ -242,14 +255,18 @@ void strangers_find(struct control *control)
     struct storage_driver *storage = control->setup.storage;
     char **machines = compute->ops->list(compute), **images = storage->ops->image_list(storage);
 
+    char **frozen = compute->ops->frozen_list(compute);
+
     control_set_extension(control, NAME, mem_new(struct strangers), strangers_free);
     meet_unknown(control, &machine, machines, "");
+    meet_unknown(control, &frozen_machine, frozen, "");
     look_at_logs(control);
     look_at_networks(control);
     look_at_balancers(control);
     control_each(control, &kind_storage_pool, NULL, look_at_pool, control);
     meet_unknown(control, &image, images, "");
     compute_uids_free(machines);
+    compute_uids_free(frozen);
     compute_uids_free(images);
 }
 

@@ -116,6 +116,22 @@ TEST(forks_go_on_from_the_memory_with_disks_of_their_own)
     end();
 }
 
+TEST(a_fork_that_shall_be_paused_becomes_somebody_else_first)
+{
+    run_web(13);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_instance("one", json_pack("{s:s,s:s}", "snapshot", "warm", "powerState", "Paused"));
+    wait_for("one", "Paused");
+    CHECK(has_condition("one", "Forked", "True"));
+    CHECK(has_condition("one", "OwnIdentity", "True"));
+    set_spec("one", "spec.powerState", "Running");
+    wait_for("one", "Running");
+    CHECK(has_condition("one", "Ready", "True"));
+    CHECK(has_condition("one", "Forked", "True"));
+    end();
+}
+
 TEST(a_fork_boots_when_it_is_started_again)
 {
     run_web(3);
