@@ -279,6 +279,8 @@ static void decide(struct scaler *scaler, const json_t *group)
     /* An observer goes on from what it would have done. */
     if (scaler->policy->only_observes && scaler->has_decision)
         now.desired = scaler->decision.desired;
+    if (!scaler->has_decision)
+        autoscale_begin(&scaler->memory, now.desired, sample.wall_ms);
     autoscale_decide(&scaler->policy->rules, scaler->samples, scaler->sample_count, &now, &forecast, sample.wall_ms,
                      &scaler->memory, &scaler->decision);
     scaler->has_decision = true;

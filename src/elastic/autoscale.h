@@ -167,6 +167,9 @@ struct autoscale_decision {
 struct metric_value samples_average(const struct sample *samples, size_t count, int slot,
                                     int64_t now_ms, int64_t window_ms);
 
+/* For a group that was there before anything is remembered of it: its size counts as a wish, so that the windows
+ * of stabilisation begin now. */
+void autoscale_begin(struct autoscale_memory *memory, int desired, int64_t now_ms);
 /* 'forecast' may be NULL. 'memory' is read and brought up to date. */
 void autoscale_decide(const struct autoscale_policy *policy, const struct sample *samples,
                       size_t sample_count, const struct autoscale_group *group,

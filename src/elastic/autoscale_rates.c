@@ -19,6 +19,12 @@ static void remember_wish(struct autoscale_memory *memory, int wanted, int64_t n
     memory->spans[memory->span_count++] = (struct autoscale_span){ now_ms, now_ms, wanted };
 }
 
+void autoscale_begin(struct autoscale_memory *memory, int desired, int64_t now_ms)
+{
+    *memory = (struct autoscale_memory){ 0 };
+    remember_wish(memory, desired, now_ms);
+}
+
 int rates_stabilise(struct autoscale_memory *memory, const struct autoscale_policy *policy, int wanted,
                     int from, int64_t now_ms)
 {

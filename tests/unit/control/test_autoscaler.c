@@ -277,6 +277,22 @@ TEST(a_rush_that_repeats_is_met_before_it_begins)
     site_state_dir = NULL;
 }
 
+TEST(a_daemon_that_starts_takes_nobody_away_before_the_window_is_over)
+{
+    begin_scaled(cpu_spec());
+    load_members(1000);
+    wait_ready(2);
+    load_members(500);
+    loop_sim_advance(site.loop, 20 * 1000);
+    daemon_dies();
+    daemon_starts();
+    load_members(10);
+    loop_sim_advance(site.loop, 7 * 1000);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 2);
+    wait_ready(1);
+    end_scaled();
+}
+
 TEST(an_observer_tells_and_changes_nothing)
 {
     json_t *spec = cpu_spec();

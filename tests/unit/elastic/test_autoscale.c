@@ -334,6 +334,25 @@ TEST(rates_count_from_the_beginning_of_their_period)
     CHECK_EQ(run_seconds(&policy, &memory, &desired, &now, 50, 31), 12);
 }
 
+TEST(a_group_that_was_there_before_waits_for_its_window)
+{
+    struct autoscale_policy policy = policy_of(1, 6);
+    struct sample sample = sample_at(NOW, METRIC_CPU, 10, 4);
+    struct autoscale_group group = group_of(4, 4, 0);
+    struct autoscale_memory memory = { 0 };
+    struct autoscale_decision decision;
+
+    add_target(&policy, METRIC_CPU, TARGET_AVERAGE, 60);
+    policy.in.stabilisation_ms = 60 * SECOND;
+    autoscale_begin(&memory, group.desired, NOW);
+    autoscale_decide(&policy, &sample, 1, &group, NULL, NOW, &memory, &decision);
+    CHECK_EQ(decision.desired, 4);
+    CHECK_EQ(decision.reason, AUTOSCALE_STABILISING);
+    sample.wall_ms += 61 * SECOND;
+    autoscale_decide(&policy, &sample, 1, &group, NULL, NOW + 61 * SECOND, &memory, &decision);
+    CHECK_EQ(decision.desired, 1);
+}
+
 TEST(a_decision_reads_as_a_sentence)
 {
     struct autoscale_policy policy = policy_of(1, 6);
