@@ -206,7 +206,7 @@ static void propose_forecast(struct deciding *deciding, const struct autoscale_f
     const struct autoscale_target *target;
     struct autoscale_proposal *proposal;
 
-    if (!forecast || !forecast->is_used || forecast->target >= (int)deciding->policy->target_count)
+    if (!forecast || !forecast->is_used || !isfinite(forecast->sum) || forecast->target >= (int)deciding->policy->target_count)
         return;
     target = &deciding->policy->targets[forecast->target];
     proposal = propose(deciding, FROM_FORECAST, target->name);

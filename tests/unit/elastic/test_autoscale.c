@@ -431,6 +431,13 @@ static struct sample lying_sample(struct world *world)
     return sample;
 }
 
+static struct autoscale_forecast lying_forecast(struct world *world)
+{
+    return (struct autoscale_forecast){ .is_used = random_below(&world->random, 2) == 0,
+                                        .target = (int)random_below(&world->random, AUTOSCALE_TARGETS_MAX + 2),
+                                        .sum = noise(world, 600) };
+}
+
 static void shake_group(struct world *world)
 {
     struct autoscale_group *group = &world->group;
@@ -468,6 +475,7 @@ TEST(random_steps_with_lying_members_break_no_bound)
 
     for (long i = 0; i < steps; i++) {
         struct autoscale_decision decision;
+        struct autoscale_forecast forecast;
         struct sample sample;
         char text[AUTOSCALE_TEXT_SIZE];
 
@@ -475,7 +483,8 @@ TEST(random_steps_with_lying_members_break_no_bound)
             make_world(&world, (uint64_t)i);
         shake_group(&world);
         sample = lying_sample(&world);
-        autoscale_decide(&world.policy, &sample, 1, &world.group, NULL, world.now, &world.memory, &decision);
+        forecast = lying_forecast(&world);
+        autoscale_decide(&world.policy, &sample, 1, &world.group, &forecast, world.now, &world.memory, &decision);
         check_step(&world, &decision);
         if (i % 50 == 0) {
             autoscale_words(&decision, text, sizeof text);
