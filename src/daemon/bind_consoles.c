@@ -10,12 +10,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The instance is there, or the call had not come so far; what is not is its machine. */
+static void answer_failure(struct api_call *call, const struct err *err)
+{
+    struct err failure = *err;
+
+    if (failure.code == ERR_NOT_FOUND)
+        failure.code = ERR_CONFLICT;
+    api_call_error(call, &failure);
+}
+
 static void answer_stream(void *arg, const struct err *err, int take_fd)
 {
     struct api_call *call = arg;
 
     if (err)
-        api_call_error(call, err);
+        answer_failure(call, err);
     else
         api_call_stream(call, take_fd);
 }
@@ -41,7 +51,7 @@ static void answer_png(void *arg, const struct err *err, const void *bytes, size
     struct api_call *call = arg;
 
     if (err)
-        api_call_error(call, err);
+        answer_failure(call, err);
     else
         api_call_bytes(call, "image/png", bytes, size);
 }
