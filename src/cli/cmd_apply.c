@@ -123,29 +123,43 @@ static int try_plan(struct session *session, const struct plan *plan, send_fn *f
 
 /* --- apply --- */
 
-/* The version of the object as it is, or NULL. Owned. */
-static char *version_of(struct session *session, const struct plan_item *item)
+/* The object as it is, or NULL. Owned. */
+static json_t *object_of(struct session *session, const struct plan_item *item)
 {
     auto_free char *path = client_path(item->kind, item->namespace_name, item->name, NULL);
-    auto_json json_t *object = NULL;
+    json_t *object = NULL;
     struct err unread;
 
-    (void)client_get(session->client, path, &object, &unread);
-    return str_dup(json_text_at(object, "metadata.resourceVersion", NULL));
+    return client_get(session->client, path, &object, &unread) == 0 ? object : NULL;
+}
+
+/* All that people write; the rest moves by itself meanwhile. Owned. */
+static json_t *wishes_of(const json_t *object)
+{
+    json_t *wishes = json_deep_copy(object);
+
+    json_remove_at(wishes, "status");
+    json_remove_at(wishes, "metadata.resourceVersion");
+    json_remove_at(wishes, "metadata.managedFields");
+    return wishes;
+}
+
+static bool is_unchanged(const json_t *before, const json_t *after)
+{
+    auto_json json_t *was = before ? wishes_of(before) : NULL, *is = after ? wishes_of(after) : NULL;
+
+    return was && is && json_equal(was, is);
 }
 
 static int apply(struct session *session, const struct plan_item *item, struct err *err)
 {
-    auto_free char *before = version_of(session, item);
-    auto_json json_t *after = NULL;
-    bool is_same;
+    auto_json json_t *before = object_of(session, item), *after = NULL;
 
     if (send_apply(session, item, /*is_dry_run=*/false, &after, err) < 0)
         return err_wrap(err, "%s", item->where);
-    is_same = str_equal(before, json_text_at(after, "metadata.resourceVersion", ""));
     print_done(item->kind, item->name,
                client_last_status(session->client) == 201 ? "created"
-               : is_same                                  ? "unchanged"
+               : is_unchanged(before, after)              ? "unchanged"
                                                           : "configured");
     return 0;
 }

@@ -1,12 +1,13 @@
 /* cli/cmd_get.c - get, and what lists one kind: ls, image ls, events... */
 #include "cli/common.h"
+#include "cli/event_order.h"
 #include "cli/manifest.h"
 #include "cli/table.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TARGETS_MAX = 256 };
+enum { TARGETS_MAX = 256, REAL_DIGITS = 15 /* as the server has them: 3.896, not 3.8959999999999999 */ };
 
 /* One request: all objects of a kind, or one of them. */
 struct target {
@@ -67,7 +68,7 @@ static void print_value(const struct getting *getting, const json_t *value)
         fputs(text.bytes, stdout);
         return;
     }
-    char *json = json_dumps(value, JSON_INDENT(2));
+    char *json = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
     puts(json ? json : "");
     free(json);
 }
@@ -150,6 +151,23 @@ static void name_kind(json_t *table, const struct kind *kind)
     }
 }
 
+/* The server lists by name, which says nothing of events. */
+static int order_events(struct session *session, const struct getting *getting, json_t *table, struct err *err)
+{
+    auto_free char *path = target_path(session, getting, &getting->targets[0], false);
+    auto_json json_t *answer = NULL;
+
+    if (client_get(session->client, path, &answer, err) < 0)
+        return -1;
+    event_rows_order(table, json_object_get(answer, "items"));
+    return 0;
+}
+
+static bool is_list_of_events(const struct getting *getting)
+{
+    return getting->count == 1 && str_equal(getting->targets[0].kind->plural, "events") && !getting->targets[0].name;
+}
+
 /* The rows of all targets from 'first' on that are of one kind. NULL on error. */
 static json_t *fetch_rows(struct session *session, const struct getting *getting, size_t first,
                           size_t *ret_next, struct err *err)
@@ -209,7 +227,7 @@ static int print_tables(struct session *session, const struct getting *getting, 
         auto_json json_t *table = fetch_rows(session, getting, at, &next, err);
         auto_buf struct buf text = { 0 };
 
-        if (!table)
+        if (!table || (is_list_of_events(getting) && order_events(session, getting, table, err) < 0))
             return -1;
         if (json_array_size(json_object_get(table, "rows")) == 0)
             continue;

@@ -8,14 +8,33 @@ struct power {
     const char *state;      /* spec.powerState */
     const char *restart_at; /* or NULL */
     const char *done;       /* "started" */
+    bool needs_running;     /* refused of one that is stopped */
     json_t *patched;        /* names, as keys */
 };
+
+/* A pause would start a machine that is stopped, which nobody means by it. */
+static int check_runs(struct session *session, const struct power *power, const char *name, struct err *err)
+{
+    auto_free char *path = object_path(session, power->kind, name, NULL);
+    auto_json json_t *object = NULL;
+    const char *wanted;
+
+    if (!session_client(session, err) || client_get(session->client, path, &object, err) < 0)
+        return -1;
+    wanted = json_text_at(object, "spec.powerState", "Running");
+    if (!str_equal(wanted, "Stopped") && !json_bool_at(object, "status.endedByItself", false))
+        return 0;
+    session_hint(session, "\"virga start %s\" starts it", name);
+    return err_set(err, ERR_CONFLICT, "instance %s does not run", name);
+}
 
 static int ask(struct session *session, const char *name, void *arg, struct err *err)
 {
     struct power *power = arg;
     auto_json json_t *patch = json_pack("{s:{s:s}}", "spec", "powerState", power->state);
 
+    if (power->needs_running && check_runs(session, power, name, err) < 0)
+        return -1;
     if (power->restart_at)
         json_set_at(patch, "spec.restartAt", json_string(power->restart_at));
     if (merge_patch(session, power->kind, name, patch, err) < 0) {
@@ -47,7 +66,7 @@ static int set_power(struct session *session, const struct arguments *arguments,
                      const char *restart_at, const char *done, struct err *err)
 {
     auto_json json_t *patched = json_object();
-    struct power power = { kind_find_name("instances"), state, restart_at, done, patched };
+    struct power power = { kind_find_name("instances"), state, restart_at, done, str_equal(done, "paused"), patched };
     int asked = each_name(session, arguments->operands, arguments->operand_count, ask, &power, err);
     int awaited = 0;
 

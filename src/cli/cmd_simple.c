@@ -31,10 +31,12 @@ COMMAND(cmd_volume_create)
 COMMAND(cmd_network_create)
 {
     const struct kind *kind = kind_find_name("networks");
-    const char *name = arguments->operands[0], *ipv4 = argument(arguments, "ipv4");
+    const char *name = arguments->operands[0], *ipv4 = argument(arguments, "ipv4"), *ipv6 = argument(arguments, "ipv6");
     auto_json json_t *object = new_object(kind, name);
 
     if (ipv4)
         json_set_at(object, "spec.ipv4.subnet", json_string(ipv4));
+    if (ipv6)
+        json_set_at(object, "spec.ipv6.subnet", json_string(ipv6));
     return make(session, kind, object, name, arguments, err);
 }

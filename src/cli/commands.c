@@ -119,7 +119,8 @@ static const struct option_row snapshot_options[] = {
     { 0 },
 };
 static const struct option_row network_options[] = {
-    { "ipv4", 0, "PREFIX", "IPv4 subnet, as 10.20.0.0/24; absent: one is chosen" },
+    { "ipv4", 0, "PREFIX", "IPv4 subnet, as 10.20.0.0/24; absent: none" },
+    { "ipv6", 0, "PREFIX", "IPv6 subnet, as fd00:20::/64; absent: none" },
     { "no-wait", 0, NULL, "Do not wait until it is ready" },
     { 0 },
 };

@@ -9,6 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
+static void hint_kinds(struct session *session)
+{
+    auto_buf struct buf names = { 0 };
+
+    for (const struct kind *const *each = all_kinds; *each; each++)
+        if (str_equal((*each)->group, "virga.dev"))
+            buf_printf(&names, "%s, ", (*each)->plural);
+    session_hint(session, "there are %sevents, secrets, namespaces", names.size ? names.bytes : "");
+}
+
 const struct kind *find_kind(struct session *session, const char *name, struct err *err)
 {
     const struct kind *kind = kind_find_name(name);
@@ -21,7 +31,7 @@ const struct kind *find_kind(struct session *session, const char *name, struct e
     if (near)
         session_hint(session, "did you mean \"%s\"? \"virga explain\" lists the kinds", near);
     else
-        session_hint(session, "\"virga explain\" lists the kinds");
+        hint_kinds(session);
     return NULL;
 }
 
