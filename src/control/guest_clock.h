@@ -5,5 +5,3 @@
 /* Sets it to the host's, through its agent. Nothing waits for that, and nothing depends on it: a guest
  * without an agent keeps its clock by itself. */
 void guest_clock_set(struct control *control, const char *uid);
-/* In a second, when it has more time for it. */
-void guest_clock_set_soon(struct control *control, const char *uid);

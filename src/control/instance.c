@@ -247,7 +247,7 @@ static struct verdict come_up(struct scene *scene)
 {
     bool runs = machine_holds(scene);
     unsigned first;
-    int64_t due_ms = instance_start_due_ms(scene), settle_ms;
+    int64_t due_ms = instance_start_due_ms(scene), settle_ms, usage_ms;
 
     machine_account(scene);
     settle_ms = runs ? fork_settle(scene) : -1;
@@ -266,12 +266,13 @@ static struct verdict come_up(struct scene *scene)
         return settle_ms < 0 ? VERDICT_SETTLED : VERDICT_AGAIN(settle_ms);
     reset_obey(scene);
     /* A reading of its usage is not stored now: the new phase would have to wait for it. */
-    if (power_keep(scene))
+    if (!fork_is_busy(scene) && power_keep(scene))
         return VERDICT_SETTLED;
     devices_plug(scene);
     size_follow(scene);
     restart_show(scene);
-    return VERDICT_AGAIN(usage_show(scene));
+    usage_ms = usage_show(scene);
+    return VERDICT_AGAIN(settle_ms >= 0 && settle_ms < usage_ms ? settle_ms : usage_ms);
 }
 
 static void show_stopped(struct scene *scene)

@@ -106,19 +106,24 @@ static void give_up(struct scene *scene, const char *text)
 int64_t fork_settle(struct scene *scene)
 {
     struct err err;
-    bool is_done;
+    bool is_itself;
     int64_t again_ms = -1;
 
     if (!scene_text(scene, "spec.snapshot"))
         return -1;
-    if (identity_give(scene, &is_done, &again_ms, &err) < 0) {
-        if (fork_is_unsettled(scene))
-            give_up(scene, err.text);
-        return -1;
-    }
-    if (is_done && fork_is_unsettled(scene)) {
+    if (!fork_is_unsettled(scene))
+        return identity_finish(scene);
+    if (identity_give(scene, &is_itself, &again_ms, &err) < 0) {
+        give_up(scene, err.text);
+    } else if (is_itself) {
         work_condition(scene->work, FORKED, true, FORKED, "went on from snapshot %s", scene_text(scene, "spec.snapshot"));
         work_event(scene->work, "Normal", FORKED, "from snapshot %s", scene_text(scene, "spec.snapshot"));
+        again_ms = identity_finish(scene);
     }
     return again_ms;
+}
+
+bool fork_is_busy(const struct scene *scene)
+{
+    return fork_is_unsettled(scene) || (scene->machine.is_fork && !identity_is_settled(scene));
 }

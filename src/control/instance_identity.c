@@ -1,9 +1,9 @@
 /* control/instance_identity.c - makes a fork somebody else.
  *
- *   agent answers -> script in the guest -> links up          (a machine that went on from memory)
- *   agent answers -> script in the guest, for what its boot left   (one that booted)
+ *   agent answers -> first script -> links up -> (a moment later) second script
  *
- * Until the script has run, the fork's links are down: nobody meets two of the same. */
+ * The first changes what others can see: until it has run, the fork's links are down, and nobody meets
+ * two of the same. The second does what takes longer, and is all that one needs that booted. */
 #include "control/instance.h"
 #include "control/guest_clock.h"
 #include "control/guest_exec.h"
@@ -19,64 +19,41 @@
 
 #define OWN_IDENTITY "OwnIdentity"
 #define SINCE "identity since"
+#define LATER "identity later"
 
-enum { SCRIPT_MS = 20 * 1000, PATIENCE_MS = 30 * 1000, ATTEMPTS_MAX = 3, SEED_BYTES = 32 };
+enum {
+    FIRST_MS = 20 * 1000,
+    SECOND_MS = 5 * 60 * 1000, /* it makes keys */
+    LATER_MS = 300,            /* the first answers come first */
+    PATIENCE_MS = 30 * 1000,
+    ATTEMPTS_MAX = 3,
+    SEED_BYTES = 32,
+};
 
-/* Arguments: fork or boot, host name, machine id, random digits, and for each network card its old and
- * new MAC address, IPv4 address, length of the prefix, net mask, broadcast address and gateway,
- * separated by commas; "-": none.
+#define PROLOGUE "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+
+/* Arguments: host name, machine id, random digits, and for each network card its old and new MAC address,
+ * IPv4 address, length of the prefix, net mask, broadcast address and gateway, separated by commas; "-":
+ * none.
  *
- * Before the links come up nothing may be seen of the parent: its SSH server is stopped, and keys that
- * another would read are emptied. The rest is done behind: files, new keys, new leases of addresses that
- * are known already. Under emulation all this is slow after a fork, when no code is translated yet, and
- * each process and each file costs 10 to 20 ms: there are as few as can be. */
-static const char script[] =
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-    "mode=$1 host=$2 id=$3 seed=$4; shift 4\n"
+ * The parent's SSH server is stopped, and keys that another would read are emptied. The addresses are
+ * known, so nobody waits for a lease. Under emulation all this is slow after a fork, when no code is
+ * translated yet, and each process and each file costs 10 to 20 ms: there are as few as can be. */
+static const char first_script[] = PROLOGUE
+    "host=$1 id=$2 seed=$3; shift 3\n"
     "echo $id >/etc/machine-id || exit 1\n"
-    "behind() {\n"
-    "    [ ! -f /var/lib/dbus/machine-id ] || [ -L /var/lib/dbus/machine-id ] || echo $id >/var/lib/dbus/machine-id\n"
-    "    [ $mode = fork ] || return\n"
-    "    echo $host >/etc/hostname\n"
-    "    hosts=\n"
-    "    while read -r line; do case $line in 127.0.1.1*) line=\"127.0.1.1 $host\";; esac; hosts=\"$hosts$line\n"
-    "\"; done </etc/hosts\n"
-    "    printf %s \"$hosts\" >/etc/hosts\n"
-    "    [ ! -d /var/lib/virga ] || echo $VIRGA_UID >/var/lib/virga/instance-id\n"
-    "    for route in $routes; do\n"
-    "        ip route replace default via ${route%,*} dev ${route#*,} metric 4096\n"
-    "    done\n"
-    "    for name in $names; do\n"
-    "        tries=0\n"
-    "        until read -r carrier </sys/class/net/$name/carrier && [ $carrier = 1 ] || [ $tries = 100 ]; do\n"
-    "            sleep 0.1; tries=$((tries + 1))\n"
-    "        done\n"
-    "        if [ -x /usr/lib/virga/network ]; then\n"
-    "            /usr/lib/virga/network down $name; /usr/lib/virga/network up $name &\n"
-    "        elif [ -d /run/systemd/netif/links ]; then networkctl renew $name\n"
-    "        elif grep -qs \"^$name=\" /run/network/ifstate; then ifdown --force $name; ifup $name\n"
-    "        fi\n"
-    "    done\n"
-    "    rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/*_host_key\n"
-    "    [ ! -x /usr/lib/virga/ssh-server ] || /usr/lib/virga/ssh-server\n"
-    "    if command -v ssh-keygen; then\n"
-    "        ssh-keygen -A && { systemctl restart ssh || systemctl restart sshd || service ssh restart; }\n"
-    "    fi\n"
-    "}\n"
-    "[ $mode = fork ] || { behind; exit 0; }\n"
     "echo $seed >/dev/urandom\n"
     "echo $host >/proc/sys/kernel/hostname || exit 1\n"
     "[ ! -f /run/dropbear.pid ] || { read -r pid </run/dropbear.pid && kill -KILL $pid; }\n"
     "[ ! -f /run/sshd.pid ] || { read -r pid </run/sshd.pid && kill -STOP $pid; }\n"
     "for key in /etc/ssh/ssh_host_*_key; do [ ! -f $key ] || : >$key; done\n"
-    "names= routes=\n"
     "for card; do\n"
     "    IFS=, read -r old new address length mask broadcast gateway <<CARD\n"
     "$card\n"
     "CARD\n"
-    "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $old ] || break; done\n"
-    "    [ \"$mac\" = $old ] || { echo \"no card has $old\"; exit 1; }\n"
-    "    name=${name##*/} names=\"$names $name\" ipv6=/proc/sys/net/ipv6/conf/$name/disable_ipv6\n"
+    "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $old ] && [ \"$mac\" != $new ] || break; done\n"
+    "    [ \"$mac\" = $old ] || [ \"$mac\" = $new ] || { echo \"no card has $old\"; exit 1; }\n"
+    "    name=${name##*/} ipv6=/proc/sys/net/ipv6/conf/${name##*/}/disable_ipv6\n"
     "    [ ! -f $ipv6 ] || echo 1 >$ipv6\n"
     "    if command -v ifconfig >/dev/null; then\n"
     "        if [ $address = - ]; then ifconfig $name 0.0.0.0 hw ether $new\n"
@@ -86,9 +63,40 @@ static const char script[] =
     "        [ $address = - ] || ip addr add $address/$length broadcast $broadcast dev $name || exit 1\n"
     "    fi\n"
     "    [ ! -f $ipv6 ] || echo 0 >$ipv6\n"
-    "    [ $gateway = - ] || routes=\"$routes $gateway,$name\"\n"
     "done\n"
-    "{ sleep 0.3; behind; } </dev/null >/dev/null 2>&1 &\n" /* the first answers come first */
+    "exit 0\n";
+
+/* The same arguments; of a machine that booted without cards. */
+static const char second_script[] = PROLOGUE
+    "host=$1 id=$2; shift 3\n"
+    "echo $id >/etc/machine-id || exit 1\n"
+    "[ ! -f /var/lib/dbus/machine-id ] || [ -L /var/lib/dbus/machine-id ] || echo $id >/var/lib/dbus/machine-id\n"
+    "[ $VIRGA_MODE = fork ] || exit 0\n"
+    "echo $host >/etc/hostname\n"
+    "hosts=\n"
+    "while read -r line; do case $line in 127.0.1.1*) line=\"127.0.1.1 $host\";; esac; hosts=\"$hosts$line\n"
+    "\"; done </etc/hosts\n"
+    "printf %s \"$hosts\" >/etc/hosts\n"
+    "[ ! -d /var/lib/virga ] || echo $VIRGA_UID >/var/lib/virga/instance-id\n"
+    "exec >/dev/null 2>&1\n"
+    "for card; do\n"
+    "    IFS=, read -r old new address length mask broadcast gateway <<CARD\n"
+    "$card\n"
+    "CARD\n"
+    "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $new ] || break; done\n"
+    "    name=${name##*/}\n"
+    "    [ $gateway = - ] || ip route replace default via $gateway dev $name metric 4096\n"
+    "    if [ -x /usr/lib/virga/network ]; then\n"
+    "        /usr/lib/virga/network down $name; /usr/lib/virga/network up $name &\n"
+    "    elif [ -d /run/systemd/netif/links ]; then networkctl renew $name\n"
+    "    elif grep -qs \"^$name=\" /run/network/ifstate; then ifdown --force $name; ifup $name\n"
+    "    fi\n"
+    "done\n"
+    "rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/*_host_key\n"
+    "[ ! -x /usr/lib/virga/ssh-server ] || /usr/lib/virga/ssh-server &\n"
+    "if command -v ssh-keygen; then\n"
+    "    ssh-keygen -A && { systemctl restart ssh || systemctl restart sshd || service ssh restart; }\n"
+    "fi\n"
     "exit 0\n";
 
 /* --- the arguments --- */
@@ -144,7 +152,7 @@ static void arguments_done(struct arguments *arguments)
         free(arguments->cards[i]);
 }
 
-static void arguments_begin(const struct scene *scene, struct arguments *arguments)
+static void arguments_begin(const struct scene *scene, const char *script, struct arguments *arguments)
 {
     const char *hostname = scene_text(scene, "spec.hostname");
     const json_t *cards = scene_list(scene, "status.networks");
@@ -155,9 +163,9 @@ static void arguments_begin(const struct scene *scene, struct arguments *argumen
     *arguments = (struct arguments){ 0 };
     machine_id_of(scene->uid, arguments->machine_id);
     random_digits(arguments->seed);
-    arguments->prologue = str_printf("VIRGA_UID=%s\n%s", scene->uid, script);
-    const char *const fixed[] = { "/bin/sh", "-c", arguments->prologue, "identity",
-                                  scene->machine.is_fork ? "fork" : "boot", hostname ? hostname : scene->name,
+    arguments->prologue =
+        str_printf("VIRGA_UID=%s VIRGA_MODE=%s\n%s", scene->uid, scene->machine.is_fork ? "fork" : "boot", script);
+    const char *const fixed[] = { "/bin/sh", "-c", arguments->prologue, "identity", hostname ? hostname : scene->name,
                                   arguments->machine_id, arguments->seed };
     for (; count < sizeof fixed / sizeof fixed[0]; count++)
         arguments->argv[count] = fixed[count];
@@ -181,18 +189,18 @@ static void script_ended(void *arg, const struct err *err, int exit_code, const 
     free(done);
 }
 
-static bool script_has_run(struct scene *scene)
+static bool script_has_run(struct scene *scene, const char *op, const char *script, int64_t timeout_ms)
 {
     struct arguments arguments;
     struct done done;
 
-    if (work_op_succeeded(scene->work, "identity"))
+    if (work_op_succeeded(scene->work, op))
         return true;
-    if (!scene->machine.agent_connected || !work_op_begin(scene->work, "identity"))
+    if (!scene->machine.agent_connected || !work_op_begin(scene->work, op))
         return false;
-    arguments_begin(scene, &arguments);
-    done = work_op_done(scene->work, "identity");
-    guest_exec(scene->work->control, scene->uid, arguments.argv, NULL, SCRIPT_MS, script_ended,
+    arguments_begin(scene, script, &arguments);
+    done = work_op_done(scene->work, op);
+    guest_exec(scene->work->control, scene->uid, arguments.argv, NULL, timeout_ms, script_ended,
                mem_copy(&done, sizeof done));
     arguments_done(&arguments);
     return false;
@@ -245,13 +253,11 @@ int identity_give(struct scene *scene, bool *ret_done, int64_t *ret_again_ms, st
 {
     int64_t left_ms;
 
-    *ret_done = condition_is_true(scene->object, OWN_IDENTITY) && !fork_is_unsettled(scene);
-    if (*ret_done || scene->machine.state != MACHINE_RUNNING)
+    *ret_done = false;
+    if (scene->machine.state != MACHINE_RUNNING)
         return 0;
-    if (script_has_run(scene) && links_are_up(scene)) {
-        work_condition(scene->work, OWN_IDENTITY, true, "Given", "%s", "");
-        if (scene->machine.is_fork)
-            guest_clock_set_soon(scene->work->control, scene->uid);
+    if (script_has_run(scene, "identity", first_script, FIRST_MS) && links_are_up(scene)) {
+        work_result_keep(scene->work, LATER, loop_now_ms(control_setup(scene->work->control)->loop) + LATER_MS);
         *ret_done = true;
         return 0;
     }
@@ -262,15 +268,47 @@ int identity_give(struct scene *scene, bool *ret_done, int64_t *ret_again_ms, st
     work_condition(scene->work, OWN_IDENTITY, false, "Waiting",
                    scene->machine.agent_connected ? "the guest is being given it" : "waiting for the guest agent");
     left_ms = patience_left_ms(scene);
-    if (left_ms <= 0 && scene->machine.is_fork && !scene->machine.agent_connected)
+    if (left_ms <= 0 && !scene->machine.agent_connected)
         return err_set(err, ERR_TIMEOUT, "the guest agent does not answer, and without it a fork is its parent's double");
     *ret_again_ms = left_ms > 0 ? left_ms : -1;
     return 0;
 }
 
+int64_t identity_finish(struct scene *scene)
+{
+    const int64_t *later_ms = work_result(scene->work, LATER);
+    int64_t now_ms = loop_now_ms(control_setup(scene->work->control)->loop);
+    struct err err;
+
+    if (condition_is_true(scene->object, OWN_IDENTITY) || scene->machine.state != MACHINE_RUNNING)
+        return -1;
+    if (later_ms && *later_ms > now_ms)
+        return *later_ms - now_ms;
+    if (script_has_run(scene, "identity behind", second_script, SECOND_MS)) {
+        work_condition(scene->work, OWN_IDENTITY, true, "Given", "%s", "");
+        if (scene->machine.is_fork)
+            guest_clock_set(scene->work->control, scene->uid);
+    } else if (work_op(scene->work, "identity behind", &err) == OP_FAILED) {
+        work_condition(scene->work, OWN_IDENTITY, false, "Failed", "%s", err.text);
+    } else {
+        work_condition(scene->work, OWN_IDENTITY, false, "Waiting",
+                       scene->machine.agent_connected ? "keys are being made" : "waiting for the guest agent");
+    }
+    return -1;
+}
+
+bool identity_is_settled(const struct scene *scene)
+{
+    const json_t *condition = condition_get(scene->object, OWN_IDENTITY);
+
+    return condition_is_true(scene->object, OWN_IDENTITY) || str_equal(json_text_at(condition, "reason", ""), "Failed");
+}
+
 void identity_forget(struct scene *scene)
 {
     work_op_reset(scene->work, "identity");
+    work_op_reset(scene->work, "identity behind");
     work_result_forget(scene->work, SINCE);
+    work_result_forget(scene->work, LATER);
     work_result_forget(scene->work, "identity failures");
 }

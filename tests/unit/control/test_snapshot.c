@@ -99,8 +99,8 @@ TEST(forks_go_on_from_the_memory_with_disks_of_their_own)
     create_fork("two", "warm");
     wait_for_condition("one", "Forked", "True");
     wait_for_condition("two", "Forked", "True");
-    CHECK(has_condition("one", "OwnIdentity", "True"));
     wait_for_condition("one", "Ready", "True");
+    wait_for_condition("one", "OwnIdentity", "True");
     auto_free char *uid = uid_of("one");
     CHECK(compute_fake_links_up(site.world, uid));
     const struct machine_config *config = compute_fake_config(site.world, uid);
