@@ -1,10 +1,10 @@
 /* base/journal.h - a file of lines that only grows at its end and yet never beyond a bound.
  *
- * It is kept in segments: PATH is written to; when it is full it becomes PATH.1, PATH.1 becomes PATH.2,
- * and the oldest goes. What write(2) has taken survives the end of the process; after the end of the
- * machine a last line may be torn, which the next append closes and readers skip as they skip what
- * they can't read. Nothing is synced: for what explains and can be lost, not for what was promised.
- * Blocking: for worker jobs. One writer at a time. */
+ * It is kept in segments: PATH is written to; when it is full it becomes PATH.1, PATH.1 becomes
+ * PATH.2, and the oldest goes. What write(2) has taken survives the end of the process; after the
+ * end of the machine a last line may be torn, which the next append closes and readers skip as they
+ * skip what they can't read. Nothing is synced: for what explains and can be lost, not for what was
+ * promised. Blocking: for worker jobs. One writer at a time. */
 #pragma once
 #include "err.h"
 #include <stdbool.h>
@@ -18,7 +18,8 @@ struct journal {
     unsigned segments_max;    /* 1 to 100 */
 };
 
-/* Adds whole lines, each with its end, at most 'segment_bytes_max' bytes. The folder must be there. */
+/* Adds whole lines, each with its end, at most 'segment_bytes_max' bytes. The folder must be there.
+ */
 int journal_append(const struct journal *journal, const char *lines, size_t size, struct err *err);
 
 /* Calls 'fn' for every line without its end, oldest first, until it returns false. Lines beyond

@@ -23,12 +23,14 @@ static int check_last(struct session *session, const struct arguments *arguments
     const char *last = argument(arguments, "last");
     int64_t ms;
 
-    return last && duration_parse(last, &ms, err) < 0 ? usage_error(session, err, "--last: %s", err->text) : 0;
+    return last && duration_parse(last, &ms, err) < 0
+               ? usage_error(session, err, "--last: %s", err->text)
+               : 0;
 }
 
 /* Owned; NULL on error. */
-static char *history_path(struct session *session, const struct arguments *arguments, const char *part,
-                          struct err *err)
+static char *history_path(struct session *session, const struct arguments *arguments,
+                          const char *part, struct err *err)
 {
     char *path;
 
@@ -40,7 +42,8 @@ static char *history_path(struct session *session, const struct arguments *argum
     return path;
 }
 
-static int print_history(struct session *session, const struct arguments *arguments, const char *part, struct err *err)
+static int print_history(struct session *session, const struct arguments *arguments,
+                         const char *part, struct err *err)
 {
     auto_free char *path = history_path(session, arguments, part, err);
 
@@ -58,17 +61,20 @@ static bool gather(void *arg, const char *bytes, size_t size)
     return !((struct buf *)arg)->overflowed;
 }
 
-static int fetch_samples(struct session *session, const struct arguments *arguments, struct buf *lines, struct err *err)
+static int fetch_samples(struct session *session, const struct arguments *arguments,
+                         struct buf *lines, struct err *err)
 {
     auto_free char *path = history_path(session, arguments, "samples", err);
     struct client *client = path ? session_client(session, err) : NULL;
-    struct client_request request = { .path = path, .accept = "*/*", .take = gather, .take_arg = lines };
+    struct client_request request = {
+        .path = path, .accept = "*/*", .take = gather, .take_arg = lines
+    };
 
     return client ? client_send(client, &request, NULL, err) : -1;
 }
 
-static int read_record(struct session *session, const struct arguments *arguments, struct metric_names *names,
-                       struct recording *ret_recording, struct err *err)
+static int read_record(struct session *session, const struct arguments *arguments,
+                       struct metric_names *names, struct recording *ret_recording, struct err *err)
 {
     const char *from = argument(arguments, "from");
     auto_buf struct buf lines = { .size_max = RECORD_BYTES_MAX };
@@ -78,15 +84,16 @@ static int read_record(struct session *session, const struct arguments *argument
         return -1;
     if (recording_read(lines.size ? lines.bytes : "", lines.size, names, ret_recording, err) == 0)
         return 0;
-    session_hint(session, "samples are recorded each second while the Autoscaler and its group exist");
+    session_hint(session,
+                 "samples are recorded each second while the Autoscaler and its group exist");
     return err_wrap(err, "%s", from ? from : "the recorded samples");
 }
 
 /* --- replay: the policy --- */
 
 /* The Autoscaler called 'name' of the manifests; owned. */
-static json_t *read_manifest(struct session *session, const struct arguments *arguments, const char *name,
-                             struct err *err)
+static json_t *read_manifest(struct session *session, const struct arguments *arguments,
+                             const char *name, struct err *err)
 {
     auto_clean(plan_done_auto) struct plan plan = { 0 };
 
@@ -95,7 +102,8 @@ static json_t *read_manifest(struct session *session, const struct arguments *ar
     for (size_t i = 0; i < plan.count; i++)
         if (plan.items[i].kind == autoscalers() && str_equal(plan.items[i].name, name))
             return json_deep_copy(plan.items[i].object);
-    (void)err_set(err, ERR_BAD_REQUEST, "%s: there is no Autoscaler \"%s\" in it", argument(arguments, "file"), name);
+    (void)err_set(err, ERR_BAD_REQUEST, "%s: there is no Autoscaler \"%s\" in it",
+                  argument(arguments, "file"), name);
     return NULL;
 }
 
@@ -113,7 +121,8 @@ static int check_manifest(json_t *object, struct err *err)
     return err_set(err, ERR_INVALID, "%s: %s", causes.items[0].field, causes.items[0].message);
 }
 
-static json_t *fetch(struct session *session, const struct kind *kind, const char *name, struct err *err)
+static json_t *fetch(struct session *session, const struct kind *kind, const char *name,
+                     struct err *err)
 {
     auto_free char *path = object_path(session, kind, name, NULL);
     struct client *client = session_client(session, err);
@@ -123,7 +132,8 @@ static json_t *fetch(struct session *session, const struct kind *kind, const cha
 }
 
 /* What is applied, or what "-f" would apply; owned. */
-static json_t *find_autoscaler(struct session *session, const struct arguments *arguments, struct err *err)
+static json_t *find_autoscaler(struct session *session, const struct arguments *arguments,
+                               struct err *err)
 {
     const char *name = arguments->operands[0];
     auto_json json_t *object = NULL;
@@ -135,12 +145,13 @@ static json_t *find_autoscaler(struct session *session, const struct arguments *
 }
 
 /* The bounds of the group when it can be asked for; a record may be of another cloud. */
-static struct policy *read_policy(struct session *session, const json_t *autoscaler, struct metric_names *names,
-                                  struct err *err)
+static struct policy *read_policy(struct session *session, const json_t *autoscaler,
+                                  struct metric_names *names, struct err *err)
 {
     struct err unknown;
-    auto_json json_t *group = fetch(session, kind_find_name("instancegroups"),
-                                    json_text_at(autoscaler, "spec.scaleTargetRef.name", ""), &unknown);
+    auto_json json_t *group =
+        fetch(session, kind_find_name("instancegroups"),
+              json_text_at(autoscaler, "spec.scaleTargetRef.name", ""), &unknown);
     int min = (int)json_int_at(group, "spec.minReplicas", 0);
     int max = (int)json_int_at(group, "spec.maxReplicas", GROUP_SIZE_MAX);
 
@@ -153,9 +164,9 @@ static struct policy *read_policy(struct session *session, const json_t *autosca
 
 static json_t *change_row(const json_t *change)
 {
-    return json_pack("{s:[O,O,O,O,O]}", "cells", json_object_get(change, "time"), json_object_get(change, "from"),
-                     json_object_get(change, "desired"), json_object_get(change, "reason"),
-                     json_object_get(change, "message"));
+    return json_pack("{s:[O,O,O,O,O]}", "cells", json_object_get(change, "time"),
+                     json_object_get(change, "from"), json_object_get(change, "desired"),
+                     json_object_get(change, "reason"), json_object_get(change, "message"));
 }
 
 static void print_changes(const json_t *said)
@@ -166,10 +177,12 @@ static void print_changes(const json_t *said)
     auto_buf struct buf text = { 0 };
 
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
-        json_array_append_new(json_object_get(table, "columnDefinitions"),
-                              json_pack("{s:s,s:s,s:i}", "name", columns[i], "type", "string", "priority", 0));
+        json_array_append_new(
+            json_object_get(table, "columnDefinitions"),
+            json_pack("{s:s,s:s,s:i}", "name", columns[i], "type", "string", "priority", 0));
     for (size_t i = 0; i < json_array_size(changes); i++)
-        json_array_append_new(json_object_get(table, "rows"), change_row(json_array_get(changes, i)));
+        json_array_append_new(json_object_get(table, "rows"),
+                              change_row(json_array_get(changes, i)));
     if (json_array_size(changes) == 0)
         return;
     table_write(table, &(struct table_style){ 0 }, &text);
@@ -185,19 +198,23 @@ static void print_summary(const json_t *said, int64_t start_ms)
 {
     long long saturated = (long long)json_int_at(said, "saturatedSamples", 0);
 
-    printf("%lld samples from %s to %s; members taken to start in %.1f s\n", (long long)json_int_at(said, "samples", 0),
-           json_text_at(said, "from", "?"), json_text_at(said, "to", "?"), (double)start_ms / 1000);
-    printf("%zu changes, %lld to %lld members, %lld at the end\n", json_array_size(json_object_get(said, "changes")),
+    printf("%lld samples from %s to %s; members taken to start in %.1f s\n",
+           (long long)json_int_at(said, "samples", 0), json_text_at(said, "from", "?"),
+           json_text_at(said, "to", "?"), (double)start_ms / 1000);
+    printf("%zu changes, %lld to %lld members, %lld at the end\n",
+           json_array_size(json_object_get(said, "changes")),
            (long long)json_int_at(said, "lowest", 0), (long long)json_int_at(said, "peak", 0),
            (long long)json_int_at(said, "last", 0));
     printf("%.2f member hours; %.2f were recorded\n", hours_of(said, "memberSeconds"),
            hours_of(said, "recordedMemberSeconds"));
     if (saturated)
-        printf("in %lld samples the recorded members were at their limit: more may have been needed then\n", saturated);
+        printf("in %lld samples the recorded members were at their limit: more may have been "
+               "needed then\n",
+               saturated);
 }
 
-static int print_result(struct session *session, const char *output, const json_t *said, int64_t start_ms,
-                        struct err *err)
+static int print_result(struct session *session, const char *output, const json_t *said,
+                        int64_t start_ms, struct err *err)
 {
     auto_buf struct buf text = { 0 };
 
@@ -216,14 +233,16 @@ static int print_result(struct session *session, const char *output, const json_
     return 0;
 }
 
-static int read_start(struct session *session, const struct arguments *arguments, const struct recording *recording,
-                      int64_t *ret_ms, struct err *err)
+static int read_start(struct session *session, const struct arguments *arguments,
+                      const struct recording *recording, int64_t *ret_ms, struct err *err)
 {
     const char *text = argument(arguments, "start");
     int64_t recorded_ms = recording_start_ms(recording);
 
     *ret_ms = recorded_ms >= 0 ? recorded_ms : START_MS_DEFAULT;
-    return text && duration_parse(text, ret_ms, err) < 0 ? usage_error(session, err, "--start: %s", err->text) : 0;
+    return text && duration_parse(text, ret_ms, err) < 0
+               ? usage_error(session, err, "--start: %s", err->text)
+               : 0;
 }
 
 COMMAND(cmd_autoscaler_replay)
@@ -239,13 +258,15 @@ COMMAND(cmd_autoscaler_replay)
     autoscaler = find_autoscaler(session, arguments, err);
     if (!autoscaler)
         return -1;
-    auto_clean(policy_free_auto) struct policy *policy = read_policy(session, autoscaler, &names, err);
+    auto_clean(policy_free_auto) struct policy *policy =
+        read_policy(session, autoscaler, &names, err);
     if (!policy || read_record(session, arguments, &names, &recording, err) < 0 ||
         read_start(session, arguments, &recording, &start_ms, err) < 0)
         return -1;
     if (recording.left_out)
         fprintf(stderr, "%u lines are left out; %s\n", recording.left_out, recording.first_wrong);
-    replay(policy, recording.samples, recording.count, recording_desired(&recording), start_ms, &result);
+    replay(policy, recording.samples, recording.count, recording_desired(&recording), start_ms,
+           &result);
     said = replay_json(&result, recording.count, recording_desired(&recording));
     replay_result_done(&result);
     return print_result(session, argument(arguments, "output"), said, start_ms, err);
@@ -254,7 +275,8 @@ COMMAND(cmd_autoscaler_replay)
 /* --- metric push --- */
 
 /* "jobs=12" to an item; NULL on error. */
-static json_t *read_value(struct session *session, const char *word, const char *member, struct err *err)
+static json_t *read_value(struct session *session, const char *word, const char *member,
+                          struct err *err)
 {
     const char *equals = strchr(word, '=');
     auto_free char *name = str_dup_part(word, equals ? (size_t)(equals - word) : 0);
@@ -280,13 +302,17 @@ COMMAND(cmd_metric_push)
     struct client *client;
 
     for (int i = 1; i < arguments->operand_count; i++) {
-        json_t *item = read_value(session, arguments->operands[i], argument(arguments, "member"), err);
+        json_t *item =
+            read_value(session, arguments->operands[i], argument(arguments, "member"), err);
 
         if (!item)
             return -1;
         json_array_append_new(json_object_get(body, "metrics"), item);
     }
     client = session_client(session, err);
-    return client ? client_send(client, &(struct client_request){ .method = "POST", .path = path, .body = body }, NULL, err)
+    return client ? client_send(
+                        client,
+                        &(struct client_request){ .method = "POST", .path = path, .body = body },
+                        NULL, err)
                   : -1;
 }

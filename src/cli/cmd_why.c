@@ -13,12 +13,14 @@ static bool gather(void *arg, const char *bytes, size_t size)
     return !((struct buf *)arg)->overflowed;
 }
 
-static int print_decisions(struct session *session, const struct kind *kind, const char *name, unsigned count,
-                           struct err *err)
+static int print_decisions(struct session *session, const struct kind *kind, const char *name,
+                           unsigned count, struct err *err)
 {
     auto_free char *path = object_path(session, kind, name, "decisions");
     auto_buf struct buf lines = { .size_max = HISTORY_MAX }, text = { 0 };
-    struct client_request request = { .path = path, .accept = "*/*", .take = gather, .take_arg = &lines };
+    struct client_request request = {
+        .path = path, .accept = "*/*", .take = gather, .take_arg = &lines
+    };
 
     if (client_send(session->client, &request, NULL, err) < 0)
         return -1;
@@ -30,11 +32,14 @@ static int print_decisions(struct session *session, const struct kind *kind, con
     return 0;
 }
 
-static const json_t *target_of(const json_t *scaler) { return json_at(scaler, "spec.scaleTargetRef"); }
+static const json_t *target_of(const json_t *scaler)
+{
+    return json_at(scaler, "spec.scaleTargetRef");
+}
 
 /* Of the autoscalers of kind 'kind' that scale the group. '*count' is raised by their number. */
-static int print_scalers_of(struct session *session, const struct kind *kind, const char *group, unsigned decisions,
-                            unsigned *count, struct err *err)
+static int print_scalers_of(struct session *session, const struct kind *kind, const char *group,
+                            unsigned decisions, unsigned *count, struct err *err)
 {
     auto_free char *path = object_path(session, kind, NULL, NULL);
     auto_json json_t *list = NULL;
@@ -52,7 +57,8 @@ static int print_scalers_of(struct session *session, const struct kind *kind, co
         (*count)++;
         reasons_object(kind, scaler, &text);
         fputs(text.bytes, stdout);
-        if (print_decisions(session, kind, json_text_at(scaler, "metadata.name", ""), decisions, err) < 0)
+        if (print_decisions(session, kind, json_text_at(scaler, "metadata.name", ""), decisions,
+                            err) < 0)
             return -1;
     }
     return 0;
@@ -61,8 +67,10 @@ static int print_scalers_of(struct session *session, const struct kind *kind, co
 static int print_events(struct session *session, const json_t *object, struct err *err)
 {
     auto_free char *path =
-        client_path(kind_find_name("events"), json_text_at(object, "metadata.namespace", "default"), NULL, NULL);
-    auto_free char *selector = str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
+        client_path(kind_find_name("events"), json_text_at(object, "metadata.namespace", "default"),
+                    NULL, NULL);
+    auto_free char *selector =
+        str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
 
     client_path_option(&path, "fieldSelector", selector);
     puts("events:");
@@ -70,10 +78,13 @@ static int print_events(struct session *session, const json_t *object, struct er
     return print_table(session, path, false, false, "none", err);
 }
 
-static bool is_scaler(const struct kind *kind) { return kind_find_connect(kind, "decisions") != NULL; }
+static bool is_scaler(const struct kind *kind)
+{
+    return kind_find_connect(kind, "decisions") != NULL;
+}
 
-static int why(struct session *session, const struct kind *kind, const char *name, unsigned decisions,
-               struct err *err)
+static int why(struct session *session, const struct kind *kind, const char *name,
+               unsigned decisions, struct err *err)
 {
     struct client *client = session_client(session, err);
     auto_free char *path = object_path(session, kind, name, NULL);
@@ -90,16 +101,18 @@ static int why(struct session *session, const struct kind *kind, const char *nam
     fputs(text.bytes, stdout);
     if (is_scaler(kind))
         return print_decisions(session, kind, name, decisions, err);
-    for (const struct kind *const *other = all_kinds; str_equal(kind->name, "InstanceGroup") && *other; other++)
-        if (is_scaler(*other) && print_scalers_of(session, *other, name, decisions, &scalers, err) < 0)
+    for (const struct kind *const *other = all_kinds;
+         str_equal(kind->name, "InstanceGroup") && *other; other++)
+        if (is_scaler(*other) &&
+            print_scalers_of(session, *other, name, decisions, &scalers, err) < 0)
             return -1;
     if (str_equal(kind->name, "InstanceGroup") && scalers == 0)
         puts("no autoscaler: its size is what spec.replicas says");
     return print_events(session, object, err);
 }
 
-static int decision_count(struct session *session, const struct arguments *arguments, unsigned *ret_count,
-                          struct err *err)
+static int decision_count(struct session *session, const struct arguments *arguments,
+                          unsigned *ret_count, struct err *err)
 {
     const char *text = argument(arguments, "tail");
     char *end;
@@ -115,7 +128,9 @@ static int decision_count(struct session *session, const struct arguments *argum
 COMMAND(cmd_why)
 {
     char *word = arguments->operands[0], *slash = strchr(word, '/');
-    const char *name = arguments->operand_count == 2 ? arguments->operands[1] : slash ? slash + 1 : word;
+    const char *name = arguments->operand_count == 2 ? arguments->operands[1]
+                       : slash                       ? slash + 1
+                                                     : word;
     const struct kind *kind;
     unsigned count = 0;
 

@@ -6,8 +6,9 @@
 /* --- conditions --- */
 
 /* Of these True is what is out of the ordinary; of all others False is. */
-static const char *const unusual[] = { "RestartRequired", "Draining",  "ScalingLimited", "Ended",      "Stopping",
-                                       "Resetting",       "Restarting", "DiskError",      "Progressing" };
+static const char *const unusual[] = { "RestartRequired", "Draining",  "ScalingLimited",
+                                       "Ended",           "Stopping",  "Resetting",
+                                       "Restarting",      "DiskError", "Progressing" };
 
 static bool is_unusual(const char *type)
 {
@@ -29,20 +30,23 @@ static void say_condition(const json_t *condition, struct buf *to)
     const char *message = json_text_at(condition, "message", "");
 
     buf_printf(to, "  %s is %s since %s: %s%s%s\n", json_text_at(condition, "type", "?"),
-               json_text_at(condition, "status", "?"), json_text_at(condition, "lastTransitionTime", "?"),
+               json_text_at(condition, "status", "?"),
+               json_text_at(condition, "lastTransitionTime", "?"),
                json_text_at(condition, "reason", "?"), *message ? ": " : "", message);
 }
 
 void reasons_object(const struct kind *kind, const json_t *object, struct buf *to)
 {
-    const char *phase = json_text_at(object, "status.phase", NULL), *message = json_text_at(object, "status.message", "");
+    const char *phase = json_text_at(object, "status.phase", NULL),
+               *message = json_text_at(object, "status.message", "");
     const json_t *conditions = json_at(object, "status.conditions");
     bool said = false;
 
     buf_printf(to, "%s/%s: %s%s%s\n", kind->singular, json_text_at(object, "metadata.name", "?"),
                phase ? phase : "nothing was done with it yet", *message ? ": " : "", message);
     if (json_at(object, "metadata.deletionTimestamp"))
-        buf_printf(to, "  it is being deleted since %s\n", json_text_at(object, "metadata.deletionTimestamp", "?"));
+        buf_printf(to, "  it is being deleted since %s\n",
+                   json_text_at(object, "metadata.deletionTimestamp", "?"));
     for (size_t i = 0; i < json_array_size(conditions); i++) {
         if (!says_something(json_array_get(conditions, i)))
             continue;
@@ -70,15 +74,18 @@ static void say_proposal(const json_t *proposal, struct buf *to)
     bool is_schedule = str_equal(json_text_at(proposal, "source", ""), "Schedule");
     bool whole = str_equal(json_text_at(proposal, "per", ""), "Group");
 
-    buf_printf(to, "    %s %s", json_text_at(proposal, "source", "?"), json_text_at(proposal, "name", "?"));
+    buf_printf(to, "    %s %s", json_text_at(proposal, "source", "?"),
+               json_text_at(proposal, "name", "?"));
     if (!is_schedule) {
-        buf_printf(to, " (%s%s): ", json_text_at(proposal, "type", "?"), whole ? ", whole group" : ", per member");
+        buf_printf(to, " (%s%s): ", json_text_at(proposal, "type", "?"),
+                   whole ? ", whole group" : ", per member");
         say_number(proposal, "value", to);
         buf_add_text(to, " against ");
         say_number(proposal, "target", to);
     }
     if (json_object_get(proposal, "wanted"))
-        buf_printf(to, "%s wants %lld", is_schedule ? ":" : ",", (long long)json_int_at(proposal, "wanted", 0));
+        buf_printf(to, "%s wants %lld", is_schedule ? ":" : ",",
+                   (long long)json_int_at(proposal, "wanted", 0));
     if (json_bool_at(proposal, "withinTolerance", false))
         buf_add_text(to, ", within tolerance");
     if (json_bool_at(proposal, "decided", false))
@@ -91,8 +98,10 @@ static void say_group(const json_t *decision, struct buf *to)
     static const char *const states[] = { "ready", "starting", "failed", "leaving" };
     const json_t *group = json_object_get(decision, "group");
 
-    buf_printf(to, "    %lld to %lld are allowed; members: %lld", (long long)json_int_at(decision, "min", 0),
-               (long long)json_int_at(decision, "max", 0), (long long)json_int_at(group, "members", 0));
+    buf_printf(to, "    %lld to %lld are allowed; members: %lld",
+               (long long)json_int_at(decision, "min", 0),
+               (long long)json_int_at(decision, "max", 0),
+               (long long)json_int_at(group, "members", 0));
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         if (json_int_at(group, states[i], 0) > 0)
             buf_printf(to, ", %lld %s", (long long)json_int_at(group, states[i], 0), states[i]);
@@ -105,7 +114,8 @@ void reasons_decision(const json_t *decision, struct buf *to)
 {
     const json_t *proposals = json_object_get(decision, "proposals");
 
-    buf_printf(to, "  %s  %s\n", json_text_at(decision, "time", "?"), json_text_at(decision, "message", "?"));
+    buf_printf(to, "  %s  %s\n", json_text_at(decision, "time", "?"),
+               json_text_at(decision, "message", "?"));
     say_group(decision, to);
     for (size_t i = 0; i < json_array_size(proposals); i++)
         say_proposal(json_array_get(proposals, i), to);

@@ -1,4 +1,5 @@
-/* control/autoscaler_hpa.c - HorizontalPodAutoscaler: a scaler whose object speaks Kubernetes' words. */
+/* control/autoscaler_hpa.c - HorizontalPodAutoscaler: a scaler whose object speaks Kubernetes'
+ * words. */
 #include "control/autoscaler.h"
 #include "base/quantity.h"
 #include "base/str.h"
@@ -32,19 +33,24 @@ static json_t *current_of(const json_t *group, const struct autoscale_proposal *
     json_t *current = json_object();
 
     if (proposal->type == METRIC_CUSTOM) {
-        set_quantity(current, proposal->kind == TARGET_AVERAGE ? "averageValue" : "value", proposal->value);
+        set_quantity(current, proposal->kind == TARGET_AVERAGE ? "averageValue" : "value",
+                     proposal->value);
         return current;
     }
-    json_object_set_new(current, "averageUtilization", json_integer((json_int_t)(proposal->value + 0.5)));
+    json_object_set_new(current, "averageUtilization",
+                        json_integer((json_int_t)(proposal->value + 0.5)));
     set_quantity(current, "averageValue", amount_of(group, proposal));
     return current;
 }
 
 /* One item for each metric of the spec, in its order; "current" is empty while nothing is known. */
-static json_t *item_of(const json_t *metric, const json_t *group, const struct autoscale_proposal *proposal)
+static json_t *item_of(const json_t *metric, const json_t *group,
+                       const struct autoscale_proposal *proposal)
 {
     const char *type = json_text_at(metric, "type", "");
-    const char *block = str_equal(type, "Resource") ? "resource" : str_equal(type, "Pods") ? "pods" : "external";
+    const char *block = str_equal(type, "Resource") ? "resource"
+                        : str_equal(type, "Pods")   ? "pods"
+                                                    : "external";
     const char *name = str_equal(type, "Resource") ? "name" : "metric";
     const json_t *identity = json_object_get(json_object_get(metric, block), name);
 
@@ -56,13 +62,14 @@ void scaler_show_hpa(struct work *work, const struct scaler *scaler)
 {
     const struct autoscale_decision *decision = &scaler->decision;
     const json_t *metrics = json_at(work->object, "spec.metrics");
-    auto_json json_t *group =
-        control_find(work->control, &kind_instance_group, object_namespace(work->object), scaler->target);
+    auto_json json_t *group = control_find(work->control, &kind_instance_group,
+                                           object_namespace(work->object), scaler->target);
     json_t *items = json_array();
 
     /* Targets are proposed first, in the order of the spec. */
     for (size_t i = 0; i < json_array_size(metrics) && i < decision->proposal_count; i++)
         if (decision->proposals[i].source == FROM_TARGET)
-            json_array_append_new(items, item_of(json_array_get(metrics, i), group, &decision->proposals[i]));
+            json_array_append_new(
+                items, item_of(json_array_get(metrics, i), group, &decision->proposals[i]));
     json_set_at(work->object, "status.currentMetrics", items);
 }

@@ -38,7 +38,10 @@ struct logbook {
     struct err err;
 };
 
-static char *folder_of(const char *state_dir, const char *uid) { return str_printf("%s/autoscalers/%s", state_dir, uid); }
+static char *folder_of(const char *state_dir, const char *uid)
+{
+    return str_printf("%s/autoscalers/%s", state_dir, uid);
+}
 
 char *logbook_lane(const char *uid) { return str_printf("history %s", uid); }
 
@@ -150,7 +153,8 @@ void logbook_add(struct logbook *logbook, enum logbook_part part, const char *li
 
 void logbook_write(struct logbook *logbook, int64_t wall_ms, bool now)
 {
-    bool is_due = now || wall_ms - logbook->written_ms >= GATHER_MS || wall_ms < logbook->written_ms;
+    bool is_due =
+        now || wall_ms - logbook->written_ms >= GATHER_MS || wall_ms < logbook->written_ms;
 
     if (!logbook->workers || logbook->writing || !is_due || !has_lines(logbook))
         return;
@@ -190,10 +194,11 @@ static bool pass_on(void *arg, const char *line, size_t size)
     return !is_since(line, size, reading->since_ms) || reading->fn(reading->arg, line, size);
 }
 
-int logbook_read(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms, journal_line_fn *fn,
-                 void *arg, struct err *err)
+int logbook_read(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms,
+                 journal_line_fn *fn, void *arg, struct err *err)
 {
-    auto_free char *folder = folder_of(state_dir, uid), *path = str_printf("%s/%s", folder, parts[part].name);
+    auto_free char *folder = folder_of(state_dir, uid),
+                   *path = str_printf("%s/%s", folder, parts[part].name);
     const struct journal journal = journal_of(path, part);
     struct reading_since reading = { since_ms, fn, arg };
 
@@ -209,7 +214,8 @@ struct copying {
 
 static bool write_gathered(struct copying *copying)
 {
-    copying->failed = write_all(copying->fd, copying->lines.bytes, copying->lines.size, copying->err) < 0;
+    copying->failed =
+        write_all(copying->fd, copying->lines.bytes, copying->lines.size, copying->err) < 0;
     buf_clear(&copying->lines);
     return !copying->failed;
 }
@@ -223,8 +229,8 @@ static bool copy_line(void *arg, const char *line, size_t size)
     return copying->lines.size < JOURNAL_LINE_MAX || write_gathered(copying);
 }
 
-int logbook_copy(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms, int fd,
-                 struct err *err)
+int logbook_copy(const char *state_dir, const char *uid, enum logbook_part part, int64_t since_ms,
+                 int fd, struct err *err)
 {
     struct copying copying = { .fd = fd, .err = err };
     int result = logbook_read(state_dir, uid, part, since_ms, copy_line, &copying, err);

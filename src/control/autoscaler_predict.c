@@ -1,5 +1,5 @@
-/* control/autoscaler_predict.c - what load will be, from what it was: read from the logbook when a policy asks
- * for it, and gone on with every second. */
+/* control/autoscaler_predict.c - what load will be, from what it was: read from the logbook when a
+ * policy asks for it, and gone on with every second. */
 #include "control/autoscaler.h"
 #include "base/mem.h"
 #include "base/quantity.h"
@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MINUTE_MS = 60 * 1000, SECOND_MS = 1000, FINE_SEASON_MS = 4 * 3600 * 1000, POINTS_MAX = 200 * 1000, SEASONS = 5 };
+enum {
+    MINUTE_MS = 60 * 1000,
+    SECOND_MS = 1000,
+    FINE_SEASON_MS = 4 * 3600 * 1000,
+    POINTS_MAX = 200 * 1000,
+    SEASONS = 5
+};
 
 /* --- means of each minute, for the logbook --- */
 
@@ -94,13 +100,14 @@ static int recollect(void *arg, struct err *err)
 {
     struct recollection *recollection = arg;
 
-    return logbook_read(recollection->state_dir, recollection->uid, recollection->part, recollection->since_ms,
-                        recall_line, recollection, err);
+    return logbook_read(recollection->state_dir, recollection->uid, recollection->part,
+                        recollection->since_ms, recall_line, recollection, err);
 }
 
 static void learn(struct scaler *scaler, const struct sample *sample)
 {
-    const struct metric_value *value = &sample->values[scaler->policy->rules.targets[scaler->policy->prediction.target].slot];
+    const struct metric_value *value =
+        &sample->values[scaler->policy->rules.targets[scaler->policy->prediction.target].slot];
 
     if (value->is_known)
         trend_add(scaler->trend, sample->wall_ms, sample->wall_ms + SECOND_MS, value->sum);
@@ -154,7 +161,8 @@ static void begin_recollection(struct scaler *scaler)
 
 void scaler_predict_anew(struct scaler *scaler)
 {
-    const struct policy_prediction *prediction = scaler->policy ? &scaler->policy->prediction : NULL;
+    const struct policy_prediction *prediction =
+        scaler->policy ? &scaler->policy->prediction : NULL;
 
     if (scaler->recollection)
         scaler->recollection->scaler = NULL;
@@ -168,7 +176,8 @@ void scaler_predict_anew(struct scaler *scaler)
     begin_recollection(scaler);
 }
 
-void scaler_forecast(struct scaler *scaler, const struct sample *sample, struct autoscale_forecast *ret_forecast)
+void scaler_forecast(struct scaler *scaler, const struct sample *sample,
+                     struct autoscale_forecast *ret_forecast)
 {
     *ret_forecast = (struct autoscale_forecast){ 0 };
     if (!scaler->trend || scaler->recollection)
@@ -194,16 +203,19 @@ void scaler_show_prediction(struct work *work, const struct scaler *scaler)
     duration_format(wanted->horizon_ms, horizon, sizeof horizon);
     now = scaler->recollection ? now : trend_predict(scaler->trend);
     if (!now.is_known)
-        work_condition(work, "PredictionUsed", false, "Learning", "less than two seasons of %s are recorded",
+        work_condition(work, "PredictionUsed", false, "Learning",
+                       "less than two seasons of %s are recorded",
                        scaler->policy->rules.targets[wanted->target].name);
     else if (now.error > wanted->max_error)
-        work_condition(work, "PredictionUsed", false, "Inaccurate",
-                       "over the recent past it was off by %.0f %%, more than %.0f %%: nothing is done by it", now.error,
-                       wanted->max_error);
+        work_condition(
+            work, "PredictionUsed", false, "Inaccurate",
+            "over the recent past it was off by %.0f %%, more than %.0f %%: nothing is done by it",
+            now.error, wanted->max_error);
     else
         work_condition(work, "PredictionUsed", true, "Accurate",
-                       "in %s %s will be %.4g in all; over the recent past it was off by %.0f %%", horizon,
-                       scaler->policy->rules.targets[wanted->target].name, now.value, now.error);
+                       "in %s %s will be %.4g in all; over the recent past it was off by %.0f %%",
+                       horizon, scaler->policy->rules.targets[wanted->target].name, now.value,
+                       now.error);
 }
 
 void scaler_forget_prediction(struct scaler *scaler)

@@ -1,10 +1,10 @@
-/* control/autoscaler_scrape.c - metrics that members expose as Prometheus text: asked over HTTP from inside
- * their network, every two seconds.
+/* control/autoscaler_scrape.c - metrics that members expose as Prometheus text: asked over HTTP
+ * from inside their network, every two seconds.
  *
  *   dial -> request -> answer to its end -> values as if the member had pushed them
  *
- * HTTP/1.0 is asked for, so that an answer comes in one piece and ends with its connection. A member that
- * does not answer in time, or with nonsense, has no value; it stops nobody else. */
+ * HTTP/1.0 is asked for, so that an answer comes in one piece and ends with its connection. A
+ * member that does not answer in time, or with nonsense, has no value; it stops nobody else. */
 #include "control/autoscaler.h"
 #include "control/balancers.h"
 #include "control/group.h"
@@ -20,7 +20,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PERIOD_MS = 2000, TIMEOUT_MS = 1500, ANSWER_SIZE_MAX = 1024 * 1024, SCRAPES_MAX = 256, PIECE_SIZE = 16 * 1024 };
+enum {
+    PERIOD_MS = 2000,
+    TIMEOUT_MS = 1500,
+    ANSWER_SIZE_MAX = 1024 * 1024,
+    SCRAPES_MAX = 256,
+    PIECE_SIZE = 16 * 1024
+};
 
 struct scrape {
     struct scrape *next, **link;
@@ -78,7 +84,8 @@ void scrapes_cut_off(struct scaler *scaler)
 static const char *body_of(const struct buf *answer)
 {
     const char *end = answer->size ? strstr(answer->bytes, "\r\n\r\n") : NULL;
-    bool is_good = end && str_starts(answer->bytes, "HTTP/1.") && strncmp(answer->bytes + 8, " 200", 4) == 0;
+    bool is_good =
+        end && str_starts(answer->bytes, "HTTP/1.") && strncmp(answer->bytes + 8, " 200", 4) == 0;
 
     return is_good ? end + 4 : NULL;
 }
@@ -91,7 +98,8 @@ static void take_answer(struct scrape *scrape)
         const char *name = json_string_value(json_array_get(scrape->metrics, i));
         struct exposed exposed;
 
-        if (exposition_find(body, (size_t)(scrape->answer.bytes + scrape->answer.size - body), name, &exposed))
+        if (exposition_find(body, (size_t)(scrape->answer.bytes + scrape->answer.size - body), name,
+                            &exposed))
             scaler_custom_exposed(scrape->scaler, scrape->member, name, &exposed);
     }
 }
@@ -130,7 +138,8 @@ static void dialled(void *arg, const struct err *err, int take_fd)
         scrape_free(scrape);
         return;
     }
-    if (err || send(scrape->fd, scrape->request, strlen(scrape->request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (err || send(scrape->fd, scrape->request, strlen(scrape->request),
+                    MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         scrape_end(scrape);
         return;
     }
@@ -140,7 +149,8 @@ static void dialled(void *arg, const struct err *err, int take_fd)
 
 /* --- asking --- */
 
-/* Where the items of spec.metrics and spec.steps that expose something are asked, each place once. */
+/* Where the items of spec.metrics and spec.steps that expose something are asked, each place once.
+ */
 struct endpoint {
     const char *path;
     int64_t port;
@@ -165,8 +175,10 @@ static void begin(struct scaler *scaler, const json_t *instance, const struct en
     struct scrape *scrape;
     struct err err;
 
-    if (!card || scaler->scrape_count >= SCRAPES_MAX || is_under_way(scaler, member, endpoint->name) ||
-        ip_parse(json_text_at(card, "ipv4Address", json_text_at(card, "ipv6Address", "")), &addr, &err) < 0)
+    if (!card || scaler->scrape_count >= SCRAPES_MAX ||
+        is_under_way(scaler, member, endpoint->name) ||
+        ip_parse(json_text_at(card, "ipv4Address", json_text_at(card, "ipv6Address", "")), &addr,
+                 &err) < 0)
         return;
     scrape = mem_new(struct scrape);
     *scrape = (struct scrape){ .next = scaler->scrapes,
@@ -178,23 +190,26 @@ static void begin(struct scaler *scaler, const json_t *instance, const struct en
                                .metrics = json_incref(endpoint->metrics),
                                .fd = -1,
                                .answer = { .size_max = ANSWER_SIZE_MAX } };
-    scrape->request = str_printf("GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: virga\r\nAccept: text/plain\r\n\r\n",
-                                 endpoint->path, member);
+    scrape->request =
+        str_printf("GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: virga\r\nAccept: text/plain\r\n\r\n",
+                   endpoint->path, member);
     if (scrape->next)
         scrape->next->link = &scrape->next;
     scaler->scrapes = scrape;
     scaler->scrape_count++;
-    setup->network->ops->dial(setup->network, json_text_at(card, "networkUID", ""), &addr, (uint16_t)endpoint->port,
-                              TIMEOUT_MS, dialled, scrape);
+    setup->network->ops->dial(setup->network, json_text_at(card, "networkUID", ""), &addr,
+                              (uint16_t)endpoint->port, TIMEOUT_MS, dialled, scrape);
 }
 
-static void scrape_members(struct scaler *scaler, const json_t *group, const struct endpoint *endpoint)
+static void scrape_members(struct scaler *scaler, const json_t *group,
+                           const struct endpoint *endpoint)
 {
     struct group_book *book = group_book_of(scaler->control, group);
     const char *name;
 
     for (size_t at = 0; map_next(book->members, &at, &name, NULL);) {
-        auto_json json_t *instance = control_find(scaler->control, &kind_instance, book->namespace_name, name);
+        auto_json json_t *instance =
+            control_find(scaler->control, &kind_instance, book->namespace_name, name);
 
         if (instance && condition_is_true(instance, CONDITION_SERVING))
             begin(scaler, instance, endpoint);

@@ -1,5 +1,5 @@
-/* daemon/bind_autoscalers.c - decisions and samples of an Autoscaler, as JSON lines; metrics that are
- * pushed for a group. */
+/* daemon/bind_autoscalers.c - decisions and samples of an Autoscaler, as JSON lines; metrics that
+ * are pushed for a group. */
 #include "daemon/assemble.h"
 #include "base/mem.h"
 #include "base/quantity.h"
@@ -27,7 +27,8 @@ static int copy_job(void *arg, struct err *err)
     recall->fd = open(recall->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (recall->fd < 0)
         return err_errno(err, "make room for the history");
-    if (logbook_copy(recall->state_dir, recall->uid, recall->part, recall->since_ms, recall->fd, err) < 0)
+    if (logbook_copy(recall->state_dir, recall->uid, recall->part, recall->since_ms, recall->fd,
+                     err) < 0)
         return -1;
     return lseek(recall->fd, 0, SEEK_SET) < 0 ? err_errno(err, "history") : 0;
 }
@@ -49,7 +50,8 @@ static void copied(void *arg, const struct err *err)
 }
 
 /* "last=1h": how far back; absent: all there is. */
-static int read_since(const struct daemon *daemon, const struct api_call *call, int64_t *ret_since_ms, struct err *err)
+static int read_since(const struct daemon *daemon, const struct api_call *call,
+                      int64_t *ret_since_ms, struct err *err)
 {
     const char *last = api_call_option(call, "last");
     int64_t back_ms;
@@ -79,29 +81,36 @@ static void send_history(struct daemon *daemon, struct api_call *call, enum logb
     }
     control_write_logbook(daemon->control, uid);
     recall = mem_new(struct recall);
-    *recall = (struct recall){ call, str_dup(daemon->config.state_dir), str_dup(uid), part, since_ms, -1 };
+    *recall = (struct recall){ call,         str_dup(daemon->config.state_dir),
+                               str_dup(uid), part,
+                               since_ms,     -1 };
     worker_run(daemon->workers, (struct worker_job){ copy_job, copied, recall, lane });
 }
 
-static void decisions(void *arg, struct api_call *call) { send_history(arg, call, LOGBOOK_DECISIONS); }
+static void decisions(void *arg, struct api_call *call)
+{
+    send_history(arg, call, LOGBOOK_DECISIONS);
+}
 static void samples(void *arg, struct api_call *call) { send_history(arg, call, LOGBOOK_SAMPLES); }
 
 /* --- metrics --- */
 
 static int push(struct daemon *daemon, const json_t *group, const json_t *item, struct err *err)
 {
-    const char *name = json_text_at(item, "name", NULL), *member = json_text_at(item, "member", NULL);
+    const char *name = json_text_at(item, "name", NULL),
+               *member = json_text_at(item, "member", NULL);
     const json_t *value = json_object_get(item, "value");
 
     if (str_is_empty(name))
         return err_set(err, ERR_BAD_REQUEST, "name: is required");
     if (!json_is_number(value))
         return err_set(err, ERR_BAD_REQUEST, "value: must be a number");
-    return control_push_metric(daemon->control, object_namespace(group), object_name(group), member, name,
-                               json_number_value(value), err);
+    return control_push_metric(daemon->control, object_namespace(group), object_name(group), member,
+                               name, json_number_value(value), err);
 }
 
-static int push_all(struct daemon *daemon, const json_t *group, const json_t *items, struct err *err)
+static int push_all(struct daemon *daemon, const json_t *group, const json_t *items,
+                    struct err *err)
 {
     if (!json_is_array(items) || json_array_size(items) == 0)
         return err_set(err, ERR_BAD_REQUEST, "metrics: must be a list of at least one value");
@@ -115,7 +124,8 @@ static void metrics(void *arg, struct api_call *call)
 {
     struct err err;
 
-    if (push_all(arg, api_call_object(call), json_object_get(api_call_body(call), "metrics"), &err) < 0)
+    if (push_all(arg, api_call_object(call), json_object_get(api_call_body(call), "metrics"),
+                 &err) < 0)
         api_call_error(call, &err);
     else
         api_call_json(call, 200, json_object());

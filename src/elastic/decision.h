@@ -1,7 +1,9 @@
-/* elastic/decision.h - a decision with its inputs as JSON: what is kept, and what "virga why" reads.
+/* elastic/decision.h - a decision with its inputs as JSON: what is kept, and what "virga why"
+ * reads.
  *
  *   {"time":"2026-11-21T08:00:01Z","from":1,"desired":3,"wanted":3,"min":1,"max":6,"reason":"ScaleOut",
- *    "message":"out from 1 to 3: ...","group":{"members":1,"ready":1,"starting":0,"failed":0,"leaving":0},
+ *    "message":"out from 1 to 3:
+ * ...","group":{"members":1,"ready":1,"starting":0,"failed":0,"leaving":0},
  *    "proposals":[{"source":"Target","name":"cpu","type":"CPU","value":92,"target":60,"wanted":3,
  *                  "decided":true}]}
  *
@@ -11,4 +13,5 @@
 #include "elastic/autoscale.h"
 
 /* Owned. */
-json_t *decision_json(const struct autoscale_decision *decision, const struct autoscale_group *group);
+json_t *decision_json(const struct autoscale_decision *decision,
+                      const struct autoscale_group *group);

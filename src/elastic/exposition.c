@@ -57,7 +57,8 @@ static bool take_number(struct rest *rest, double *ret_value)
     size_t length = 0;
 
     skip_blanks(rest);
-    while (rest->at < rest->end && !is_blank(*rest->at) && *rest->at != '\r' && length < sizeof text - 1)
+    while (rest->at < rest->end && !is_blank(*rest->at) && *rest->at != '\r' &&
+           length < sizeof text - 1)
         text[length++] = *rest->at++;
     text[length] = '\0';
     *ret_value = strtod(text, &stop);

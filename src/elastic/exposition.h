@@ -1,5 +1,6 @@
-/* elastic/exposition.h - metrics as applications expose them: Prometheus' text format, version 0.0.4, as far
- * as it takes to know one metric. Pure; the text comes from a guest and may be anything.
+/* elastic/exposition.h - metrics as applications expose them: Prometheus' text format, version
+ * 0.0.4, as far as it takes to know one metric. Pure; the text comes from a guest and may be
+ * anything.
  *
  *   # TYPE jobs_waiting gauge
  *   jobs_waiting{queue="a"} 7 1395066363000 */

@@ -21,7 +21,8 @@ static void set_target(json_t *item, const json_t *target)
 static json_t *resource_item(const json_t *resource)
 {
     const char *name = json_text_at(resource, "name", "");
-    json_t *item = json_pack("{s:s,s:s}", "name", name, "type", str_equal(name, "cpu") ? "CPU" : "Memory");
+    json_t *item =
+        json_pack("{s:s,s:s}", "name", name, "type", str_equal(name, "cpu") ? "CPU" : "Memory");
 
     set_target(item, json_object_get(resource, "target"));
     return item;
@@ -38,16 +39,19 @@ static json_t *custom_item(const json_t *custom)
 
 static json_t *metric_item(const json_t *metric)
 {
-    const json_t *resource = json_object_get(metric, "resource"), *pods = json_object_get(metric, "pods");
+    const json_t *resource = json_object_get(metric, "resource"),
+                 *pods = json_object_get(metric, "pods");
 
-    return resource ? resource_item(resource) : custom_item(pods ? pods : json_object_get(metric, "external"));
+    return resource ? resource_item(resource)
+                    : custom_item(pods ? pods : json_object_get(metric, "external"));
 }
 
 json_t *hpa_as_autoscaler(const json_t *spec)
 {
     static const char *const same[] = { "minReplicas", "maxReplicas", "behavior" };
     const json_t *metrics = json_object_get(spec, "metrics");
-    json_t *items = json_array(), *made = json_pack("{s:s,s:o}", "window", WINDOW, "metrics", items);
+    json_t *items = json_array(),
+           *made = json_pack("{s:s,s:o}", "window", WINDOW, "metrics", items);
 
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
         if (json_object_get(spec, same[i]))

@@ -1,5 +1,5 @@
-/* elastic/hpa.h - the spec of a HorizontalPodAutoscaler (autoscaling/v2) in the words of an Autoscaler's,
- * so that one policy serves both. Pure. */
+/* elastic/hpa.h - the spec of a HorizontalPodAutoscaler (autoscaling/v2) in the words of an
+ * Autoscaler's, so that one policy serves both. Pure. */
 #pragma once
 #include "base/json.h"
 

@@ -21,7 +21,8 @@ static int add(struct recording *recording, const struct sample *sample, struct 
         return err_set(err, ERR_TOO_LARGE, "more than %d samples", RECORDING_SAMPLES_MAX);
     if (recording->count == recording->capacity) {
         recording->capacity = 2 * recording->capacity + 256;
-        recording->samples = mem_resize(recording->samples, recording->capacity * sizeof *recording->samples);
+        recording->samples =
+            mem_resize(recording->samples, recording->capacity * sizeof *recording->samples);
     }
     recording->samples[recording->count++] = *sample;
     return 0;
@@ -30,7 +31,8 @@ static int add(struct recording *recording, const struct sample *sample, struct 
 static void leave_out(struct recording *recording, unsigned line, const char *why)
 {
     if (recording->left_out++ == 0)
-        (void)snprintf(recording->first_wrong, sizeof recording->first_wrong, "line %u: %s", line, why);
+        (void)snprintf(recording->first_wrong, sizeof recording->first_wrong, "line %u: %s", line,
+                       why);
 }
 
 static int read_line(struct recording *recording, unsigned number, const char *line, size_t size,
@@ -49,8 +51,8 @@ static int read_line(struct recording *recording, unsigned number, const char *l
     return 0;
 }
 
-int recording_read(const char *lines, size_t size, struct metric_names *names, struct recording *ret_recording,
-                   struct err *err)
+int recording_read(const char *lines, size_t size, struct metric_names *names,
+                   struct recording *ret_recording, struct err *err)
 {
     const char *end = lines + size;
     struct recording recording = { 0 };
@@ -67,8 +69,8 @@ int recording_read(const char *lines, size_t size, struct metric_names *names, s
         at += length + 1;
     }
     if (recording.count == 0) {
-        (void)err_set(err, ERR_INVALID, "there is no sample in it%s%s", recording.left_out ? ": " : "",
-                      recording.first_wrong);
+        (void)err_set(err, ERR_INVALID, "there is no sample in it%s%s",
+                      recording.left_out ? ": " : "", recording.first_wrong);
         recording_done(&recording);
         return -1;
     }
@@ -95,7 +97,8 @@ int64_t recording_start_ms(const struct recording *recording)
 
 int recording_desired(const struct recording *recording)
 {
-    return recording->count ? (int)(recording->samples[0].ready + recording->samples[0].starting) : 0;
+    return recording->count ? (int)(recording->samples[0].ready + recording->samples[0].starting)
+                            : 0;
 }
 
 static json_t *time_json(int64_t wall_ms)
@@ -115,13 +118,15 @@ json_t *replay_json(const struct replay_result *result, size_t sample_count, int
         const struct replay_change *change = &result->changes[i];
 
         last = change->desired;
-        json_array_append_new(changes, json_pack("{s:o,s:i,s:i,s:s,s:s}", "time", time_json(change->wall_ms), "from",
-                                                 change->from, "desired", change->desired, "reason",
-                                                 autoscale_reason_name(change->reason), "message", change->message));
+        json_array_append_new(
+            changes, json_pack("{s:o,s:i,s:i,s:s,s:s}", "time", time_json(change->wall_ms), "from",
+                               change->from, "desired", change->desired, "reason",
+                               autoscale_reason_name(change->reason), "message", change->message));
     }
-    return json_pack("{s:o,s:o,s:I,s:o,s:i,s:i,s:i,s:f,s:f,s:I}", "from", time_json(result->from_ms), "to",
-                     time_json(result->to_ms), "samples", (json_int_t)sample_count, "changes", changes, "lowest",
-                     result->lowest, "peak", result->peak, "last", last, "memberSeconds", result->member_seconds,
+    return json_pack("{s:o,s:o,s:I,s:o,s:i,s:i,s:i,s:f,s:f,s:I}", "from",
+                     time_json(result->from_ms), "to", time_json(result->to_ms), "samples",
+                     (json_int_t)sample_count, "changes", changes, "lowest", result->lowest, "peak",
+                     result->peak, "last", last, "memberSeconds", result->member_seconds,
                      "recordedMemberSeconds", result->recorded_member_seconds, "saturatedSamples",
                      (json_int_t)result->saturated);
 }

@@ -12,16 +12,16 @@ enum { RECORDING_SAMPLES_MAX = 7 * 24 * 3600 };
 struct recording {
     struct sample *samples; /* oldest first; owned */
     size_t count, capacity;
-    unsigned left_out;      /* lines */
-    char first_wrong[600];  /* "line 12: time: missing"; "" when none was left out */
+    unsigned left_out;     /* lines */
+    char first_wrong[600]; /* "line 12: time: missing"; "" when none was left out */
 };
 void recording_done(struct recording *recording);
 void recording_done_auto(struct recording *recording);
 #define auto_recording __attribute__((cleanup(recording_done_auto)))
 
 /* ERR_INVALID: not a single line can be read. ERR_TOO_LARGE: more than RECORDING_SAMPLES_MAX. */
-int recording_read(const char *lines, size_t size, struct metric_names *names, struct recording *ret_recording,
-                   struct err *err);
+int recording_read(const char *lines, size_t size, struct metric_names *names,
+                   struct recording *ret_recording, struct err *err);
 /* How long members took to get ready, on average, by the recording; -1: none did. */
 int64_t recording_start_ms(const struct recording *recording);
 /* What the group aimed at when it began. */

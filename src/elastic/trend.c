@@ -13,8 +13,8 @@ struct trend {
     size_t season, ahead, capacity;
     double *series; /* means of the steps that are over, oldest first; NAN: nothing known */
     size_t count;
-    int64_t step;   /* number of the one under way; -1: none yet */
-    double sum;     /* of what was added to it */
+    int64_t step; /* number of the one under way; -1: none yet */
+    double sum;   /* of what was added to it */
     unsigned added;
     struct prediction prediction;
     bool is_stale;
@@ -64,9 +64,14 @@ static void push(struct trend *trend, double mean)
 static void end_steps_until(struct trend *trend, int64_t step)
 {
     if (trend->step >= 0 && step - trend->step > (int64_t)trend->capacity)
-        *trend = (struct trend){ .step_ms = trend->step_ms, .season = trend->season, .ahead = trend->ahead,
-                                 .capacity = trend->capacity, .series = trend->series, .step = -1,
-                                 .is_stale = true, .age = trend->age }; /* all of it was too long ago */
+        *trend = (struct trend){ .step_ms = trend->step_ms,
+                                 .season = trend->season,
+                                 .ahead = trend->ahead,
+                                 .capacity = trend->capacity,
+                                 .series = trend->series,
+                                 .step = -1,
+                                 .is_stale = true,
+                                 .age = trend->age }; /* all of it was too long ago */
     for (; trend->step >= 0 && trend->step < step; trend->step++) {
         push(trend, trend->added ? trend->sum / trend->added : (double)NAN);
         trend->sum = 0;
@@ -81,7 +86,8 @@ void trend_add(struct trend *trend, int64_t from_ms, int64_t to_ms, double value
 
     if (from_ms < 0 || to_ms <= from_ms || !isfinite(value))
         return;
-    for (int64_t step = most(from_ms / trend->step_ms, last - (int64_t)trend->capacity); step <= last; step++) {
+    for (int64_t step = most(from_ms / trend->step_ms, last - (int64_t)trend->capacity);
+         step <= last; step++) {
         if (step < trend->step)
             continue;
         if (step > trend->step)

@@ -1,8 +1,8 @@
-/* elastic/trend.h - the load of a group over several seasons, as means of steps, and what comes next by it
- * (elastic/predict.h). No I/O, no clock.
+/* elastic/trend.h - the load of a group over several seasons, as means of steps, and what comes
+ * next by it (elastic/predict.h). No I/O, no clock.
  *
- * A step is as long as the horizon or a 288th of the season, whichever is shorter, and at least a 2016th of
- * the season and a second. Five seasons are kept. */
+ * A step is as long as the horizon or a 288th of the season, whichever is shorter, and at least a
+ * 2016th of the season and a second. Five seasons are kept. */
 #pragma once
 #include "base/auto.h"
 #include "elastic/predict.h"
@@ -15,11 +15,11 @@ struct trend *trend_new(int64_t season_ms, int64_t horizon_ms);
 void trend_free(struct trend *trend); /* NULL is fine */
 DEFINE_AUTO(struct trend, trend_free)
 
-/* 'value' was the load from 'from_ms' until 'to_ms' (wall clock). What is before the step under way is too
- * late and left out. */
+/* 'value' was the load from 'from_ms' until 'to_ms' (wall clock). What is before the step under way
+ * is too late and left out. */
 void trend_add(struct trend *trend, int64_t from_ms, int64_t to_ms, double value);
-/* For the step in which the horizon ends, by the steps that are over. Costs little when none has ended since
- * the last call. */
+/* For the step in which the horizon ends, by the steps that are over. Costs little when none has
+ * ended since the last call. */
 struct prediction trend_predict(struct trend *trend);
 /* How many times the prediction was made anew. */
 unsigned trend_age(const struct trend *trend);

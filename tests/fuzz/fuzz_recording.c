@@ -4,9 +4,10 @@
 
 static struct policy *some_policy(struct metric_names *names)
 {
-    auto_json json_t *spec = json_pack("{s:s,s:[{s:s,s:s,s:i},{s:s,s:s,s:s,s:i}]}", "window", "2s", "metrics", "name",
-                                       "cpu", "type", "CPU", "averageUtilization", 60, "name", "jobs", "type",
-                                       "Custom", "metric", "jobs", "averageValue", 10);
+    auto_json json_t *spec =
+        json_pack("{s:s,s:[{s:s,s:s,s:i},{s:s,s:s,s:s,s:i}]}", "window", "2s", "metrics", "name",
+                  "cpu", "type", "CPU", "averageUtilization", 60, "name", "jobs", "type", "Custom",
+                  "metric", "jobs", "averageValue", 10);
     struct err err;
 
     return policy_new(spec, 1, 50, names, &err);
@@ -22,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
     if (recording_read((const char *)bytes, size, &names, &recording, &err) < 0)
         return 0;
-    replay(policy, recording.samples, recording.count, recording_desired(&recording), 3000, &result);
+    replay(policy, recording.samples, recording.count, recording_desired(&recording), 3000,
+           &result);
     assert(result.lowest >= 0 && result.peak >= result.lowest);
     for (size_t i = 0; i < result.change_count; i++)
         assert(result.changes[i].desired >= 1 && result.changes[i].desired <= 50);

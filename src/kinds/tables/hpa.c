@@ -1,5 +1,6 @@
-/* kinds/tables/hpa.c - HorizontalPodAutoscaler, as Kubernetes has it, of InstanceGroups: autoscaling/v2 is
- * what is stored; autoscaling/v1, which kubectl autoscale writes up to 1.32, is another face of it. */
+/* kinds/tables/hpa.c - HorizontalPodAutoscaler, as Kubernetes has it, of InstanceGroups:
+ * autoscaling/v2 is what is stored; autoscaling/v1, which kubectl autoscale writes up to 1.32, is
+ * another face of it. */
 #include "kinds/tables/tables.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -8,7 +9,10 @@
 
 static const struct field target_ref_fields[] = {
     { .name = "apiVersion", .type = FIELD_TEXT, .doc = "API version of the target: virga.dev/v1." },
-    { .name = "kind", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Kind of the target: InstanceGroup." },
+    { .name = "kind",
+      .type = FIELD_TEXT,
+      .flags = FIELD_REQUIRED,
+      .doc = "Kind of the target: InstanceGroup." },
     { .name = "name",
       .type = FIELD_SUBDOMAIN,
       .flags = FIELD_REQUIRED,
@@ -40,11 +44,10 @@ static const struct field metric_target_fields[] = {
     { 0 },
 };
 #define METRIC_TARGET                                                                              \
-    { .name = "target",                                                                            \
-      .type = FIELD_OBJECT,                                                                        \
-      .flags = FIELD_REQUIRED,                                                                     \
-      .fields = metric_target_fields,                                                              \
-      .doc = "What it should be." }
+    {                                                                                              \
+        .name = "target", .type = FIELD_OBJECT, .flags = FIELD_REQUIRED,                           \
+        .fields = metric_target_fields, .doc = "What it should be."                                \
+    }
 
 static const struct field metric_identifier_fields[] = {
     { .name = "name",
@@ -78,9 +81,16 @@ static const struct field metric_fields[] = {
       .type = FIELD_ENUM,
       .flags = FIELD_REQUIRED,
       .values = TEXTS("Resource", "Pods", "External"),
-      .doc = "Resource: cpu and memory of the members. Pods and External: metrics that the application pushes." },
-    { .name = "resource", .type = FIELD_OBJECT, .fields = resource_fields, .doc = "Of type Resource." },
-    { .name = "pods", .type = FIELD_OBJECT, .fields = custom_fields, .doc = "Of type Pods: by member." },
+      .doc = "Resource: cpu and memory of the members. Pods and External: metrics that the "
+             "application pushes." },
+    { .name = "resource",
+      .type = FIELD_OBJECT,
+      .fields = resource_fields,
+      .doc = "Of type Resource." },
+    { .name = "pods",
+      .type = FIELD_OBJECT,
+      .fields = custom_fields,
+      .doc = "Of type Pods: by member." },
     { .name = "external",
       .type = FIELD_OBJECT,
       .fields = custom_fields,
@@ -116,7 +126,8 @@ static const struct field rules_fields[] = {
     { .name = "selectPolicy",
       .type = FIELD_ENUM,
       .values = TEXTS("Max", "Min", "Disabled"),
-      .doc = "Which of the policies counts, absent: Max; Disabled never scales in this direction." },
+      .doc =
+          "Which of the policies counts, absent: Max; Disabled never scales in this direction." },
     { .name = "policies",
       .type = FIELD_LIST,
       .item = OBJECT_ITEM(rate_fields),
@@ -141,18 +152,16 @@ static const struct field behavior_fields[] = {
       .flags = FIELD_REQUIRED,                                                                     \
       .fields = target_ref_fields,                                                                 \
       .doc = "What is scaled." },                                                                  \
-    { .name = "minReplicas",                                                                       \
-      .type = FIELD_INT,                                                                           \
-      .min = 1,                                                                                    \
-      .max = 1000,                                                                                 \
-      .fallback = "1",                                                                             \
-      .doc = "Least members. The group's own bounds hold in any case." },                          \
-    { .name = "maxReplicas",                                                                       \
-      .type = FIELD_INT,                                                                           \
-      .flags = FIELD_REQUIRED,                                                                     \
-      .min = 1,                                                                                    \
-      .max = 1000,                                                                                 \
-      .doc = "Most members. The group's own bounds hold in any case." }
+        { .name = "minReplicas",                                                                   \
+          .type = FIELD_INT,                                                                       \
+          .min = 1,                                                                                \
+          .max = 1000,                                                                             \
+          .fallback = "1",                                                                         \
+          .doc = "Least members. The group's own bounds hold in any case." },                      \
+    {                                                                                              \
+        .name = "maxReplicas", .type = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = 1000,  \
+        .doc = "Most members. The group's own bounds hold in any case."                            \
+    }
 
 static const struct field spec_fields[] = {
     BOUNDS_FIELDS,
@@ -160,7 +169,8 @@ static const struct field spec_fields[] = {
       .type = FIELD_LIST,
       .item = OBJECT_ITEM(metric_fields),
       .max = 8,
-      .fallback = "[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":\"Utilization\","
+      .fallback = "[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":"
+                  "\"Utilization\","
                   "\"averageUtilization\":80}}}]",
       .doc = "Targets that are tracked; the one that wants most members wins. Absent: 80 % CPU." },
     { .name = "behavior",
@@ -177,29 +187,48 @@ static const struct field metric_value_fields[] = {
     { 0 },
 };
 #define METRIC_CURRENT                                                                             \
-    { .name = "current", .type = FIELD_OBJECT, .fields = metric_value_fields, .doc = "What was seen." }
+    {                                                                                              \
+        .name = "current", .type = FIELD_OBJECT, .fields = metric_value_fields,                    \
+        .doc = "What was seen."                                                                    \
+    }
 static const struct field resource_status_fields[] = {
     { .name = "name", .type = FIELD_TEXT, .doc = "As in spec.metrics." },
     METRIC_CURRENT,
     { 0 },
 };
 static const struct field custom_status_fields[] = {
-    { .name = "metric", .type = FIELD_OBJECT, .fields = metric_identifier_fields, .doc = "Which metric." },
+    { .name = "metric",
+      .type = FIELD_OBJECT,
+      .fields = metric_identifier_fields,
+      .doc = "Which metric." },
     METRIC_CURRENT,
     { 0 },
 };
 static const struct field metric_status_fields[] = {
     { .name = "type", .type = FIELD_TEXT, .doc = "As in spec.metrics." },
-    { .name = "resource", .type = FIELD_OBJECT, .fields = resource_status_fields, .doc = "Of type Resource." },
-    { .name = "pods", .type = FIELD_OBJECT, .fields = custom_status_fields, .doc = "Of type Pods." },
-    { .name = "external", .type = FIELD_OBJECT, .fields = custom_status_fields, .doc = "Of type External." },
+    { .name = "resource",
+      .type = FIELD_OBJECT,
+      .fields = resource_status_fields,
+      .doc = "Of type Resource." },
+    { .name = "pods",
+      .type = FIELD_OBJECT,
+      .fields = custom_status_fields,
+      .doc = "Of type Pods." },
+    { .name = "external",
+      .type = FIELD_OBJECT,
+      .fields = custom_status_fields,
+      .doc = "Of type External." },
     { 0 },
 };
 
 #define REPLICA_FIELDS                                                                             \
     { .name = "lastScaleTime", .type = FIELD_TIME, .doc = "When the number was last changed." },   \
-    { .name = "currentReplicas", .type = FIELD_INT, .doc = "Members of the group in any state." }, \
-    { .name = "desiredReplicas", .type = FIELD_INT, .doc = "Members last decided for." }
+        { .name = "currentReplicas",                                                               \
+          .type = FIELD_INT,                                                                       \
+          .doc = "Members of the group in any state." },                                           \
+    {                                                                                              \
+        .name = "desiredReplicas", .type = FIELD_INT, .doc = "Members last decided for."           \
+    }
 
 static const struct field status_fields[] = {
     STATUS_COMMON,
@@ -224,8 +253,10 @@ static const struct field fields[] = {
 static const struct column columns[] = {
     { "Name", "string", "metadata.name", 0, "Name" },
     { "Reference", "string", "spec.scaleTargetRef.name", 0, "InstanceGroup that is scaled" },
-    { "Target%", "string", "spec.metrics[*].resource.target.averageUtilization", 0, "Targets of cpu and memory" },
-    { "Current%", "string", "status.currentMetrics[*].resource.current.averageUtilization", 0, "What was seen" },
+    { "Target%", "string", "spec.metrics[*].resource.target.averageUtilization", 0,
+      "Targets of cpu and memory" },
+    { "Current%", "string", "status.currentMetrics[*].resource.current.averageUtilization", 0,
+      "What was seen" },
     { "MinPods", "integer", "spec.minReplicas", 0, "Least members" },
     { "MaxPods", "integer", "spec.maxReplicas", 0, "Most members" },
     { "Replicas", "integer", "status.currentReplicas", 0, "Members in any state" },
@@ -254,14 +285,17 @@ static void check_target(const json_t *target, const struct metric_rule *rule, c
         if (!str_equal(rule->targets[i], type))
             continue;
         if (!json_object_get(target, rule->fields[i]))
-            causes_add(causes, "FieldValueRequired", field, "Required value: the target of type %s", type);
+            causes_add(causes, "FieldValueRequired", field, "Required value: the target of type %s",
+                       type);
         else if (str_equal(json_text_at(target, rule->fields[i], ""), "0"))
-            causes_invalid(causes, field, json_object_get(target, rule->fields[i]), "must be above 0");
+            causes_invalid(causes, field, json_object_get(target, rule->fields[i]),
+                           "must be above 0");
         return;
     }
     auto_free char *field = str_printf("%s.type", path);
-    causes_add(causes, "FieldValueNotSupported", field, "Unsupported value: \"%s\": with metrics of type %s it is %s%s%s",
-               type, rule->type, rule->targets[0], rule->targets[1] ? " or " : "",
+    causes_add(causes, "FieldValueNotSupported", field,
+               "Unsupported value: \"%s\": with metrics of type %s it is %s%s%s", type, rule->type,
+               rule->targets[0], rule->targets[1] ? " or " : "",
                rule->targets[1] ? rule->targets[1] : "");
 }
 
@@ -278,7 +312,8 @@ static void check_metric(const json_t *metric, const char *path, struct causes *
         if (is_wanted && !block)
             causes_add(causes, "FieldValueRequired", field, "Required value: of type %s", type);
         else if (!is_wanted && block)
-            causes_add(causes, "FieldValueForbidden", field, "Forbidden: the metric is of type %s", type);
+            causes_add(causes, "FieldValueForbidden", field, "Forbidden: the metric is of type %s",
+                       type);
         else if (is_wanted) {
             auto_free char *target = str_printf("%s.target", field);
             check_target(json_object_get(block, "target"), rule, target, causes);
@@ -288,15 +323,17 @@ static void check_metric(const json_t *metric, const char *path, struct causes *
 
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
-    const json_t *spec = json_object_get(object, "spec"), *metrics = json_object_get(spec, "metrics");
+    const json_t *spec = json_object_get(object, "spec"),
+                 *metrics = json_object_get(spec, "metrics");
     const char *version = json_text_at(spec, "scaleTargetRef.apiVersion", NULL);
 
     if (json_int_at(spec, "minReplicas", 1) > json_int_at(spec, "maxReplicas", 1))
         causes_invalid(causes, "spec.minReplicas", json_object_get(spec, "minReplicas"),
-                       "must not be above spec.maxReplicas (%lld)", (long long)json_int_at(spec, "maxReplicas", 1));
+                       "must not be above spec.maxReplicas (%lld)",
+                       (long long)json_int_at(spec, "maxReplicas", 1));
     if (version && !str_equal(version, VIRGA_API_VERSION))
-        causes_invalid(causes, "spec.scaleTargetRef.apiVersion", json_at(spec, "scaleTargetRef.apiVersion"),
-                       "must be " VIRGA_API_VERSION);
+        causes_invalid(causes, "spec.scaleTargetRef.apiVersion",
+                       json_at(spec, "scaleTargetRef.apiVersion"), "must be " VIRGA_API_VERSION);
     if (!str_equal(json_text_at(spec, "scaleTargetRef.kind", ""), "InstanceGroup"))
         causes_invalid(causes, "spec.scaleTargetRef.kind", json_at(spec, "scaleTargetRef.kind"),
                        "must be InstanceGroup");
@@ -307,18 +344,23 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
 }
 
 static const struct field history_options[] = {
-    { .name = "last", .type = FIELD_DURATION, .doc = "Only what is not older than that, as 1h; absent: all there is." },
+    { .name = "last",
+      .type = FIELD_DURATION,
+      .doc = "Only what is not older than that, as 1h; absent: all there is." },
     { 0 },
 };
 static const struct connect connects[] = {
-    { "decisions", "GET", false, "Decisions with their inputs as JSON lines, as an Autoscaler's.", history_options },
-    { "samples", "GET", false, "What was measured each second as JSON lines, as an Autoscaler's.", history_options },
+    { "decisions", "GET", false, "Decisions with their inputs as JSON lines, as an Autoscaler's.",
+      history_options },
+    { "samples", "GET", false, "What was measured each second as JSON lines, as an Autoscaler's.",
+      history_options },
     { 0 },
 };
 
 #define HPA_NAMES                                                                                  \
-    .group = "autoscaling", .name = "HorizontalPodAutoscaler", .plural = "horizontalpodautoscalers", \
-    .singular = "horizontalpodautoscaler", .short_names = TEXTS("hpa")
+    .group = "autoscaling", .name = "HorizontalPodAutoscaler",                                     \
+    .plural = "horizontalpodautoscalers", .singular = "horizontalpodautoscaler",                   \
+    .short_names = TEXTS("hpa")
 
 const struct kind kind_hpa = {
     HPA_NAMES,
@@ -344,7 +386,9 @@ static const struct field v1_spec_fields[] = {
     { 0 },
 };
 static const struct field v1_status_fields[] = {
-    { .name = "observedGeneration", .type = FIELD_INT, .doc = "The metadata.generation that this status answers." },
+    { .name = "observedGeneration",
+      .type = FIELD_INT,
+      .doc = "The metadata.generation that this status answers." },
     REPLICA_FIELDS,
     { .name = "currentCPUUtilizationPercentage", .type = FIELD_INT, .doc = "What was seen." },
     { 0 },
@@ -355,7 +399,10 @@ static const struct field v1_fields[] = {
       .flags = FIELD_REQUIRED,
       .fields = v1_spec_fields,
       .doc = "What to scale, and by how much CPU." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = v1_status_fields, .doc = "What was decided." },
+    { .name = "status",
+      .type = FIELD_OBJECT,
+      .fields = v1_status_fields,
+      .doc = "What was decided." },
     { 0 },
 };
 
@@ -382,8 +429,8 @@ static void move(json_t *to, const char *name, json_t *value)
 static json_t *show_v1(const json_t *stored)
 {
     static const char *const spec_names[] = { "scaleTargetRef", "minReplicas", "maxReplicas" };
-    static const char *const status_names[] = { "observedGeneration", "lastScaleTime", "currentReplicas",
-                                                "desiredReplicas" };
+    static const char *const status_names[] = { "observedGeneration", "lastScaleTime",
+                                                "currentReplicas", "desiredReplicas" };
     const json_t *from = json_object_get(stored, "spec"), *was = json_object_get(stored, "status");
     json_t *spec = json_object(), *status = json_object();
 
@@ -394,9 +441,11 @@ static json_t *show_v1(const json_t *stored)
     for (size_t i = 0; i < sizeof status_names / sizeof status_names[0]; i++)
         move(status, status_names[i], json_object_get(was, status_names[i]));
     move(status, "currentCPUUtilizationPercentage",
-         json_at(cpu_of(json_object_get(was, "currentMetrics")), "resource.current.averageUtilization"));
-    return json_pack("{s:s,s:s,s:O,s:o,s:o}", "apiVersion", "autoscaling/v1", "kind", "HorizontalPodAutoscaler",
-                     "metadata", json_object_get(stored, "metadata"), "spec", spec, "status", status);
+         json_at(cpu_of(json_object_get(was, "currentMetrics")),
+                 "resource.current.averageUtilization"));
+    return json_pack("{s:s,s:s,s:O,s:o,s:o}", "apiVersion", "autoscaling/v1", "kind",
+                     "HorizontalPodAutoscaler", "metadata", json_object_get(stored, "metadata"),
+                     "spec", spec, "status", status);
 }
 
 /* What version 1 can't say stays as it is. */
@@ -413,13 +462,15 @@ static json_t *other_metrics(const json_t *old)
 
 static json_t *take_v1(const json_t *object, const json_t *old)
 {
-    json_t *taken = json_deep_copy(object), *spec = json_object_get(taken, "spec"), *metrics = other_metrics(old);
+    json_t *taken = json_deep_copy(object), *spec = json_object_get(taken, "spec"),
+           *metrics = other_metrics(old);
     json_t *percentage = json_object_get(spec, "targetCPUUtilizationPercentage");
 
     if (percentage)
         json_array_insert_new(metrics, 0,
-                              json_pack("{s:s,s:{s:s,s:{s:s,s:O}}}", "type", "Resource", "resource", "name", "cpu",
-                                        "target", "type", "Utilization", "averageUtilization", percentage));
+                              json_pack("{s:s,s:{s:s,s:{s:s,s:O}}}", "type", "Resource", "resource",
+                                        "name", "cpu", "target", "type", "Utilization",
+                                        "averageUtilization", percentage));
     if (json_is_object(spec)) {
         json_object_del(spec, "targetCPUUtilizationPercentage");
         if (json_array_size(metrics) > 0)

@@ -22,37 +22,47 @@ static void check_object(const char *kind, const char *text, const char *expecte
 
 TEST(a_pending_instance_tells_the_step_it_waits_at)
 {
-    check_object("instance",
-                 "{\"metadata\":{\"name\":\"web\"},\"status\":{\"phase\":\"Pending\",\"conditions\":["
-                 "{\"type\":\"RestartRequired\",\"status\":\"False\",\"reason\":\"UpToDate\"},"
-                 "{\"type\":\"Placed\",\"status\":\"False\",\"reason\":\"NoRoom\",\"message\":\"no host has 9Gi\","
-                 "\"lastTransitionTime\":\"2026-11-21T08:00:00Z\"}]}}",
-                 "instance/web: Pending\n"
-                 "  Placed is False since 2026-11-21T08:00:00Z: NoRoom: no host has 9Gi\n");
+    check_object(
+        "instance",
+        "{\"metadata\":{\"name\":\"web\"},\"status\":{\"phase\":\"Pending\",\"conditions\":["
+        "{\"type\":\"RestartRequired\",\"status\":\"False\",\"reason\":\"UpToDate\"},"
+        "{\"type\":\"Placed\",\"status\":\"False\",\"reason\":\"NoRoom\",\"message\":\"no host has "
+        "9Gi\","
+        "\"lastTransitionTime\":\"2026-11-21T08:00:00Z\"}]}}",
+        "instance/web: Pending\n"
+        "  Placed is False since 2026-11-21T08:00:00Z: NoRoom: no host has 9Gi\n");
 }
 
 TEST(what_is_in_order_is_said_in_a_line)
 {
     check_object("group", "{\"metadata\":{\"name\":\"web\"},\"status\":{\"phase\":\"Ready\"}}",
                  "instancegroup/web: Ready\n  all is as it should be\n");
-    check_object("group", "{\"metadata\":{\"name\":\"web\"}}", "instancegroup/web: nothing was done with it yet\n");
+    check_object("group", "{\"metadata\":{\"name\":\"web\"}}",
+                 "instancegroup/web: nothing was done with it yet\n");
 }
 
 TEST(what_should_not_be_is_said_when_it_is)
 {
     check_object("instance",
-                 "{\"metadata\":{\"name\":\"web\",\"deletionTimestamp\":\"T2\"},\"status\":{\"phase\":\"Running\","
-                 "\"conditions\":[{\"type\":\"Draining\",\"status\":\"True\",\"reason\":\"Leaving\",\"message\":\"\","
+                 "{\"metadata\":{\"name\":\"web\",\"deletionTimestamp\":\"T2\"},\"status\":{"
+                 "\"phase\":\"Running\","
+                 "\"conditions\":[{\"type\":\"Draining\",\"status\":\"True\",\"reason\":"
+                 "\"Leaving\",\"message\":\"\","
                  "\"lastTransitionTime\":\"T\"}]}}",
-                 "instance/web: Running\n  it is being deleted since T2\n  Draining is True since T: Leaving\n");
+                 "instance/web: Running\n  it is being deleted since T2\n  Draining is True since "
+                 "T: Leaving\n");
 }
 
-#define DECISION(time_)                                                                                              \
-    "{\"time\":\"" time_ "\",\"from\":1,\"desired\":3,\"min\":1,\"max\":6,\"message\":\"out from 1 to 3\","         \
-    "\"group\":{\"members\":2,\"ready\":1,\"starting\":1,\"failed\":0,\"leaving\":0,\"idleSeconds\":4},\"proposals\":["  \
-    "{\"source\":\"Target\",\"name\":\"cpu\",\"type\":\"CPU\",\"per\":\"Member\",\"value\":92.5,\"target\":60.0,"    \
-    "\"wanted\":3,\"decided\":true},"                                                                               \
-    "{\"source\":\"Target\",\"name\":\"jobs\",\"type\":\"Custom\",\"per\":\"Group\",\"target\":10.0},"               \
+#define DECISION(time_)                                                                            \
+    "{\"time\":\"" time_                                                                           \
+    "\",\"from\":1,\"desired\":3,\"min\":1,\"max\":6,\"message\":\"out from 1 to 3\","             \
+    "\"group\":{\"members\":2,\"ready\":1,\"starting\":1,\"failed\":0,\"leaving\":0,"              \
+    "\"idleSeconds\":4},\"proposals\":["                                                           \
+    "{\"source\":\"Target\",\"name\":\"cpu\",\"type\":\"CPU\",\"per\":\"Member\",\"value\":92.5,"  \
+    "\"target\":60.0,"                                                                             \
+    "\"wanted\":3,\"decided\":true},"                                                              \
+    "{\"source\":\"Target\",\"name\":\"jobs\",\"type\":\"Custom\",\"per\":\"Group\",\"target\":"   \
+    "10.0},"                                                                                       \
     "{\"source\":\"Schedule\",\"name\":\"day\",\"wanted\":2}]}\n"
 
 TEST(a_decision_is_told_with_its_inputs)
@@ -61,11 +71,12 @@ TEST(a_decision_is_told_with_its_inputs)
     auto_buf struct buf said = { 0 };
 
     CHECK_EQ(reasons_decisions(lines, strlen(lines), 5, &said), 1);
-    CHECK_STR(said.bytes, "  T1  out from 1 to 3\n"
-                          "    1 to 6 are allowed; members: 2, 1 ready, 1 starting; traffic was 4 s ago\n"
-                          "    Target cpu (CPU, per member): 92.5 against 60, wants 3 (decides)\n"
-                          "    Target jobs (Custom, whole group): unknown against 10\n"
-                          "    Schedule day: wants 2\n");
+    CHECK_STR(said.bytes,
+              "  T1  out from 1 to 3\n"
+              "    1 to 6 are allowed; members: 2, 1 ready, 1 starting; traffic was 4 s ago\n"
+              "    Target cpu (CPU, per member): 92.5 against 60, wants 3 (decides)\n"
+              "    Target jobs (Custom, whole group): unknown against 10\n"
+              "    Schedule day: wants 2\n");
 }
 
 TEST(only_the_last_decisions_are_told_and_torn_ones_are_not)
@@ -78,5 +89,6 @@ TEST(only_the_last_decisions_are_told_and_torn_ones_are_not)
     CHECK_CONTAINS(said.bytes, "T2");
     CHECK_CONTAINS(said.bytes, "T3");
     CHECK_EQ(reasons_decisions(lines, strlen(lines), 50, &said), 3);
-    CHECK_EQ(reasons_decisions(lines, strlen(lines), 3, &said), 2); /* the torn one counts and is left out */
+    CHECK_EQ(reasons_decisions(lines, strlen(lines), 3, &said),
+             2); /* the torn one counts and is left out */
 }

@@ -20,7 +20,8 @@ static bool is_found(const char *text, const char *name)
 
 TEST(a_gauge_is_found_by_its_very_name)
 {
-    static const char text[] = "# HELP jobs How many wait.\n# TYPE jobs gauge\njobs_total 5\njobs 12.5\nother 3\n";
+    static const char text[] =
+        "# HELP jobs How many wait.\n# TYPE jobs gauge\njobs_total 5\njobs 12.5\nother 3\n";
 
     CHECK(find(text, "jobs").sum == 12.5);
     CHECK(!find(text, "jobs").is_counter);
@@ -31,7 +32,9 @@ TEST(a_gauge_is_found_by_its_very_name)
 
 TEST(series_of_one_name_are_summed)
 {
-    struct exposed exposed = find("jobs{queue=\"a\"} 1\njobs{queue=\"b\",x=\"}\\\"} 9\"} 2 1395066363000\njobs {c=\"\"} 4", "jobs");
+    struct exposed exposed = find(
+        "jobs{queue=\"a\"} 1\njobs{queue=\"b\",x=\"}\\\"} 9\"} 2 1395066363000\njobs {c=\"\"} 4",
+        "jobs");
 
     CHECK(exposed.sum == 7);
     CHECK_EQ(exposed.series, 3);
@@ -39,14 +42,27 @@ TEST(series_of_one_name_are_summed)
 
 TEST(a_counter_is_known_by_its_type)
 {
-    CHECK(find("# TYPE requests_total counter\nrequests_total{code=\"200\"} 1.027e+03\n", "requests_total").is_counter);
+    CHECK(find("# TYPE requests_total counter\nrequests_total{code=\"200\"} 1.027e+03\n",
+               "requests_total")
+              .is_counter);
     CHECK(!find("# TYPE requests counter\nrequests_total 1\n", "requests_total").is_counter);
 }
 
 TEST(what_is_no_number_is_no_value)
 {
-    static const char *const bad[] = { "jobs", "jobs ", "jobs{", "jobs{a=\"", "jobs{a=\"\\", "jobs x", "jobs 1x", "jobs NaN",
-                                       "jobs +Inf", "jobs 1e999", "{jobs} 1", "#jobs 1", "jobs 1e308\njobs 1e308" };
+    static const char *const bad[] = { "jobs",
+                                       "jobs ",
+                                       "jobs{",
+                                       "jobs{a=\"",
+                                       "jobs{a=\"\\",
+                                       "jobs x",
+                                       "jobs 1x",
+                                       "jobs NaN",
+                                       "jobs +Inf",
+                                       "jobs 1e999",
+                                       "{jobs} 1",
+                                       "#jobs 1",
+                                       "jobs 1e308\njobs 1e308" };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (is_found(bad[i], "jobs"))

@@ -3,8 +3,9 @@
 #include "elastic/recording.h"
 #include <string.h>
 
-#define LINE(second_, ready_, starting_)                                                                             \
-    "{\"time\":\"2026-11-21T08:00:" second_ "Z\",\"members\":2,\"ready\":" ready_ ",\"starting\":" starting_         \
+#define LINE(second_, ready_, starting_)                                                           \
+    "{\"time\":\"2026-11-21T08:00:" second_ "Z\",\"members\":2,\"ready\":" ready_                  \
+    ",\"starting\":" starting_                                                                     \
     ",\"failed\":0,\"leaving\":0,\"metrics\":{\"CPU\":{\"sum\":50,\"members\":1}}}\n"
 
 static struct recording read_all(const char *lines)
@@ -29,8 +30,8 @@ TEST(lines_become_samples_in_their_order)
 
 TEST(what_cannot_be_read_is_left_out_and_told)
 {
-    auto_recording struct recording recording =
-        read_all(LINE("05", "1", "0") "{\"time\":\"2026-11\n" LINE("04", "1", "0") "\n" LINE("06", "1", "0"));
+    auto_recording struct recording recording = read_all(LINE(
+        "05", "1", "0") "{\"time\":\"2026-11\n" LINE("04", "1", "0") "\n" LINE("06", "1", "0"));
 
     CHECK_EQ(recording.count, 2);
     CHECK_EQ(recording.left_out, 2);
@@ -50,8 +51,8 @@ TEST(a_record_without_any_sample_is_refused)
 
 TEST(how_long_members_take_to_start_is_in_the_record)
 {
-    auto_recording struct recording slow =
-        read_all(LINE("01", "1", "1") LINE("02", "1", "1") LINE("03", "1", "1") LINE("04", "2", "0"));
+    auto_recording struct recording slow = read_all(LINE("01", "1", "1") LINE("02", "1", "1")
+                                                        LINE("03", "1", "1") LINE("04", "2", "0"));
     auto_recording struct recording still = read_all(LINE("01", "1", "0") LINE("02", "1", "0"));
 
     CHECK_EQ(recording_start_ms(&slow), 3000);
@@ -65,8 +66,10 @@ TEST(a_replay_is_told_as_json)
     auto_json json_t *said = replay_json(&result, 5, 1);
     auto_free char *text = json_text(said);
 
-    CHECK_STR(text, "{\"from\":\"1970-01-01T00:00:01Z\",\"to\":\"1970-01-01T00:00:05Z\",\"samples\":5,\"changes\":["
-                    "{\"time\":\"1970-01-01T00:00:01Z\",\"from\":1,\"desired\":3,\"reason\":\"ScaleOut\","
-                    "\"message\":\"out\"}],\"lowest\":1,\"peak\":3,\"last\":3,\"memberSeconds\":7.5,"
-                    "\"recordedMemberSeconds\":9.0,\"saturatedSamples\":2}");
+    CHECK_STR(text,
+              "{\"from\":\"1970-01-01T00:00:01Z\",\"to\":\"1970-01-01T00:00:05Z\",\"samples\":5,"
+              "\"changes\":["
+              "{\"time\":\"1970-01-01T00:00:01Z\",\"from\":1,\"desired\":3,\"reason\":\"ScaleOut\","
+              "\"message\":\"out\"}],\"lowest\":1,\"peak\":3,\"last\":3,\"memberSeconds\":7.5,"
+              "\"recordedMemberSeconds\":9.0,\"saturatedSamples\":2}");
 }

@@ -31,7 +31,8 @@ TEST(a_day_like_the_last_ones_is_foreseen)
     CHECK(prediction.is_known);
     CHECK(prediction.error < 5);
     CHECK(prediction.value < 200); /* the night goes on */
-    live_through(trend, BEGIN + 3LL * DAY + 7 * HOUR + 30 * MINUTE, BEGIN + 3LL * DAY + 7 * HOUR + 57 * MINUTE, 1);
+    live_through(trend, BEGIN + 3LL * DAY + 7 * HOUR + 30 * MINUTE,
+                 BEGIN + 3LL * DAY + 7 * HOUR + 57 * MINUTE, 1);
     prediction = trend_predict(trend);
     CHECK(prediction.is_known);
     CHECK(prediction.value > 500); /* the day begins in three minutes */
@@ -44,7 +45,8 @@ TEST(growth_from_day_to_day_is_carried_on)
     struct prediction prediction;
 
     for (int day = 0; day < 4; day++)
-        live_through(trend, BEGIN + (int64_t)day * DAY, BEGIN + (int64_t)(day + 1) * DAY, 1 + 0.1 * day);
+        live_through(trend, BEGIN + (int64_t)day * DAY, BEGIN + (int64_t)(day + 1) * DAY,
+                     1 + 0.1 * day);
     live_through(trend, BEGIN + 4LL * DAY, BEGIN + 4LL * DAY + 12 * HOUR, 1.4);
     prediction = trend_predict(trend);
     CHECK(prediction.is_known);
@@ -58,7 +60,8 @@ TEST(noise_has_a_large_error)
     struct prediction prediction;
 
     for (int64_t at = BEGIN; at < BEGIN + 3LL * DAY; at += 5 * MINUTE)
-        trend_add(trend, at, at + 5 * MINUTE, (double)random_below(&random, 1000) * (double)random_below(&random, 1000));
+        trend_add(trend, at, at + 5 * MINUTE,
+                  (double)random_below(&random, 1000) * (double)random_below(&random, 1000));
     prediction = trend_predict(trend);
     CHECK(prediction.is_known);
     CHECK(prediction.error > 40);
@@ -75,7 +78,8 @@ TEST(less_than_two_seasons_tell_nothing)
 
 TEST(a_season_of_seconds_and_one_of_a_week_both_fit)
 {
-    auto_clean(trend_free_auto) struct trend *quick = trend_new(2 * MINUTE, 5 * SECOND), *slow = trend_new(7LL * DAY, 5 * MINUTE);
+    auto_clean(trend_free_auto) struct trend *quick = trend_new(2 * MINUTE, 5 * SECOND),
+                                             *slow = trend_new(7LL * DAY, 5 * MINUTE);
 
     for (int64_t at = BEGIN; at < BEGIN + 6 * MINUTE; at += SECOND)
         trend_add(quick, at, at + SECOND, at % (2 * MINUTE) < MINUTE ? 10 : 50);
@@ -94,7 +98,7 @@ TEST(the_past_and_long_gaps_do_no_harm)
     live_through(trend, BEGIN, BEGIN + 3LL * DAY, 1);
     CHECK(trend_predict(trend).is_known);
     age = trend_age(trend);
-    trend_add(trend, BEGIN, BEGIN + MINUTE, 1e9); /* too late */
+    trend_add(trend, BEGIN, BEGIN + MINUTE, 1e9);              /* too late */
     trend_add(trend, BEGIN + 3LL * DAY, BEGIN + 3LL * DAY, 5); /* no time at all */
     trend_add(trend, -5, 5, 5);
     trend_add(trend, BEGIN + 3LL * DAY, BEGIN + 3LL * DAY + MINUTE, (double)NAN);
@@ -104,7 +108,8 @@ TEST(the_past_and_long_gaps_do_no_harm)
     CHECK(!trend_predict(trend).is_known); /* forgotten */
 }
 
-/* Nine days, of which the last is simulated minute by minute: is the group large enough as the day begins? */
+/* Nine days, of which the last is simulated minute by minute: is the group large enough as the day
+ * begins? */
 TEST(whoever_acts_on_it_is_ready_when_the_day_begins)
 {
     auto_clean(trend_free_auto) struct trend *trend = trend_new(DAY, 15 * MINUTE);
