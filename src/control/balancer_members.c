@@ -114,9 +114,17 @@ static const char *drain_annotation(const json_t *instance)
         json_object_get(json_at(instance, "metadata.annotations"), ANNOTATION_DRAIN));
 }
 
+/* A member of a group that has not been found ready yet: health checks know less of that than its group. */
+static bool is_awaited(const json_t *instance)
+{
+    const char *group = json_string_value(json_object_get(labels_of(instance), LABEL_GROUP));
+
+    return group && !condition_get(instance, CONDITION_SERVING) && is_of_group(instance, group);
+}
+
 static bool shall_leave(const json_t *instance)
 {
-    return object_is_deleting(instance) || condition_is_true(instance, CONDITION_DRAINING) ||
+    return is_awaited(instance) || object_is_deleting(instance) || condition_is_true(instance, CONDITION_DRAINING) ||
            drain_annotation(instance) || is_false(instance, CONDITION_SERVING);
 }
 

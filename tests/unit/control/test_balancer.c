@@ -373,20 +373,25 @@ TEST(without_healthy_members_it_is_degraded_and_says_so)
     end();
 }
 
+static void create_member(const char *name, const char *status)
+{
+    auto_free char *text =
+        str_printf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\",\"labels\":{\"virga.dev/group\":\"web\"},"
+                   "\"ownerReferences\":[{\"apiVersion\":\"virga.dev/v1\",\"kind\":\"InstanceGroup\",\"name\":\"web\","
+                   "\"uid\":\"g\",\"controller\":true}]},\"spec\":{\"image\":\"debian\"},\"status\":{%s}}",
+                   name, status);
+
+    control_create(site.control, &kind_instance, parse(text), nobody);
+}
+
 TEST(load_is_told_of_groups_and_members)
 {
     struct balancer_load load;
 
     begin(10);
     create_balancer(HTTP, "{\"instanceGroup\":\"web\"}");
-    control_create(site.control, &kind_instance,
-                   parse("{\"metadata\":{\"name\":\"a\",\"namespace\":\"default\",\"labels\":{"
-                         "\"virga.dev/group\":"
-                         "\"web\"},\"ownerReferences\":[{\"apiVersion\":\"virga.dev/"
-                         "v1\",\"kind\":\"InstanceGroup\","
-                         "\"name\":\"web\",\"uid\":\"g\",\"controller\":true}]},\"spec\":{"
-                         "\"image\":\"debian\"}}"),
-                   nobody);
+    create_member("a", "\"conditions\":[{\"type\":\"Serving\",\"status\":\"True\",\"reason\":\"Ready\"}]");
+    create_member("awaited", ""); /* its group has not found it ready */
     control_create(site.control, &kind_instance,
                    parse("{\"metadata\":{\"name\":\"liar\",\"namespace\":\"default\",\"labels\":{"
                          "\"virga.dev/group\":\"web\"}},\"spec\":{\"image\":\"debian\"}}"),
@@ -395,11 +400,12 @@ TEST(load_is_told_of_groups_and_members)
     CHECK(!load.is_known);
     wait_for(&kind_load_balancer, "front", "status.healthy", "1");
     wait_for(&kind_instance, "liar", "status.phase", "\"Running\"");
+    wait_for(&kind_instance, "awaited", "status.phase", "\"Running\"");
     set_load(3);
     loop_sim_advance(site.loop, 2000);
     balancer_load_of_group(site.control, "default", "web", &load);
     CHECK(load.is_known);
-    CHECK_EQ(load.members, 1); /* the one without the owner is none */
+    CHECK_EQ(load.members, 1); /* the one without the owner is none, nor is the awaited one yet */
     CHECK_EQ(load.connections, 3);
     CHECK_EQ((int)load.request_rate, 40);
     CHECK_EQ(load.latency_p95_ms, 3);
