@@ -1,0 +1,88 @@
+# tests/bench/fork.sh - scale-out: from the number that is set to the first answer through the balancer,
+# by forks, with a warm member, and by booting; and what a fork takes of memory that it does not share.
+
+fork_port=18399
+
+# fork_group NAME START WARM - applied with its balancer, and one member serving.
+fork_group() {
+    cat >"$work/$1.yaml" <<YAML
+apiVersion: virga.dev/v1
+kind: InstanceGroup
+metadata: {name: $1}
+spec:
+  replicas: 1
+  minReplicas: 1
+  maxReplicas: 12
+  start: $2
+  warm: $3
+  readiness: {type: HTTP, port: 80, path: /cgi-bin/name}
+  template:
+    spec:
+      image: micro
+      cpus: 1
+      memory: 256Mi
+      stopTimeout: 0s
+      userData: |
+        #!/bin/sh
+        mkdir -p /srv/www/cgi-bin
+        printf '#!/bin/sh\necho\nread name </proc/sys/kernel/hostname\necho \$name\n' >/srv/www/cgi-bin/name
+        chmod +x /srv/www/cgi-bin/name
+        httpd -h /srv/www
+---
+apiVersion: virga.dev/v1
+kind: LoadBalancer
+metadata: {name: $1}
+spec:
+  network: default
+  listeners: [{name: http, address: 127.0.0.1, port: $fork_port}]
+  backends: [{name: $1, port: 80, drainTimeout: 1s, members: {instanceGroup: $1}}]
+YAML
+    "$build/src/cli/virga" apply -f "$work/$1.yaml" >/dev/null
+}
+
+fork_group_gone() {
+    timeout 120 "$build/src/cli/virga" delete "instancegroup/$1" "loadbalancer/$1" >/dev/null 2>&1
+}
+
+scale_out() { # GROUP COUNT ROUNDS
+    python3 -B "$source/tests/bench/scale_out.py" "$VIRGA_SOCKET" "$1" $fork_port "$2" "$3"
+}
+
+# Of the QEMU of the group's only member: pages that are its own.
+fork_private_mib() {
+    local pid
+    pid=$(ask "http://x/apis/virga.dev/v1/namespaces/default/instances?labelSelector=virga.dev/group=$1,virga.dev/warm!=true" |
+        jq -r '.items[0].metadata.uid' | xargs -I{} jq -r .pid "$home/run/machines/{}/process.json")
+    awk '/^Private_Dirty/ { printf "%.1f", $2 / 1024 }' "/proc/$pid/smaps_rollup"
+}
+
+part_fork() {
+    local rounds=7 many=10 many_rounds=3 boot fork warm ten fork_mib boot_mib
+    [ -z "$quick" ] || rounds=1 many=2 many_rounds=1
+    title "Scale-out: number set to answer through the balancer"
+    micro_bundle || return 1
+    daemon_start fork --cpus 64
+    taskset -a -p -c "0-$(($(nproc) - 1))" "$daemon" >/dev/null
+    import_micro || return 1
+    fork_group boots Boot 0
+    scale_out boots 1 $(((rounds + 1) / 2)) >"$work/boots" || return 1
+    boot_mib=$(fork_private_mib boots)
+    fork_group_gone boots
+    fork_group forks Fork 0
+    scale_out forks 1 $rounds >"$work/forks" || return 1
+    fork_mib=$(fork_private_mib forks)
+    scale_out forks $many $many_rounds >"$work/ten" || return 1
+    fork_group_gone forks
+    fork_group warms Fork 1
+    scale_out warms 1 $rounds >"$work/warms" || return 1
+    fork_group_gone warms
+    boot=$(awk '{ print $1 }' "$work/boots" | median) fork=$(awk '{ print $1 }' "$work/forks" | median)
+    warm=$(awk '{ print $1 }' "$work/warms" | median) ten=$(awk '{ print $2 }' "$work/ten" | median)
+    row "a fork more (median of $rounds; floor: a booted one)" "$fork ms" "$boot ms" "$(ratio "$fork" "$boot")" '<= 350 ms'
+    row '  best' "$(awk '{ print $1 }' "$work/forks" | least) ms"
+    row "a warm member more (median of $rounds)" "$warm ms" "$boot ms" "$(ratio "$warm" "$boot")" '<= 150 ms'
+    row '  best' "$(awk '{ print $1 }' "$work/warms" | least) ms"
+    row "$many forks more, all answer (floor: one)" "$ten ms" "$fork ms" "$(ratio "$ten" "$fork")" '<= 3'
+    row 'requests not answered meanwhile' "$(awk '{ s += $3 } END { print s }' "$work"/{boots,forks,ten,warms})" "" "" '0'
+    row 'memory of its own, of a fork (floor: booted)' "$fork_mib MiB" "$boot_mib MiB" "$(ratio "$fork_mib" "$boot_mib")" '<= 0.25'
+}
