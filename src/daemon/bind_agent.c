@@ -1,11 +1,11 @@
 /* daemon/bind_agent.c - exec and files. */
-#include "daemon/agent_exec.h"
 #include "daemon/agent_file.h"
 #include "daemon/assemble.h"
 #include "kinds/tables/tables.h"
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "base/str.h"
+#include "drivers/compute_exec.h"
 #include "store/object.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -33,14 +33,29 @@ static bool is_itself(struct daemon *daemon, struct api_call *call)
 
 /* --- exec --- */
 
-static void exec_ended(void *arg, const struct err *err, const json_t *result)
+/* {"exitCode":0 | "signal":9, "stdout":BASE64, "stderr":BASE64, "truncated"?:true} */
+static json_t *result_of(const json_t *status)
+{
+    json_t *result = json_pack("{s:s,s:s}", "stdout", json_text_at(status, "out-data", ""), "stderr",
+                               json_text_at(status, "err-data", ""));
+
+    if (json_object_get(status, "signal"))
+        json_object_set(result, "signal", json_object_get(status, "signal"));
+    else
+        json_object_set_new(result, "exitCode", json_integer(json_int_at(status, "exitcode", -1)));
+    if (json_bool_at(status, "out-truncated", false) || json_bool_at(status, "err-truncated", false))
+        json_object_set_new(result, "truncated", json_true());
+    return result;
+}
+
+static void exec_ended(void *arg, const struct err *err, const json_t *status)
 {
     struct api_call *call = arg;
 
     if (err)
         api_call_error(call, err);
     else
-        api_call_json(call, 200, json_incref((json_t *)result));
+        api_call_json(call, 200, result_of(status));
 }
 
 static int check_command(const json_t *command, struct err *err)
@@ -66,7 +81,7 @@ static void exec(void *arg, struct api_call *call)
 {
     struct daemon *daemon = arg;
     const json_t *body = api_call_body(call), *command = json_object_get(body, "command");
-    struct agent_exec_request request = { .loop = daemon->loop,
+    struct compute_exec_request request = { .loop = daemon->loop,
                                           .compute = daemon->compute,
                                           .uid = object_uid(api_call_object(call)),
                                           .input_base64 = json_text_at(body, "stdin", NULL) };
@@ -83,7 +98,7 @@ static void exec(void *arg, struct api_call *call)
     json_array_remove(arguments, 0);
     request.arguments = arguments;
     request.path = json_string_value(json_array_get(command, 0));
-    agent_exec_start(&request, exec_ended, call);
+    (void)compute_exec_start(&request, exec_ended, call); /* ends with the driver at the latest */
 }
 
 /* --- files --- */
@@ -130,12 +145,12 @@ struct file_write {
     int spool;
 };
 
-static void mode_set(void *arg, const struct err *err, const json_t *result)
+static void mode_set(void *arg, const struct err *err, const json_t *status)
 {
     struct api_call *call = arg;
     struct err failure;
 
-    if (!err && json_int_at(result, "exitCode", -1) != 0) {
+    if (!err && json_int_at(status, "exitcode", -1) != 0) {
         (void)err_set(&failure, ERR_IO, "the file is written, but chmod failed in the guest");
         err = &failure;
     }
@@ -159,13 +174,13 @@ static void file_written(void *arg, const struct err *err)
         api_call_json(call, 200, json_object());
     } else {
         auto_json json_t *arguments = json_pack("[s,s,s]", mode, "--", api_call_option(call, "path"));
-        struct agent_exec_request request = { .loop = daemon->loop,
-                                              .compute = daemon->compute,
-                                              .uid = object_uid(api_call_object(call)),
-                                              .path = "chmod",
-                                              .arguments = arguments,
-                                              .timeout_ms = EXEC_TIMEOUT_MS };
-        agent_exec_start(&request, mode_set, call);
+        struct compute_exec_request request = { .loop = daemon->loop,
+                                                .compute = daemon->compute,
+                                                .uid = object_uid(api_call_object(call)),
+                                                .path = "chmod",
+                                                .arguments = arguments,
+                                                .timeout_ms = EXEC_TIMEOUT_MS };
+        (void)compute_exec_start(&request, mode_set, call);
     }
 }
 
