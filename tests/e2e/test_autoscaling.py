@@ -30,7 +30,7 @@ class Autoscaling(CloudTest):
 
     def wait_ready(self, count):
         self.cloud.wait("instancegroup", "web", lambda one: at(one, "status.readyReplicas") == count,
-                        f"{count} members", seconds=120)
+                        f"{count} members", seconds=240)
 
     def decisions(self):
         lines = self.cloud.virga("autoscaler", "decisions", "web").splitlines()
@@ -38,7 +38,7 @@ class Autoscaling(CloudTest):
 
     def kubectl(self, *arguments, status=0):
         made = subprocess.run(["nsenter", f"--net=/run/netns/{self.cloud.netns}", KUBECTL, *arguments], text=True,
-                              capture_output=True, timeout=60,
+                              capture_output=True, timeout=180,
                               env={**os.environ, "HOME": self.cloud.dir,
                                    "KUBECONFIG": self.cloud.dir + "/kubeconfig"})
         self.assertEqual(made.returncode, status, made.stdout + made.stderr)
@@ -81,7 +81,7 @@ class Autoscaling(CloudTest):
         self.cloud.virga("delete", "autoscaler/web")
         self.assertFalse(os.listdir(self.cloud.state + "/autoscalers"))
         self.assertIn("horizontalpodautoscaler.autoscaling/web autoscaled", self.kubectl(*autoscale))
-        self.kubectl("wait", "hpa/web", "--for=condition=ScalingActive", "--timeout=30s")
+        self.kubectl("wait", "hpa/web", "--for=condition=ScalingActive", "--timeout=120s")
         self.wait_ready(2)  # its maximum
         self.assertIn("horizontalpodautoscaler/web decided:\n", self.cloud.virga("why", "group/web"))
         self.kubectl("delete", "hpa", "web")
