@@ -53,7 +53,8 @@ char *snapshot_misfit(const json_t *snapshot, const json_t *instance)
         if (!was && is && parts[i].is_optional)
             return str_printf("%s must be absent, as in the snapshot whose memory it goes on from", parts[i].instance);
         if (was && !json_equal(is, was) && !is_same_quantity(is, was))
-            return str_printf("%s must be %s, as in the snapshot whose memory it goes on from", parts[i].instance, text);
+            return str_printf("%s must be %s, as in the snapshot whose memory it goes on from",
+                              parts[i].instance, text);
     }
     if (machine && json_array_size(view_list(&kind_instance, instance, "spec.networks")) != cards)
         return str_printf("spec.networks must have %zu items, as in the snapshot whose memory it goes on from", cards);

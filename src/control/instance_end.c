@@ -102,7 +102,9 @@ struct verdict instance_ended(struct scene *scene)
     work_condition(scene->work, "Running", false, "Ended", "%s", scene->machine.message);
     work_condition(scene->work, "Ready", false, "Ended", "%s", scene->machine.message);
     if (!condition_is_true(scene->object, "Ended"))
-        decide(scene, fork_has_failed(scene) ? MACHINE_END_NONE : crashed ? MACHINE_END_GUEST_PANIC : scene->machine.end,
+        decide(scene, fork_has_failed(scene) ? MACHINE_END_NONE
+                      : crashed              ? MACHINE_END_GUEST_PANIC
+                                             : scene->machine.end,
                scene->machine.message);
     else if (!crashed)
         machine_release(scene);

@@ -116,7 +116,8 @@ int64_t fork_settle(struct scene *scene)
     if (identity_give(scene, &is_itself, &again_ms, &err) < 0) {
         give_up(scene, err.text);
     } else if (is_itself) {
-        work_condition(scene->work, FORKED, true, FORKED, "went on from snapshot %s", scene_text(scene, "spec.snapshot"));
+        work_condition(scene->work, FORKED, true, FORKED, "went on from snapshot %s",
+                       scene_text(scene, "spec.snapshot"));
         work_event(scene->work, "Normal", FORKED, "from snapshot %s", scene_text(scene, "spec.snapshot"));
         again_ms = identity_finish(scene);
     }

@@ -74,7 +74,9 @@ static const char first_script[] = PROLOGUE
     "    IFS=, read -r old new address length mask broadcast gateway <<CARD\n"
     "$card\n"
     "CARD\n"
-    "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $old ] && [ \"$mac\" != $new ] || break; done\n"
+    "    for name in /sys/class/net/*; do\n"
+    "        read -r mac <$name/address; [ \"$mac\" != $old ] && [ \"$mac\" != $new ] || break\n"
+    "    done\n"
     "    [ \"$mac\" = $old ] || [ \"$mac\" = $new ] || { echo \"no card has $old\"; exit 1; }\n"
     "    name=${name##*/} ipv6=/proc/sys/net/ipv6/conf/${name##*/}/disable_ipv6\n"
     "    [ ! -f $ipv6 ] || echo 1 >$ipv6\n"
@@ -208,7 +210,8 @@ static void script_ended(void *arg, const struct err *err, int exit_code, const 
     struct err failure;
 
     if (!err && exit_code != 0)
-        (void)err_set(&failure, ERR_INTERNAL, "the guest took no identity of its own: status %d %.200s", exit_code, output);
+        (void)err_set(&failure, ERR_INTERNAL, "the guest took no identity of its own: status %d %.200s", exit_code,
+                      output);
     done_call(*done, err ? err : exit_code ? &failure : NULL);
     free(done);
 }
@@ -293,7 +296,8 @@ int identity_give(struct scene *scene, bool *ret_done, int64_t *ret_again_ms, st
                    scene->machine.agent_connected ? "the guest is being given it" : "waiting for the guest agent");
     left_ms = patience_left_ms(scene);
     if (left_ms <= 0 && !scene->machine.agent_connected)
-        return err_set(err, ERR_TIMEOUT, "the guest agent does not answer, and without it a fork is its parent's double");
+        return err_set(err, ERR_TIMEOUT,
+                       "the guest agent does not answer, and without it a fork is its parent's double");
     *ret_again_ms = left_ms > 0 ? left_ms : -1;
     return 0;
 }

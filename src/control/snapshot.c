@@ -216,7 +216,7 @@ static struct verdict take(struct shot *shot)
     if (taking_step(shot, &is_done, &err) < 0)
         return try_again(shot, &err);
     if (!is_done)
-        return VERDICT_SETTLED;
+        return VERDICT_AGAIN(LOOK_AGAIN_MS); /* another snapshot may have hold of the instance */
     time_format(control_wall_ms(shot->work->control), now, sizeof now);
     json_set_at(shot->object, "status.takenAt", json_string(now));
     json_set_at(shot->object, "status.pauseMilliseconds", json_integer(taking_pause_ms(shot)));
@@ -240,7 +240,8 @@ static void show_size(struct shot *shot)
 {
     struct storage_driver *storage = control_setup(shot->work->control)->storage;
     const struct volume_info *info = work_result(shot->work, "read");
-    auto_json json_t *pool = control_find(shot->work->control, &kind_storage_pool, NULL, shot_text(shot, "status.pool"));
+    auto_json json_t *pool =
+        control_find(shot->work->control, &kind_storage_pool, NULL, shot_text(shot, "status.pool"));
     char text[32];
 
     if (info && !info->exists) {

@@ -21,7 +21,10 @@
 #define FAILURE "failure"
 
 static struct compute *compute_of(const struct shot *shot) { return control_setup(shot->work->control)->compute; }
-static struct storage_driver *storage_of(const struct shot *shot) { return control_setup(shot->work->control)->storage; }
+static struct storage_driver *storage_of(const struct shot *shot)
+{
+    return control_setup(shot->work->control)->storage;
+}
 static const char *instance_uid(const struct shot *shot) { return shot_text(shot, "status.instanceUID"); }
 
 static bool machine_is_there(const struct shot *shot)

@@ -305,6 +305,23 @@ TEST(a_snapshot_that_cannot_be_copied_fails_and_the_instance_goes_on)
     end();
 }
 
+TEST(two_snapshots_of_one_instance_are_taken_one_after_the_other)
+{
+    run_web(14);
+    auto_free char *uid = uid_of("web");
+    create_snapshot("first", "web", true);
+    create_snapshot("second", "web", true);
+    create_snapshot("third", "web", false);
+    wait_snapshot("first", "Ready");
+    wait_snapshot("second", "Ready");
+    wait_snapshot("third", "Ready");
+    CHECK_EQ(compute_fake_frozen_count(site.world), 2);
+    loop_sim_advance(site.loop, 1000);
+    CHECK(compute_fake_links_up(site.world, uid));
+    CHECK(is_phase("web", "Running"));
+    end();
+}
+
 static bool runs_with_links(const char *uid)
 {
     struct machine_status status;
