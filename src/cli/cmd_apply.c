@@ -4,6 +4,7 @@
  * document is wrong changes nothing. */
 #include "cli/common.h"
 #include "cli/plan.h"
+#include "cli/plan_check.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -115,7 +116,7 @@ static int try_plan(struct session *session, const struct plan *plan, send_fn *f
         return -1;
     if (plan->count == 1) /* trying would be doing */
         return 0;
-    if (try_all(session, plan, fn, err) == 0)
+    if (plan_check(plan, err) == 0 && try_all(session, plan, fn, err) == 0)
         return 0;
     session_hint(session, "nothing was changed");
     return -1;

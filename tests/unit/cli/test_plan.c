@@ -1,6 +1,7 @@
 #include "check.h"
 #include "base/str.h"
 #include "cli/plan.h"
+#include "cli/plan_check.h"
 #include <string.h>
 
 static const char three[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: lab}\n---\n"
@@ -52,6 +53,43 @@ TEST(what_is_wrong_is_said_with_file_and_document)
 
         CHECK_FAILS(add(&plan, bad[i][0], &err), &err, ERR_BAD_REQUEST);
         CHECK_STR(err.text, bad[i][1]);
+    }
+}
+
+#define NET(name, rest) "apiVersion: virga.dev/v1\nkind: Network\nmetadata: {name: " name "}\nspec: " rest "\n---\n"
+#define INSTANCE(name, card)                                                                                          \
+    "apiVersion: virga.dev/v1\nkind: Instance\nmetadata: {name: " name "}\nspec: {networks: [" card "]}\n---\n"
+#define SCALER(name) \
+    "apiVersion: virga.dev/v1\nkind: Autoscaler\nmetadata: {name: " name "}\nspec: {scaleTargetRef: {name: g}}\n---\n"
+
+TEST(documents_that_exclude_each_other_are_refused_together)
+{
+    static const struct row {
+        const char *text, *wanted; /* NULL: they go together */
+    } rows[] = {
+        { NET("a", "{ipv4: {subnet: 10.1.0.0/16}}") NET("b", "{ipv4: {subnet: 10.1.7.0/24}}"),
+          "m.yaml: document 2: network b: spec.ipv4.subnet: Invalid value: \"10.1.7.0/24\": overlaps network a of the "
+          "same manifest (m.yaml: document 1: network a)" },
+        { NET("a", "{ipv4: {subnet: 10.1.0.0/24}}") NET("b", "{ipv4: {subnet: 10.1.1.0/24}}"), NULL },
+        { INSTANCE("a", "{name: eth0, network: n, ipv4Address: 10.1.0.9}")
+              INSTANCE("b", "{name: eth0, network: m}, {name: eth1, network: n, ipv4Address: 10.1.0.9}"),
+          "m.yaml: document 2: instance b: spec.networks[1].ipv4Address: Invalid value: \"10.1.0.9\": is taken by instance a "
+          "of the same manifest (m.yaml: document 1: instance a)" },
+        { INSTANCE("a", "{name: eth0, network: n, ipv4Address: 10.1.0.9}")
+              INSTANCE("b", "{name: eth0, network: m, ipv4Address: 10.1.0.9}"), NULL },
+        { SCALER("a") SCALER("b"),
+          "m.yaml: document 2: autoscaler b: spec.scaleTargetRef.name: Invalid value: \"g\": is scaled by autoscaler a of the "
+          "same manifest (m.yaml: document 1: autoscaler a)" },
+        { SCALER("a") SCALER("a"), NULL },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        __attribute__((cleanup(plan_done_auto))) struct plan plan = { 0 };
+        struct err err = { 0 };
+
+        CHECK_OK(add(&plan, rows[i].text, &err), &err);
+        CHECK_EQ(plan_check(&plan, &err), rows[i].wanted ? -1 : 0);
+        CHECK_STR(err.text, rows[i].wanted ? rows[i].wanted : "");
     }
 }
 
