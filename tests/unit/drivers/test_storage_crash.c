@@ -18,6 +18,7 @@ enum { PASSES_MAX = 40, POINTS_MAX = 64, OTHER_USER = 61234, DISK_SIZE = 256 * 1
 
 static const char *const one = "11111111-1111-4111-8111-111111111111";
 static const char *const two = "22222222-2222-4222-8222-222222222222";
+static const char *const three = "33333333-3333-4333-8333-333333333333";
 static const char *const image = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 static const int64_t MIB = 1 << 20;
 
@@ -103,6 +104,17 @@ static void want_volume(const char *uid, int64_t size, const char *image_uid, co
         DO(volume_grow, &rig.pool, uid, size);
 }
 
+/* As large as what it begins as. */
+static void want_begun_as(const char *uid, const char *twin, const char *parent)
+{
+    struct volume_request request = {
+        .pool = rig.pool, .uid = uid, .twin_uid = twin, .parent_uid = parent
+    };
+
+    if (!read_volume(uid).exists)
+        DO(volume_create, &request);
+}
+
 static void take_usage(void *arg, const struct err *err, const struct pool_usage *usage)
 {
     CHECK(err || usage->used_bytes > 0);
@@ -123,6 +135,14 @@ static void volumes_are_made_grown_copied_and_removed(void)
     DO(seed_remove, one);
     rig.driver->ops->pool_read(rig.driver, &rig.pool, take_usage, &answer);
     storage_rig_wait(&rig, &answer);
+}
+
+static void a_volume_is_frozen_and_forked(void)
+{
+    DO(pool_ensure, &rig.pool);
+    want_volume(one, 2 * MIB, NULL, NULL);
+    want_begun_as(two, one, NULL);
+    want_begun_as(three, NULL, two);
 }
 
 static void want_image(const struct image_request *request)
@@ -203,6 +223,7 @@ struct scenario {
 };
 
 #define FOLDERS "images/\nimages/.seeds/\nimages/.staging/\nimages/.work/\n"
+#define MADE(uid_) "pool/" uid_ "/\npool/" uid_ "/disk.qcow2\npool/" uid_ "/volume.json\n"
 static const struct scenario scenarios[] = {
     { "volumes", volumes_are_made_grown_copied_and_removed,
       "images/\nimages/.seeds/\nimages/.seeds/22222222-2222-4222-8222-222222222222.iso\n"
@@ -210,6 +231,10 @@ static const struct scenario scenarios[] = {
       "pool/.work/\npool/22222222-2222-4222-8222-222222222222/\n"
       "pool/22222222-2222-4222-8222-222222222222/disk.qcow2\n"
       "pool/22222222-2222-4222-8222-222222222222/volume.json\n" },
+    { "fork", a_volume_is_frozen_and_forked,
+      FOLDERS "pool/\npool/.work/\n" MADE("11111111-1111-4111-8111-111111111111")
+          MADE("22222222-2222-4222-8222-222222222222")
+              MADE("33333333-3333-4333-8333-333333333333") },
     { "upload", an_upload_becomes_an_image_with_a_volume,
       FOLDERS "images/aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa/\n"
               "images/aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa/disk.qcow2\n"
