@@ -38,6 +38,10 @@ int qemu_size_check_original(const struct qemu_machine *machine, struct err *err
     if (size->plugged == config->cpus && qemu_size_cpus(machine) == config->cpus &&
         size->balloon_bytes == config->memory_bytes && !size->grown_bytes)
         return 0;
+    if (size->plugged != config->cpus)
+        return err_set(err, ERR_CONFLICT,
+                       "the machine was given processors since it was started, and keeps them also when the guest "
+                       "uses fewer; it can be frozen after a restart");
     return err_set(err, ERR_CONFLICT,
                    "the machine was started with %u processors and %lld MiB and has %u and %lld MiB now; it can "
                    "be frozen when it has what it was started with, or after a restart",
