@@ -171,12 +171,19 @@ static void on_memory(void *arg, const struct err *err, const json_t *result)
         qemu_size_read_memory(arg, result);
 }
 
+/* The last answer. What the daemon before wanted is not known: what there is stands for it. */
 static void on_balloon(void *arg, const struct err *err, const json_t *result)
 {
+    struct qemu_machine *machine = arg;
+
     if (err)
         return;
-    qemu_size_read_balloon(arg, result);
-    qemu_size_changed(arg);
+    qemu_size_read_balloon(machine, result);
+    if (!machine->is_resizing && !machine->size.limit_cpus) {
+        machine->size.wanted_cpus = machine->size.plugged;
+        machine->size.wanted_bytes = qemu_size_memory(machine);
+    }
+    qemu_size_changed(machine);
 }
 
 /* A machine that was launched just now has what it was launched with. */
