@@ -393,10 +393,10 @@ void qemu_agent_stop(struct qemu_machine *machine, const struct err *why)
     free(agent);
 }
 
-void qemu_agent_guest_died(struct qemu_machine *machine)
+void qemu_agent_guest_gone(struct qemu_machine *machine, const char *why)
 {
     if (machine->agent)
-        lose(machine->agent, "the guest crashed");
+        lose(machine->agent, why);
 }
 
 /* --- the contract's call --- */

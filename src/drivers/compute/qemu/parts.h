@@ -59,7 +59,8 @@ char **qemu_frozen_list(struct compute *compute);
 void qemu_read_chardevs(struct qemu_machine *machine, const json_t *chardevs);
 void qemu_on_port_change(struct qemu_machine *machine, const json_t *data);
 void qemu_agent_start(struct qemu_machine *machine);
-void qemu_agent_guest_died(struct qemu_machine *machine); /* its commands end now */
+/* The guest that it served is no more: its commands end now. */
+void qemu_agent_guest_gone(struct qemu_machine *machine, const char *why);
 void qemu_agent_stop(struct qemu_machine *machine, const struct err *why);
 void qemu_agent(struct compute *compute, const char *uid, const char *command,
                 const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);

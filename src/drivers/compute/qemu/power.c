@@ -152,6 +152,8 @@ static void on_was_reset(void *arg, const struct err *err, const json_t *result)
 {
     struct request *request = arg;
 
+    if (!err) /* its port closes a moment later */
+        qemu_agent_guest_gone(request->machine, "the guest was reset");
     if (!err && request->machine->run_state == MACHINE_CRASHED)
         ask(request, "cont", on_continued);
     else

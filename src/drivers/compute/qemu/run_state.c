@@ -64,7 +64,7 @@ void qemu_read_run_state(struct qemu_machine *machine, const char *text)
     describe(machine, text);
     qemu_machine_refresh(machine);
     if (machine->run_state == MACHINE_CRASHED)
-        qemu_agent_guest_died(machine);
+        qemu_agent_guest_gone(machine, "the guest crashed");
 }
 
 static void on_status(void *arg, const struct err *err, const json_t *result)
