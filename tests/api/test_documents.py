@@ -14,7 +14,7 @@ class Discovery(ApiTest):
         groups = self.server.get("/apis").json["groups"]
         self.assertEqual(groups[0]["preferredVersion"], {"groupVersion": "virga.dev/v1", "version": "v1"})
         self.assertEqual({group["name"] for group in groups},
-                         {"virga.dev", "metrics.k8s.io", "apiextensions.k8s.io", "authorization.k8s.io",
+                         {"virga.dev", "autoscaling", "metrics.k8s.io", "apiextensions.k8s.io", "authorization.k8s.io",
                           "authentication.k8s.io"})
         self.assertEqual(self.server.get("/apis/virga.dev").json["name"], "virga.dev")
 
