@@ -141,4 +141,8 @@ micro_bundle() {
         }
     fi
 }
-import_micro() { "$build/src/cli/virga" image import micro "$bundle" >/dev/null 2>&1; }
+import_micro() {
+    "$build/src/cli/virga" image import micro "$bundle" >"$work/import.log" 2>&1 && return 0
+    cat "$work/import.log" >&2
+    return 1
+}
