@@ -1,10 +1,8 @@
 /* kinds/tables/autoscaler.c - Autoscaler: what keeps an InstanceGroup at the right size. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/scaling.h"
 #include "base/json.h"
 #include "base/quantity.h"
 #include "base/str.h"
-
-enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS, DAY_MS = 24 * HOUR_MS };
 
 static const struct field scale_target_fields[] = {
     { .name = "apiVersion",
@@ -12,14 +10,10 @@ static const struct field scale_target_fields[] = {
       .fallback = "\"virga.dev/v1\"",
       .doc = "API version of the target: virga.dev/v1." },
     { .name = "kind",
-      .type = FIELD_ENUM,
-      .values = TEXTS("InstanceGroup"),
+      ENUM("InstanceGroup"),
       .fallback = "\"InstanceGroup\"",
       .doc = "Kind of the target." },
-    { .name = "name",
-      .type = FIELD_SUBDOMAIN,
-      .flags = FIELD_REQUIRED,
-      .doc = "InstanceGroup of the same namespace." },
+    TARGET_GROUP_NAME,
     { 0 },
 };
 
@@ -56,20 +50,12 @@ static const struct field metric_fields[] = {
     { .name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .doc = "Name of this target." },
     METRIC_FIELDS,
     { .name = "averageUtilization",
-      .type = FIELD_INT,
-      .min = 1,
-      .max = 100,
+      PER_CENT,
       .doc = "Target in per cent, averaged over the members; of CPU and Memory." },
     { .name = "averageValue",
-      .type = FIELD_QUANTITY,
-      .min = 0,
-      .max = INT64_MAX / 1000,
+      TARGET_VALUE,
       .doc = "Target per member; of Network, Requests, Queue and Custom." },
-    { .name = "value",
-      .type = FIELD_QUANTITY,
-      .min = 0,
-      .max = INT64_MAX / 1000,
-      .doc = "Target of the whole group; of Queue and Custom." },
+    { .name = "value", TARGET_VALUE, .doc = "Target of the whole group; of Queue and Custom." },
     { .name = "latency",
       .type = FIELD_DURATION,
       .min = 1,
@@ -82,15 +68,9 @@ static const struct field step_fields[] = {
     { .name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .doc = "Name of this step." },
     METRIC_FIELDS,
     { .name = "above",
-      .type = FIELD_QUANTITY,
-      .min = 0,
-      .max = INT64_MAX / 1000,
+      TARGET_VALUE,
       .doc = "Acts above this: per cent, per member, milliseconds; Queue: of the whole group." },
-    { .name = "below",
-      .type = FIELD_QUANTITY,
-      .min = 0,
-      .max = INT64_MAX / 1000,
-      .doc = "Acts below this, instead of 'above'." },
+    { .name = "below", TARGET_VALUE, .doc = "Acts below this, instead of 'above'." },
     { .name = "add",
       .type = FIELD_INT,
       .min = -1000,
@@ -120,7 +100,7 @@ static const struct field schedule_fields[] = {
       .type = FIELD_DURATION,
       .flags = FIELD_REQUIRED,
       .min = SECOND_MS,
-      .max = 7LL * DAY_MS,
+      .max = 7 * DAY_MS,
       .doc = "How long it lasts." },
     { .name = "minReplicas", .type = FIELD_INT, .max = 1000, .doc = "Least members meanwhile." },
     { .name = "maxReplicas",
@@ -138,8 +118,8 @@ static const struct field prediction_fields[] = {
       .doc = "Name of the item in spec.metrics that is predicted; one with a target per member." },
     { .name = "season",
       .type = FIELD_DURATION,
-      .min = 2LL * MINUTE_MS,
-      .max = 7LL * DAY_MS,
+      .min = 2 * MINUTE_MS,
+      .max = 7 * DAY_MS,
       .fallback = "\"24h\"",
       .doc = "After what time load repeats." },
     { .name = "horizon",
@@ -150,9 +130,7 @@ static const struct field prediction_fields[] = {
       .doc = "How far ahead it looks: at least what a member needs to start. Of a long season at least a "
              "2016th is looked ahead." },
     { .name = "maxError",
-      .type = FIELD_INT,
-      .min = 1,
-      .max = 100,
+      PER_CENT,
       .fallback = "20",
       .doc = "Per cent of the mean that it may have been wrong by over the recent past, a quarter of a season, "
              "to be acted on." },
@@ -161,98 +139,50 @@ static const struct field prediction_fields[] = {
 
 static const struct field rate_fields[] = {
     { .name = "type",
-      .type = FIELD_ENUM,
+      ENUM("Pods", "Members", "Percent"),
       .flags = FIELD_REQUIRED,
-      .values = TEXTS("Pods", "Members", "Percent"),
       .doc = "Pods and Members: a number. Percent: of the members when the period began." },
-    { .name = "value",
-      .type = FIELD_INT,
-      .flags = FIELD_REQUIRED,
-      .min = 1,
-      .max = 100000,
-      .doc = "How many may come or go in the period." },
-    { .name = "periodSeconds",
-      .type = FIELD_INT,
-      .flags = FIELD_REQUIRED,
-      .min = 1,
-      .max = 1800,
-      .doc = "Length of the period in seconds." },
+    RATE_FIELDS,
     { 0 },
 };
 #define BEHAVIOR_FIELDS(window_)                                                                   \
-    { .name = "stabilizationWindowSeconds",                                                        \
-      .type = FIELD_INT,                                                                           \
-      .max = 3600,                                                                                 \
+    { STABILIZATION_WINDOW,                                                                        \
       .fallback = window_,                                                                         \
       .doc = "Past wishes of so many seconds count: the lowest when scaling out, the highest "     \
              "when scaling in." },                                                                 \
-    { .name = "selectPolicy",                                                                      \
-      .type = FIELD_ENUM,                                                                          \
-      .values = TEXTS("Max", "Min", "Disabled"),                                                   \
+    { SELECT_POLICY,                                                                               \
       .fallback = "\"Max\"",                                                                       \
       .doc = "Which of the policies counts; Disabled never scales in this direction." },           \
-    { .name = "policies",                                                                          \
-      .type = FIELD_LIST,                                                                          \
-      .item = OBJECT_ITEM(rate_fields),                                                            \
-      .max = 4,                                                                                    \
-      .doc = "Rates; absent: as HorizontalPodAutoscaler has them." },                              \
-    { .name = "tolerance",                                                                         \
-      .type = FIELD_QUANTITY,                                                                      \
-      .min = 0,                                                                                    \
-      .max = 1,                                                                                    \
-      .doc = "How far off the target, as a part of it, changes nothing; absent: 0.1." }
+    { RATES(rate_fields), .doc = "Rates; absent: as HorizontalPodAutoscaler has them." },          \
+    TOLERANCE
 
 static const struct field scale_up_fields[] = { BEHAVIOR_FIELDS("0"), { 0 } };
 static const struct field scale_down_fields[] = { BEHAVIOR_FIELDS("300"), { 0 } };
 static const struct field behavior_fields[] = {
-    { .name = "scaleUp",
-      .type = FIELD_OBJECT,
-      .fields = scale_up_fields,
-      .fallback = "{}",
-      .doc = "Scaling out." },
-    { .name = "scaleDown",
-      .type = FIELD_OBJECT,
-      .fields = scale_down_fields,
-      .fallback = "{}",
-      .doc = "Scaling in." },
+    { .name = "scaleUp", OBJECT(scale_up_fields), .fallback = "{}", .doc = "Scaling out." },
+    { .name = "scaleDown", OBJECT(scale_down_fields), .fallback = "{}", .doc = "Scaling in." },
     { 0 },
 };
 
 static const struct field vertical_fields[] = {
-    { .name = "minCPUs",
-      .type = FIELD_INT,
-      .min = 1,
-      .max = 255,
-      .fallback = "1",
-      .doc = "Least processors of a member." },
+    { .name = "minCPUs", CPU_COUNT, .fallback = "1", .doc = "Least processors of a member." },
     { .name = "maxCPUs",
-      .type = FIELD_INT,
-      .min = 1,
-      .max = 255,
+      CPU_COUNT,
       .doc = "Most processors of a member, and no more than its own maxCPUs; absent: they stay as they are." },
     { .name = "minMemory",
-      .type = FIELD_QUANTITY,
-      .min = 16LL * 1024 * 1024,
-      .max = 16LL * 1024 * 1024 * 1024 * 1024,
+      MEMORY_SIZE,
       .fallback = "\"64Mi\"",
       .doc = "Least memory of a member." },
     { .name = "maxMemory",
-      .type = FIELD_QUANTITY,
-      .min = 16LL * 1024 * 1024,
-      .max = 16LL * 1024 * 1024 * 1024 * 1024,
+      MEMORY_SIZE,
       .doc = "Most memory of a member, and no more than its own maxMemory; absent: it stays as it is." },
     { 0 },
 };
 
 static const struct field spec_fields[] = {
-    { .name = "scaleTargetRef",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = scale_target_fields,
-      .doc = "What is scaled." },
+    SCALE_TARGET(scale_target_fields),
     { .name = "mode",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Active", "Observe"),
+      ENUM("Active", "Observe"),
       .fallback = "\"Active\"",
       .doc = "Observe decides and tells, and changes nothing." },
     { .name = "minReplicas",
@@ -273,39 +203,30 @@ static const struct field spec_fields[] = {
     { .name = "idleTimeout",
       .type = FIELD_DURATION,
       .min = 5 * SECOND_MS,
-      .max = 7LL * DAY_MS,
+      .max = 7 * DAY_MS,
       .doc = "So long without traffic at the balancer takes the last member away, with minReplicas "
              "0; the next connection brings one back and waits for it. Absent: the last one stays." },
     { .name = "metrics",
-      .type = FIELD_LIST,
-      .key = "name",
-      .item = OBJECT_ITEM(metric_fields),
+      NAMED_LIST(metric_fields),
       .max = 8,
       .doc = "Targets that are tracked; the one that wants most members wins." },
     { .name = "steps",
-      .type = FIELD_LIST,
-      .key = "name",
-      .item = OBJECT_ITEM(step_fields),
+      NAMED_LIST(step_fields),
       .max = 16,
       .doc = "Steps that are taken beyond a threshold." },
     { .name = "schedules",
-      .type = FIELD_LIST,
-      .key = "name",
-      .item = OBJECT_ITEM(schedule_fields),
+      NAMED_LIST(schedule_fields),
       .max = 16,
       .doc = "Bounds that hold at certain times." },
     { .name = "vertical",
-      .type = FIELD_OBJECT,
-      .fields = vertical_fields,
+      OBJECT(vertical_fields),
       .doc = "Gives members more processors and memory while they run, by the targets of CPU and Memory, before "
              "it adds members; takes it back when there are as few members as may be." },
     { .name = "prediction",
-      .type = FIELD_OBJECT,
-      .fields = prediction_fields,
+      OBJECT(prediction_fields),
       .doc = "Scaling out ahead of load that repeats; it only ever adds." },
     { .name = "behavior",
-      .type = FIELD_OBJECT,
-      .fields = behavior_fields,
+      OBJECT(behavior_fields),
       .fallback = "{}",
       .doc = "How fast it follows, as in HorizontalPodAutoscaler v2." },
     { 0 },
@@ -330,17 +251,12 @@ static const struct field current_metric_fields[] = {
 
 static const struct field status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Pending", "Active", "Observing", "Waiting"),
-      .doc = "Pending: there is no such group. Waiting: nothing is known of a metric." },
-    { .name = "currentReplicas", .type = FIELD_INT, .doc = "Members of the group in any state." },
-    { .name = "desiredReplicas", .type = FIELD_INT, .doc = "Members last decided for." },
-    { .name = "lastScaleTime", .type = FIELD_TIME, .doc = "When the number was last changed." },
+    PHASE("Pending: there is no such group. Waiting: nothing is known of a metric.",
+          "Pending", "Active", "Observing", "Waiting"),
+    CURRENT_AND_DESIRED,
+    LAST_SCALE_TIME,
     { .name = "currentMetrics",
-      .type = FIELD_LIST,
-      .key = "name",
-      .item = OBJECT_ITEM(current_metric_fields),
+      NAMED_LIST(current_metric_fields),
       .doc = "Metrics at the last decision that changed something." },
     { .name = "decisions",
       .type = FIELD_LIST,
@@ -353,23 +269,19 @@ static const struct field status_fields[] = {
 };
 
 static const struct field fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = spec_fields,
-      .doc = "What to scale, by what, and how fast." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What it decided." },
+    SPEC(spec_fields, "What to scale, by what, and how fast."),
+    STATUS(status_fields, "What it decided."),
     { 0 },
 };
 
 static const struct column columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Target", "string", "spec.scaleTargetRef.name", 0, "InstanceGroup that is scaled" },
     { "Min", "integer", "spec.minReplicas", 0, "Least members" },
     { "Max", "integer", "spec.maxReplicas", 0, "Most members" },
     { "Current", "integer", "status.currentReplicas", 0, "Members in any state" },
     { "Desired", "integer", "status.desiredReplicas", 0, "Members last decided for" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "Mode", "string", "spec.mode", 1, "Active, or Observe" },
     { "Message", "string", "status.message", 1, "The last decision" },
     { 0 },
@@ -561,11 +473,8 @@ static void check_items(const json_t *spec, const char *list, struct causes *cau
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
-    int64_t min = json_int_at(spec, "minReplicas", -1), max = json_int_at(spec, "maxReplicas", -1);
 
-    if (min >= 0 && max >= 0 && min > max)
-        causes_invalid(causes, "spec.minReplicas", json_object_get(spec, "minReplicas"),
-                       "must not be above spec.maxReplicas (%lld)", (long long)max);
+    check_scale_bounds(spec, causes);
     if (!str_equal(json_text_at(spec, "scaleTargetRef.apiVersion", ""), VIRGA_API_VERSION))
         causes_invalid(causes, "spec.scaleTargetRef.apiVersion", json_at(spec, "scaleTargetRef.apiVersion"),
                        "must be " VIRGA_API_VERSION);
@@ -578,31 +487,22 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
         !json_array_size(json_object_get(spec, "schedules")) && !json_object_get(spec, "idleTimeout"))
         causes_add(causes, "FieldValueRequired", "spec.metrics",
                    "Required value: metrics, steps, schedules or idleTimeout to scale by");
-    if (min > 0 && json_object_get(spec, "idleTimeout"))
+    if (json_int_at(spec, "minReplicas", 0) > 0 && json_object_get(spec, "idleTimeout"))
         causes_add(causes, "FieldValueForbidden", "spec.idleTimeout",
                    "Forbidden: with spec.minReplicas above 0 the last member always stays");
 }
 
-static const struct field history_options[] = {
-    { .name = "last", .type = FIELD_DURATION, .doc = "Only what is not older than that, as 1h; absent: all there is." },
-    { 0 },
-};
-
 static const struct connect connects[] = {
     { "decisions", "GET", false,
       "Decisions with their inputs as JSON lines, oldest first: each that said something else than the one before.",
-      history_options },
+      decision_history_options },
     { "samples", "GET", false, "What was measured each second as JSON lines, oldest first: about the last day.",
-      history_options },
+      decision_history_options },
     { 0 },
 };
 
 const struct kind kind_autoscaler = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "Autoscaler",
-    .plural = "autoscalers",
-    .singular = "autoscaler",
+    VIRGA_KIND("Autoscaler", "autoscalers", "autoscaler"),
     .short_names = TEXTS("as"),
     .categories = TEXTS("all", "virga"),
     .flags = KIND_NAMESPACED | KIND_HAS_STATUS | KIND_LABEL_NAME,

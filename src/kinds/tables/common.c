@@ -1,14 +1,13 @@
 /* kinds/tables/common.c - field groups and rules that several kinds share, and the list of kinds. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 #include "base/netaddr.h"
 #include "base/str.h"
 
 static const struct field condition_fields[] = {
     { .name = "type", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "What this is about." },
     { .name = "status",
-      .type = FIELD_ENUM,
+      ENUM("True", "False", "Unknown"),
       .flags = FIELD_REQUIRED,
-      .values = TEXTS("True", "False", "Unknown"),
       .doc = "Whether it holds." },
     { .name = "reason", .type = FIELD_TEXT, .doc = "One CamelCase word for programs." },
     { .name = "message", .type = FIELD_TEXT, .doc = "A sentence for people." },

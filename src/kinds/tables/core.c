@@ -1,6 +1,6 @@
 /* kinds/tables/core.c - the kinds of core/v1 that clients expect: Namespace, Secret, ConfigMap, Event. */
 #include "kinds/names.h"
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 #include "base/str.h"
 #include <string.h>
 
@@ -12,10 +12,7 @@ static const struct field namespace_spec_fields[] = {
     { 0 },
 };
 static const struct field namespace_status_fields[] = {
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Active", "Terminating"),
-      .doc = "Terminating while it is emptied." },
+    PHASE("Terminating while it is emptied.", "Active", "Terminating"),
     { .name = "conditions",
       .type = FIELD_LIST,
       .key = "type",
@@ -24,22 +21,18 @@ static const struct field namespace_status_fields[] = {
     { 0 },
 };
 static const struct field namespace_fields[] = {
-    { .name = "spec", .type = FIELD_OBJECT, .fields = namespace_spec_fields, .doc = "Behaviour." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = namespace_status_fields, .doc = "State." },
+    { .name = "spec", OBJECT(namespace_spec_fields), .doc = "Behaviour." },
+    STATUS(namespace_status_fields, "State."),
     { 0 },
 };
 static const struct column namespace_columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Status", "string", "status.phase", 0, "Active or Terminating" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { 0 },
 };
 const struct kind kind_namespace = {
-    .group = "",
-    .version = "v1",
-    .name = "Namespace",
-    .plural = "namespaces",
-    .singular = "namespace",
+    CORE_KIND("Namespace", "namespaces", "namespace"),
     .short_names = TEXTS("ns"),
     .flags = KIND_HAS_STATUS | KIND_NO_GENERATION | KIND_LABEL_NAME,
     .doc = "A scope for names: objects of different namespaces may share a name.",
@@ -119,15 +112,15 @@ static const struct field secret_fields[] = {
     { .name = "stringData",
       .type = FIELD_MAP,
       .flags = FIELD_SECRET,
-      .item = &(const struct field){ .type = FIELD_TEXT, .max = 1024 * 1024 },
+      .item = TEXT_ITEM(1024 * 1024),
       .doc = "Values as plain text; write-only, they end up in data." },
     { .name = "immutable", .type = FIELD_BOOL, .doc = "The data can't be changed any more." },
     { 0 },
 };
 static const struct column secret_columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Type", "string", "type", 0, "What the data is for" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { 0 },
 };
 /* stringData is for writing only: its texts become base64 in data. What is no text stays, and
@@ -154,11 +147,7 @@ static void settle_secret(json_t *object)
 }
 
 const struct kind kind_secret = {
-    .group = "",
-    .version = "v1",
-    .name = "Secret",
-    .plural = "secrets",
-    .singular = "secret",
+    CORE_KIND("Secret", "secrets", "secret"),
     .flags = KIND_NAMESPACED | KIND_NO_GENERATION,
     .doc = "Confidential data: user data, keys, passwords.",
     .fields = secret_fields,
@@ -169,10 +158,7 @@ const struct kind kind_secret = {
 };
 
 static const struct field config_map_fields[] = {
-    { .name = "data",
-      .type = FIELD_MAP,
-      .item = &(const struct field){ .type = FIELD_TEXT, .max = 1024 * 1024 },
-      .doc = "Texts by key." },
+    { .name = "data", .type = FIELD_MAP, .item = TEXT_ITEM(1024 * 1024), .doc = "Texts by key." },
     { .name = "binaryData",
       .type = FIELD_MAP,
       .item = ITEM_OF(FIELD_BASE64),
@@ -181,16 +167,12 @@ static const struct field config_map_fields[] = {
     { 0 },
 };
 static const struct column config_map_columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_NAME,
+    COLUMN_AGE,
     { 0 },
 };
 const struct kind kind_config_map = {
-    .group = "",
-    .version = "v1",
-    .name = "ConfigMap",
-    .plural = "configmaps",
-    .singular = "configmap",
+    CORE_KIND("ConfigMap", "configmaps", "configmap"),
     .short_names = TEXTS("cm"),
     .flags = KIND_NAMESPACED | KIND_NO_GENERATION,
     .doc = "Settings as key and text.",
@@ -221,11 +203,10 @@ static const struct field series_fields[] = {
 };
 static const struct field event_fields[] = {
     { .name = "involvedObject",
-      .type = FIELD_OBJECT,
+      OBJECT(reference_fields),
       .flags = FIELD_REQUIRED,
-      .fields = reference_fields,
       .doc = "What it is about." },
-    { .name = "related", .type = FIELD_OBJECT, .fields = reference_fields, .doc = "A second object." },
+    { .name = "related", OBJECT(reference_fields), .doc = "A second object." },
     { .name = "reason", .type = FIELD_TEXT, .max = 128, .doc = "One CamelCase word for programs." },
     { .name = "message", .type = FIELD_TEXT, .max = 2048, .doc = "A sentence for people." },
     { .name = "type", .type = FIELD_TEXT, .doc = "Normal or Warning." },
@@ -234,8 +215,8 @@ static const struct field event_fields[] = {
     { .name = "firstTimestamp", .type = FIELD_TIME, .doc = "The first time." },
     { .name = "lastTimestamp", .type = FIELD_TIME, .doc = "The last time." },
     { .name = "eventTime", .type = FIELD_TIME, .doc = "The first time, to the microsecond." },
-    { .name = "series", .type = FIELD_OBJECT, .fields = series_fields, .doc = "A series." },
-    { .name = "source", .type = FIELD_OBJECT, .fields = source_fields, .doc = "Who reports." },
+    { .name = "series", OBJECT(series_fields), .doc = "A series." },
+    { .name = "source", OBJECT(source_fields), .doc = "Who reports." },
     { .name = "reportingComponent", .type = FIELD_TEXT, .doc = "What reports." },
     { .name = "reportingInstance", .type = FIELD_TEXT, .doc = "Which one of it." },
     { 0 },
@@ -251,11 +232,7 @@ static const struct column event_columns[] = {
     { 0 },
 };
 const struct kind kind_event = {
-    .group = "",
-    .version = "v1",
-    .name = "Event",
-    .plural = "events",
-    .singular = "event",
+    CORE_KIND("Event", "events", "event"),
     .short_names = TEXTS("ev"),
     .flags = KIND_NAMESPACED | KIND_NO_GENERATION,
     .doc = "Something that happened to an object.",

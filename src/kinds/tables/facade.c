@@ -1,10 +1,10 @@
 /* kinds/tables/facade.c - computed kinds that let stock clients see hosts and instances:
  * kubectl top node, kubectl top pod, and the empty lists some tools insist on. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 
 static const struct column name_columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_NAME,
+    COLUMN_AGE,
     { 0 },
 };
 
@@ -15,11 +15,7 @@ static const struct field any_fields[] = {
 };
 
 const struct kind kind_service = {
-    .group = "",
-    .version = "v1",
-    .name = "Service",
-    .plural = "services",
-    .singular = "service",
+    CORE_KIND("Service", "services", "service"),
     .short_names = TEXTS("svc"),
     .flags = KIND_NAMESPACED | KIND_READ_ONLY,
     .doc = "Always an empty list: clients ask for it.",
@@ -28,11 +24,7 @@ const struct kind kind_service = {
 };
 
 const struct kind kind_node = {
-    .group = "",
-    .version = "v1",
-    .name = "Node",
-    .plural = "nodes",
-    .singular = "node",
+    CORE_KIND("Node", "nodes", "node"),
     .short_names = TEXTS("no"),
     .flags = KIND_READ_ONLY,
     .doc = "A Host as Kubernetes tools know it.",

@@ -1,5 +1,5 @@
 /* kinds/tables/host.c - Host: one machine that runs instances. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 
 static const struct field overcommit_fields[] = {
     { .name = "cpu",
@@ -23,8 +23,7 @@ static const struct field spec_fields[] = {
       .fallback = "false",
       .doc = "No further instance is placed here." },
     { .name = "overcommit",
-      .type = FIELD_OBJECT,
-      .fields = overcommit_fields,
+      OBJECT(overcommit_fields),
       .fallback = "{}",
       .doc = "How much more may be promised than there is." },
     { .name = "reservedMemory",
@@ -42,22 +41,16 @@ static const struct field resources_fields[] = {
 
 static const struct field status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Ready", "NotReady", "ShuttingDown"),
-      .doc = "Whether it runs instances." },
+    PHASE("Whether it runs instances.",
+          "Ready", "NotReady", "ShuttingDown"),
     { .name = "message", .type = FIELD_TEXT, .doc = "What is wrong." },
     { .name = "accelerator", .type = FIELD_TEXT, .doc = "KVM, or TCG and why." },
-    { .name = "capacity", .type = FIELD_OBJECT, .fields = resources_fields, .doc = "What there is." },
+    { .name = "capacity", OBJECT(resources_fields), .doc = "What there is." },
     { .name = "allocatable",
-      .type = FIELD_OBJECT,
-      .fields = resources_fields,
+      OBJECT(resources_fields),
       .doc = "What may be promised to instances, with overcommit." },
-    { .name = "allocated",
-      .type = FIELD_OBJECT,
-      .fields = resources_fields,
-      .doc = "What is promised." },
-    { .name = "used", .type = FIELD_OBJECT, .fields = resources_fields, .doc = "What is in use." },
+    { .name = "allocated", OBJECT(resources_fields), .doc = "What is promised." },
+    { .name = "used", OBJECT(resources_fields), .doc = "What is in use." },
     { .name = "instances", .type = FIELD_INT, .doc = "Instances placed here." },
     { .name = "version", .type = FIELD_TEXT, .doc = "Version of virgad." },
     { .name = "qemuVersion", .type = FIELD_TEXT, .doc = "Version of QEMU." },
@@ -67,17 +60,13 @@ static const struct field status_fields[] = {
 };
 
 static const struct field fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .fields = spec_fields,
-      .fallback = "{}",
-      .doc = "How it may be used." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "Its state." },
+    SPEC_OPTIONAL(spec_fields, "How it may be used."),
+    STATUS(status_fields, "Its state."),
     { 0 },
 };
 
 static const struct column columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Phase", "string", "status.phase", 0, "Whether it runs instances" },
     { "Accelerator", "string", "status.accelerator", 0, "KVM or TCG" },
     { "CPUs", "number", "status.capacity.cpus", 0, "Processors" },
@@ -85,7 +74,7 @@ static const struct column columns[] = {
     { "Alloc CPUs", "number", "status.allocated.cpus", 0, "Processors promised" },
     { "Alloc Memory", "string", "status.allocated.memory", 0, "Memory promised" },
     { "Instances", "integer", "status.instances", 0, "Instances placed here" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "Version", "string", "status.version", 1, "Version of virgad" },
     { "QEMU", "string", "status.qemuVersion", 1, "Version of QEMU" },
     { 0 },
@@ -114,11 +103,7 @@ static const struct connect connects[] = {
 };
 
 const struct kind kind_host = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "Host",
-    .plural = "hosts",
-    .singular = "host",
+    VIRGA_KIND("Host", "hosts", "host"),
     .short_names = TEXTS("ho"),
     .categories = TEXTS("virga"),
     .flags = KIND_HAS_STATUS,

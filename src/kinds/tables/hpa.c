@@ -1,7 +1,7 @@
 /* kinds/tables/hpa.c - HorizontalPodAutoscaler, as Kubernetes has it, of InstanceGroups:
  * autoscaling/v2 is what is stored; autoscaling/v1, which kubectl autoscale writes up to 1.32, is
  * another face of it. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/scaling.h"
 #include "base/json.h"
 #include "base/str.h"
 
@@ -13,41 +13,27 @@ static const struct field target_ref_fields[] = {
       .type = FIELD_TEXT,
       .flags = FIELD_REQUIRED,
       .doc = "Kind of the target: InstanceGroup." },
-    { .name = "name",
-      .type = FIELD_SUBDOMAIN,
-      .flags = FIELD_REQUIRED,
-      .doc = "InstanceGroup of the same namespace." },
+    TARGET_GROUP_NAME,
     { 0 },
 };
 
 static const struct field metric_target_fields[] = {
     { .name = "type",
-      .type = FIELD_ENUM,
+      ENUM("Utilization", "Value", "AverageValue"),
       .flags = FIELD_REQUIRED,
-      .values = TEXTS("Utilization", "Value", "AverageValue"),
       .doc = "Which of the other fields is the target." },
     { .name = "averageUtilization",
-      .type = FIELD_INT,
-      .min = 1,
-      .max = 100,
+      PER_CENT,
       .doc = "Per cent of what a member has, averaged over the members; of cpu and memory." },
-    { .name = "averageValue",
-      .type = FIELD_QUANTITY,
-      .min = 0,
-      .max = INT64_MAX / 1000,
-      .doc = "Target per member." },
-    { .name = "value",
-      .type = FIELD_QUANTITY,
-      .min = 0,
-      .max = INT64_MAX / 1000,
-      .doc = "Target of the whole group." },
+    { .name = "averageValue", TARGET_VALUE, .doc = "Target per member." },
+    { .name = "value", TARGET_VALUE, .doc = "Target of the whole group." },
     { 0 },
 };
 #define METRIC_TARGET                                                                              \
-    {                                                                                              \
-        .name = "target", .type = FIELD_OBJECT, .flags = FIELD_REQUIRED,                           \
-        .fields = metric_target_fields, .doc = "What it should be."                                \
-    }
+    { .name = "target",                                                                            \
+      OBJECT(metric_target_fields),                                                                \
+      .flags = FIELD_REQUIRED,                                                                     \
+      .doc = "What it should be." }
 
 static const struct field metric_identifier_fields[] = {
     { .name = "name",
@@ -58,19 +44,14 @@ static const struct field metric_identifier_fields[] = {
     { 0 },
 };
 static const struct field resource_fields[] = {
-    { .name = "name",
-      .type = FIELD_ENUM,
-      .flags = FIELD_REQUIRED,
-      .values = TEXTS("cpu", "memory"),
-      .doc = "Of the two, which." },
+    { .name = "name", ENUM("cpu", "memory"), .flags = FIELD_REQUIRED, .doc = "Of the two, which." },
     METRIC_TARGET,
     { 0 },
 };
 static const struct field custom_fields[] = {
     { .name = "metric",
-      .type = FIELD_OBJECT,
+      OBJECT(metric_identifier_fields),
       .flags = FIELD_REQUIRED,
-      .fields = metric_identifier_fields,
       .doc = "Which metric." },
     METRIC_TARGET,
     { 0 },
@@ -78,90 +59,54 @@ static const struct field custom_fields[] = {
 
 static const struct field metric_fields[] = {
     { .name = "type",
-      .type = FIELD_ENUM,
+      ENUM("Resource", "Pods", "External"),
       .flags = FIELD_REQUIRED,
-      .values = TEXTS("Resource", "Pods", "External"),
       .doc = "Resource: cpu and memory of the members. Pods and External: metrics that the "
              "application pushes." },
-    { .name = "resource",
-      .type = FIELD_OBJECT,
-      .fields = resource_fields,
-      .doc = "Of type Resource." },
-    { .name = "pods",
-      .type = FIELD_OBJECT,
-      .fields = custom_fields,
-      .doc = "Of type Pods: by member." },
-    { .name = "external",
-      .type = FIELD_OBJECT,
-      .fields = custom_fields,
-      .doc = "Of type External: of the whole group." },
+    { .name = "resource", OBJECT(resource_fields), .doc = "Of type Resource." },
+    { .name = "pods", OBJECT(custom_fields), .doc = "Of type Pods: by member." },
+    { .name = "external", OBJECT(custom_fields), .doc = "Of type External: of the whole group." },
     { 0 },
 };
 
 static const struct field rate_fields[] = {
     { .name = "type",
-      .type = FIELD_ENUM,
+      ENUM("Pods", "Percent"),
       .flags = FIELD_REQUIRED,
-      .values = TEXTS("Pods", "Percent"),
       .doc = "Pods: a number of members. Percent: of the members when the period began." },
-    { .name = "value",
-      .type = FIELD_INT,
-      .flags = FIELD_REQUIRED,
-      .min = 1,
-      .max = 100000,
-      .doc = "How many may come or go in the period." },
-    { .name = "periodSeconds",
-      .type = FIELD_INT,
-      .flags = FIELD_REQUIRED,
-      .min = 1,
-      .max = 1800,
-      .doc = "Length of the period in seconds." },
+    RATE_FIELDS,
     { 0 },
 };
 static const struct field rules_fields[] = {
-    { .name = "stabilizationWindowSeconds",
-      .type = FIELD_INT,
-      .max = 3600,
+    { STABILIZATION_WINDOW,
       .doc = "Past wishes of so many seconds count; absent: 0 for scaleUp, 300 for scaleDown." },
-    { .name = "selectPolicy",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Max", "Min", "Disabled"),
-      .doc =
-          "Which of the policies counts, absent: Max; Disabled never scales in this direction." },
-    { .name = "policies",
-      .type = FIELD_LIST,
-      .item = OBJECT_ITEM(rate_fields),
-      .max = 4,
+    { SELECT_POLICY,
+      .doc = "Which of the policies counts, absent: Max; Disabled never scales in this direction." },
+    { RATES(rate_fields),
       .doc = "Rates; absent: up by 4 or to twice the number in 15 s, down to the least at once." },
-    { .name = "tolerance",
-      .type = FIELD_QUANTITY,
-      .min = 0,
-      .max = 1,
-      .doc = "How far off the target, as a part of it, changes nothing; absent: 0.1." },
+    TOLERANCE,
     { 0 },
 };
 static const struct field behavior_fields[] = {
-    { .name = "scaleUp", .type = FIELD_OBJECT, .fields = rules_fields, .doc = "Scaling out." },
-    { .name = "scaleDown", .type = FIELD_OBJECT, .fields = rules_fields, .doc = "Scaling in." },
+    { .name = "scaleUp", OBJECT(rules_fields), .doc = "Scaling out." },
+    { .name = "scaleDown", OBJECT(rules_fields), .doc = "Scaling in." },
     { 0 },
 };
 
 #define BOUNDS_FIELDS                                                                              \
-    { .name = "scaleTargetRef",                                                                    \
-      .type = FIELD_OBJECT,                                                                        \
+    SCALE_TARGET(target_ref_fields),                                                               \
+    { .name = "minReplicas",                                                                       \
+      .type = FIELD_INT,                                                                           \
+      .min = 1,                                                                                    \
+      .max = 1000,                                                                                 \
+      .fallback = "1",                                                                             \
+      .doc = "Least members. The group's own bounds hold in any case." },                          \
+    { .name = "maxReplicas",                                                                       \
+      .type = FIELD_INT,                                                                           \
       .flags = FIELD_REQUIRED,                                                                     \
-      .fields = target_ref_fields,                                                                 \
-      .doc = "What is scaled." },                                                                  \
-        { .name = "minReplicas",                                                                   \
-          .type = FIELD_INT,                                                                       \
-          .min = 1,                                                                                \
-          .max = 1000,                                                                             \
-          .fallback = "1",                                                                         \
-          .doc = "Least members. The group's own bounds hold in any case." },                      \
-    {                                                                                              \
-        .name = "maxReplicas", .type = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = 1000,  \
-        .doc = "Most members. The group's own bounds hold in any case."                            \
-    }
+      .min = 1,                                                                                    \
+      .max = 1000,                                                                                 \
+      .doc = "Most members. The group's own bounds hold in any case." }
 
 static const struct field spec_fields[] = {
     BOUNDS_FIELDS,
@@ -173,10 +118,7 @@ static const struct field spec_fields[] = {
                   "\"Utilization\","
                   "\"averageUtilization\":80}}}]",
       .doc = "Targets that are tracked; the one that wants most members wins. Absent: 80 % CPU." },
-    { .name = "behavior",
-      .type = FIELD_OBJECT,
-      .fields = behavior_fields,
-      .doc = "How fast it follows." },
+    { .name = "behavior", OBJECT(behavior_fields), .doc = "How fast it follows." },
     { 0 },
 };
 
@@ -186,53 +128,29 @@ static const struct field metric_value_fields[] = {
     { .name = "value", .type = FIELD_QUANTITY, .doc = "Of the whole group." },
     { 0 },
 };
-#define METRIC_CURRENT                                                                             \
-    {                                                                                              \
-        .name = "current", .type = FIELD_OBJECT, .fields = metric_value_fields,                    \
-        .doc = "What was seen."                                                                    \
-    }
+#define METRIC_CURRENT { .name = "current", OBJECT(metric_value_fields), .doc = "What was seen." }
 static const struct field resource_status_fields[] = {
     { .name = "name", .type = FIELD_TEXT, .doc = "As in spec.metrics." },
     METRIC_CURRENT,
     { 0 },
 };
 static const struct field custom_status_fields[] = {
-    { .name = "metric",
-      .type = FIELD_OBJECT,
-      .fields = metric_identifier_fields,
-      .doc = "Which metric." },
+    { .name = "metric", OBJECT(metric_identifier_fields), .doc = "Which metric." },
     METRIC_CURRENT,
     { 0 },
 };
 static const struct field metric_status_fields[] = {
     { .name = "type", .type = FIELD_TEXT, .doc = "As in spec.metrics." },
-    { .name = "resource",
-      .type = FIELD_OBJECT,
-      .fields = resource_status_fields,
-      .doc = "Of type Resource." },
-    { .name = "pods",
-      .type = FIELD_OBJECT,
-      .fields = custom_status_fields,
-      .doc = "Of type Pods." },
-    { .name = "external",
-      .type = FIELD_OBJECT,
-      .fields = custom_status_fields,
-      .doc = "Of type External." },
+    { .name = "resource", OBJECT(resource_status_fields), .doc = "Of type Resource." },
+    { .name = "pods", OBJECT(custom_status_fields), .doc = "Of type Pods." },
+    { .name = "external", OBJECT(custom_status_fields), .doc = "Of type External." },
     { 0 },
 };
 
-#define REPLICA_FIELDS                                                                             \
-    { .name = "lastScaleTime", .type = FIELD_TIME, .doc = "When the number was last changed." },   \
-        { .name = "currentReplicas",                                                               \
-          .type = FIELD_INT,                                                                       \
-          .doc = "Members of the group in any state." },                                           \
-    {                                                                                              \
-        .name = "desiredReplicas", .type = FIELD_INT, .doc = "Members last decided for."           \
-    }
-
 static const struct field status_fields[] = {
     STATUS_COMMON,
-    REPLICA_FIELDS,
+    LAST_SCALE_TIME,
+    CURRENT_AND_DESIRED,
     { .name = "currentMetrics",
       .type = FIELD_LIST,
       .item = OBJECT_ITEM(metric_status_fields),
@@ -241,17 +159,13 @@ static const struct field status_fields[] = {
 };
 
 static const struct field fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = spec_fields,
-      .doc = "What to scale, by what, and how fast." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What was decided." },
+    SPEC(spec_fields, "What to scale, by what, and how fast."),
+    STATUS(status_fields, "What was decided."),
     { 0 },
 };
 
 static const struct column columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Reference", "string", "spec.scaleTargetRef.name", 0, "InstanceGroup that is scaled" },
     { "Target%", "string", "spec.metrics[*].resource.target.averageUtilization", 0,
       "Targets of cpu and memory" },
@@ -260,7 +174,7 @@ static const struct column columns[] = {
     { "MinPods", "integer", "spec.minReplicas", 0, "Least members" },
     { "MaxPods", "integer", "spec.maxReplicas", 0, "Most members" },
     { "Replicas", "integer", "status.currentReplicas", 0, "Members in any state" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { 0 },
 };
 
@@ -327,10 +241,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
                  *metrics = json_object_get(spec, "metrics");
     const char *version = json_text_at(spec, "scaleTargetRef.apiVersion", NULL);
 
-    if (json_int_at(spec, "minReplicas", 1) > json_int_at(spec, "maxReplicas", 1))
-        causes_invalid(causes, "spec.minReplicas", json_object_get(spec, "minReplicas"),
-                       "must not be above spec.maxReplicas (%lld)",
-                       (long long)json_int_at(spec, "maxReplicas", 1));
+    check_scale_bounds(spec, causes);
     if (version && !str_equal(version, VIRGA_API_VERSION))
         causes_invalid(causes, "spec.scaleTargetRef.apiVersion",
                        json_at(spec, "scaleTargetRef.apiVersion"), "must be " VIRGA_API_VERSION);
@@ -343,17 +254,11 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     }
 }
 
-static const struct field history_options[] = {
-    { .name = "last",
-      .type = FIELD_DURATION,
-      .doc = "Only what is not older than that, as 1h; absent: all there is." },
-    { 0 },
-};
 static const struct connect connects[] = {
     { "decisions", "GET", false, "Decisions with their inputs as JSON lines, as an Autoscaler's.",
-      history_options },
+      decision_history_options },
     { "samples", "GET", false, "What was measured each second as JSON lines, as an Autoscaler's.",
-      history_options },
+      decision_history_options },
     { 0 },
 };
 
@@ -379,30 +284,20 @@ const struct kind kind_hpa = {
 static const struct field v1_spec_fields[] = {
     BOUNDS_FIELDS,
     { .name = "targetCPUUtilizationPercentage",
-      .type = FIELD_INT,
-      .min = 1,
-      .max = 100,
+      PER_CENT,
       .doc = "Target in per cent, averaged over the members; absent: 80." },
     { 0 },
 };
 static const struct field v1_status_fields[] = {
-    { .name = "observedGeneration",
-      .type = FIELD_INT,
-      .doc = "The metadata.generation that this status answers." },
-    REPLICA_FIELDS,
+    OBSERVED_GENERATION,
+    LAST_SCALE_TIME,
+    CURRENT_AND_DESIRED,
     { .name = "currentCPUUtilizationPercentage", .type = FIELD_INT, .doc = "What was seen." },
     { 0 },
 };
 static const struct field v1_fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = v1_spec_fields,
-      .doc = "What to scale, and by how much CPU." },
-    { .name = "status",
-      .type = FIELD_OBJECT,
-      .fields = v1_status_fields,
-      .doc = "What was decided." },
+    SPEC(v1_spec_fields, "What to scale, and by how much CPU."),
+    STATUS(v1_status_fields, "What was decided."),
     { 0 },
 };
 

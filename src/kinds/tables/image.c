@@ -1,5 +1,5 @@
 /* kinds/tables/image.c - Image: what root disks and CD-ROMs are made from. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 #include "base/str.h"
 #include <string.h>
 
@@ -20,9 +20,8 @@ static const struct field source_fields[] = {
 
 static const struct field spec_fields[] = {
     { .name = "source",
-      .type = FIELD_OBJECT,
+      OBJECT(source_fields),
       .flags = FIELD_REQUIRED | FIELD_IMMUTABLE,
-      .fields = source_fields,
       .doc = "Where the image comes from." },
     { .name = "description", .type = FIELD_TEXT, .max = 1024, .doc = "For people." },
     { 0 },
@@ -37,19 +36,14 @@ static const struct field progress_fields[] = {
 
 static const struct field status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Pending", "Uploading", "Importing", "Ready", "Failed", "Terminating"),
-      .doc = "Where the import is." },
-    { .name = "message", .type = FIELD_TEXT, .doc = "What it waits for, or what went wrong." },
-    { .name = "progress", .type = FIELD_OBJECT, .fields = progress_fields, .doc = "How far it is." },
+    PHASE("Where the import is.",
+          "Pending", "Uploading", "Importing", "Ready", "Failed", "Terminating"),
+    MESSAGE,
+    { .name = "progress", OBJECT(progress_fields), .doc = "How far it is." },
     { .name = "format",
       .type = FIELD_TEXT,
       .doc = "Format found: qcow2, raw, vmdk, vhdx, vdi, iso or bundle." },
-    { .name = "type",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Disk", "CDROM"),
-      .doc = "What it can be used as." },
+    { .name = "type", ENUM("Disk", "CDROM"), .doc = "What it can be used as." },
     { .name = "virtualSize", .type = FIELD_QUANTITY, .doc = "Size of a disk made from it." },
     { .name = "size", .type = FIELD_QUANTITY, .doc = "Space it takes." },
     { .name = "checksum", .type = FIELD_TEXT, .doc = "Digest of the bytes as they came." },
@@ -61,23 +55,19 @@ static const struct field status_fields[] = {
 };
 
 static const struct field fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = spec_fields,
-      .doc = "Where it comes from." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What was found." },
+    SPEC(spec_fields, "Where it comes from."),
+    STATUS(status_fields, "What was found."),
     { 0 },
 };
 
 static const struct column columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Phase", "string", "status.phase", 0, "Where the import is" },
     { "Type", "string", "status.type", 0, "Disk or CDROM" },
     { "Format", "string", "status.format", 0, "Format found" },
     { "Virtual", "string", "status.virtualSize", 0, "Size of a disk made from it" },
     { "Size", "string", "status.size", 0, "Space it takes" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "OS", "string", "status.os", 1, "Operating system" },
     { "Message", "string", "status.message", 1, "What it waits for" },
     { 0 },
@@ -123,11 +113,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
 }
 
 const struct kind kind_image = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "Image",
-    .plural = "images",
-    .singular = "image",
+    VIRGA_KIND("Image", "images", "image"),
     .short_names = TEXTS("img"),
     .categories = TEXTS("virga"),
     .flags = KIND_HAS_STATUS,

@@ -1,32 +1,28 @@
 /* kinds/tables/instance_group.c - InstanceGroup: like Instances, as many as it takes. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 #include "base/json.h"
 #include "base/str.h"
-
-enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS };
 
 static const struct field template_metadata_fields[] = {
     { .name = "labels",
       .type = FIELD_MAP,
-      .item = &(const struct field){ .type = FIELD_TEXT, .max = 63 },
+      .item = TEXT_ITEM(63),
       .max = 64,
       .doc = "Labels of every member, beside virga.dev/group." },
     { .name = "annotations",
       .type = FIELD_MAP,
-      .item = &(const struct field){ .type = FIELD_TEXT, .max = 64 * 1024 },
+      .item = TEXT_ITEM(64 * 1024),
       .max = 64,
       .doc = "Annotations of every member." },
     { 0 },
 };
 static const struct field template_fields[] = {
     { .name = "metadata",
-      .type = FIELD_OBJECT,
-      .fields = template_metadata_fields,
+      OBJECT(template_metadata_fields),
       .doc = "Labels and annotations of the members." },
     { .name = "spec",
-      .type = FIELD_OBJECT,
+      OBJECT(instance_spec_fields),
       .flags = FIELD_REQUIRED,
-      .fields = instance_spec_fields,
       .doc = "What each member is; as spec of an Instance." },
     { 0 },
 };
@@ -39,23 +35,14 @@ static const struct field template_fields[] = {
       .doc = "Running: the machine runs. Agent: its guest agent answers. TCP: the port takes "     \
              "connections. HTTP: GET answers 2xx or 3xx." },                                       \
     { .name = "port", .type = FIELD_PORT, .doc = "Port in the guest, of TCP and HTTP." },          \
-    { .name = "path",                                                                              \
-      .type = FIELD_TEXT,                                                                          \
-      .max = 1024,                                                                                 \
-      .fallback = "\"/\"",                                                                         \
-      .doc = "Path and query that HTTP asks for." },                                               \
+    PROBE_PATH,                                                                                    \
     { .name = "period",                                                                            \
       .type = FIELD_DURATION,                                                                      \
       .min = 100,                                                                                  \
       .max = HOUR_MS,                                                                              \
       .fallback = "\"1s\"",                                                                        \
       .doc = "Time between two probes." },                                                         \
-    { .name = "timeout",                                                                           \
-      .type = FIELD_DURATION,                                                                      \
-      .min = 10,                                                                                   \
-      .max = HOUR_MS,                                                                              \
-      .fallback = "\"1s\"",                                                                        \
-      .doc = "How long an answer may take." },                                                     \
+    PROBE_TIMEOUT("\"1s\""),                                                                       \
     { .name = "failureThreshold",                                                                  \
       .type = FIELD_INT,                                                                           \
       .min = 1,                                                                                    \
@@ -77,7 +64,7 @@ static const struct field liveness_fields[] = {
     PROBE_FIELDS("Failures in a row after which a member is replaced."),
     { .name = "initialDelay",
       .type = FIELD_DURATION,
-      .max = 24LL * HOUR_MS,
+      .max = DAY_MS,
       .fallback = "\"0s\"",
       .doc = "Time after the first readiness before probing begins." },
     { 0 },
@@ -91,7 +78,7 @@ static const struct field healing_fields[] = {
     { .name = "startTimeout",
       .type = FIELD_DURATION,
       .min = SECOND_MS,
-      .max = 24LL * HOUR_MS,
+      .max = DAY_MS,
       .fallback = "\"10m\"",
       .doc = "A member that is not ready so long after its creation has failed." },
     { .name = "backoff",
@@ -110,7 +97,7 @@ static const struct field healing_fields[] = {
     { .name = "circuitReset",
       .type = FIELD_DURATION,
       .min = SECOND_MS,
-      .max = 24LL * HOUR_MS,
+      .max = DAY_MS,
       .fallback = "\"2m\"",
       .doc = "How long an open circuit waits before one member is tried. A changed template "
              "closes it at once." },
@@ -119,8 +106,7 @@ static const struct field healing_fields[] = {
 
 static const struct field update_fields[] = {
     { .name = "type",
-      .type = FIELD_ENUM,
-      .values = TEXTS("RollingUpdate", "OnDelete"),
+      ENUM("RollingUpdate", "OnDelete"),
       .fallback = "\"RollingUpdate\"",
       .doc = "RollingUpdate replaces members of an older template; OnDelete leaves them until "
              "they go." },
@@ -151,7 +137,7 @@ static const struct field hook_fields[] = {
     { .name = "command",
       .type = FIELD_LIST,
       .flags = FIELD_REQUIRED,
-      .item = &(const struct field){ .type = FIELD_TEXT, .max = 4096 },
+      .item = TEXT_ITEM(4096),
       .min = 1,
       .max = 64,
       .doc = "Program and arguments, run in the guest by its agent." },
@@ -165,12 +151,10 @@ static const struct field hook_fields[] = {
 };
 static const struct field hooks_fields[] = {
     { .name = "join",
-      .type = FIELD_OBJECT,
-      .fields = hook_fields,
+      OBJECT(hook_fields),
       .doc = "Before a member takes traffic. A failure makes the member a failed one." },
     { .name = "leave",
-      .type = FIELD_OBJECT,
-      .fields = hook_fields,
+      OBJECT(hook_fields),
       .doc = "When a member has been drained, before it is stopped. A failure is told and "
              "stops nothing." },
     { 0 },
@@ -194,13 +178,11 @@ static const struct field spec_fields[] = {
       .fallback = "100",
       .doc = "Largest number of members in any state, failed and leaving ones counted." },
     { .name = "template",
-      .type = FIELD_OBJECT,
+      OBJECT(template_fields),
       .flags = FIELD_REQUIRED | FIELD_TEMPLATE,
-      .fields = template_fields,
       .doc = "What members are made from. A change is rolled out as 'update' says." },
     { .name = "start",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Boot", "Fork"),
+      ENUM("Boot", "Fork"),
       .fallback = "\"Boot\"",
       .doc = "Boot: every member starts from its image. Fork: a seed is booted and frozen when it is "
              "ready, and members go on from its memory and disk, each with an identity of its own. "
@@ -226,28 +208,23 @@ static const struct field spec_fields[] = {
       .doc = "Members are called GROUP-0, GROUP-1 and so on, and one that is replaced hands its "
              "name and addresses to the next." },
     { .name = "victim",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Newest", "Oldest", "LeastBusy"),
+      ENUM("Newest", "Oldest", "LeastBusy"),
       .fallback = "\"Newest\"",
       .doc = "Which ready member goes first when there are too many. Members that carry the "
              "annotation virga.dev/protected: \"true\" never go." },
     { .name = "readiness",
-      .type = FIELD_OBJECT,
-      .fields = readiness_fields,
+      OBJECT(readiness_fields),
       .fallback = "{}",
       .doc = "When a member may take traffic." },
     { .name = "liveness",
-      .type = FIELD_OBJECT,
-      .fields = liveness_fields,
+      OBJECT(liveness_fields),
       .doc = "When a member must be replaced; absent: when its machine failed." },
     { .name = "healing",
-      .type = FIELD_OBJECT,
-      .fields = healing_fields,
+      OBJECT(healing_fields),
       .fallback = "{}",
       .doc = "How members that failed are replaced." },
     { .name = "update",
-      .type = FIELD_OBJECT,
-      .fields = update_fields,
+      OBJECT(update_fields),
       .fallback = "{}",
       .doc = "How a changed template reaches the members." },
     { .name = "revisionHistoryLimit",
@@ -257,8 +234,7 @@ static const struct field spec_fields[] = {
       .fallback = "5",
       .doc = "Templates kept in status.revisions, to roll back to." },
     { .name = "hooks",
-      .type = FIELD_OBJECT,
-      .fields = hooks_fields,
+      OBJECT(hooks_fields),
       .doc = "Commands in the guest before it takes traffic and before it goes." },
     { 0 },
 };
@@ -272,8 +248,7 @@ static const struct field revision_fields[] = {
 
 static const struct field circuit_fields[] = {
     { .name = "state",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Closed", "Open", "HalfOpen"),
+      ENUM("Closed", "Open", "HalfOpen"),
       .doc = "Closed: members are made as needed. Open: none. HalfOpen: one is tried." },
     { .name = "failures", .type = FIELD_INT, .doc = "Failed starts in a row." },
     { .name = "until", .type = FIELD_TIME, .doc = "When an open one tries again." },
@@ -284,10 +259,8 @@ static const struct field circuit_fields[] = {
 static const struct field seed_fields[] = {
     { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Name of its Instance and of the Snapshot of it." },
     { .name = "revision", .type = FIELD_INT, .doc = "Template it is made from." },
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Booting", "Settling", "Freezing", "Ready", "Failed"),
-      .doc = "Where it is. Ready: it is frozen, and its Instance is gone." },
+    PHASE("Where it is. Ready: it is frozen, and its Instance is gone.",
+          "Booting", "Settling", "Freezing", "Ready", "Failed"),
     { .name = "since", .type = FIELD_TIME, .doc = "When the phase began." },
     { .name = "seedAt", .type = FIELD_TIME, .doc = "The spec.seedAt that it carries out." },
     { .name = "failures", .type = FIELD_INT, .doc = "Seeds in a row that failed." },
@@ -305,28 +278,20 @@ static const struct field fork_from_fields[] = {
 static const struct field identity_network_fields[] = {
     { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Network card." },
     { .name = "network", .type = FIELD_TEXT, .doc = "Network." },
-    { .name = "macAddress", .type = FIELD_MAC, .doc = "MAC address." },
-    { .name = "ipv4Address", .type = FIELD_IPV4, .doc = "IPv4 address." },
-    { .name = "ipv6Address", .type = FIELD_IPV6, .doc = "IPv6 address." },
+    ADDRESS_FIELDS,
     { 0 },
 };
 static const struct field identity_fields[] = {
     { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "Name of the member." },
-    { .name = "networks",
-      .type = FIELD_LIST,
-      .key = "name",
-      .item = OBJECT_ITEM(identity_network_fields),
-      .doc = "Its addresses." },
+    { .name = "networks", NAMED_LIST(identity_network_fields), .doc = "Its addresses." },
     { 0 },
 };
 
 static const struct field status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Pending", "Progressing", "Ready", "Idle", "Degraded", "Terminating"),
-      .doc = "Ready: as it should be. Progressing: on its way there. Idle: none is wanted. Degraded: "
-             "members fail." },
+    PHASE("Ready: as it should be. Progressing: on its way there. Idle: none is wanted. Degraded: "
+          "members fail.",
+          "Pending", "Progressing", "Ready", "Idle", "Degraded", "Terminating"),
     { .name = "replicas", .type = FIELD_INT, .doc = "Members in any state, but for warm ones." },
     { .name = "readyReplicas", .type = FIELD_INT, .doc = "Members that take traffic." },
     { .name = "updatedReplicas", .type = FIELD_INT, .doc = "Members of the newest template." },
@@ -343,41 +308,33 @@ static const struct field status_fields[] = {
       .item = OBJECT_ITEM(revision_fields),
       .doc = "Templates, newest last." },
     { .name = "identities",
-      .type = FIELD_LIST,
-      .key = "name",
-      .item = OBJECT_ITEM(identity_fields),
+      NAMED_LIST(identity_fields),
       .doc = "Addresses of members with stable names, for those that replace them." },
-    { .name = "seed", .type = FIELD_OBJECT, .fields = seed_fields, .doc = "The newest seed, with start Fork." },
+    { .name = "seed", OBJECT(seed_fields), .doc = "The newest seed, with start Fork." },
     { .name = "forkFrom",
-      .type = FIELD_OBJECT,
-      .fields = fork_from_fields,
+      OBJECT(fork_from_fields),
       .doc = "What new members go on from; absent: they boot, or wait for their first seed." },
     { .name = "circuit",
-      .type = FIELD_OBJECT,
-      .fields = circuit_fields,
+      OBJECT(circuit_fields),
       .doc = "Breaker against members that fail as they start." },
-    { .name = "message", .type = FIELD_TEXT, .doc = "What it waits for, or what went wrong." },
+    MESSAGE,
     { 0 },
 };
 
 static const struct field fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = spec_fields,
-      .doc = "What the group should be." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What it is." },
+    SPEC(spec_fields, "What the group should be."),
+    STATUS(status_fields, "What it is."),
     { 0 },
 };
 
 static const struct column columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Desired", "integer", "spec.replicas", 0, "Members that there should be" },
     { "Ready", "integer", "status.readyReplicas", 0, "Members that take traffic" },
     { "Total", "integer", "status.replicas", 0, "Members in any state" },
     { "Updated", "integer", "status.updatedReplicas", 0, "Members of the newest template" },
     { "Phase", "string", "status.phase", 0, "Where the group is" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "Min", "integer", "spec.minReplicas", 1, "Least members" },
     { "Max", "integer", "spec.maxReplicas", 1, "Most members" },
     { "Start", "string", "spec.start", 1, "How members start" },
@@ -480,11 +437,7 @@ static const struct connect connects[] = {
 };
 
 const struct kind kind_instance_group = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "InstanceGroup",
-    .plural = "instancegroups",
-    .singular = "instancegroup",
+    VIRGA_KIND("InstanceGroup", "instancegroups", "instancegroup"),
     .short_names = TEXTS("ig", "group"),
     .categories = TEXTS("all", "virga"),
     .flags = KIND_NAMESPACED | KIND_HAS_STATUS | KIND_LABEL_NAME,

@@ -1,5 +1,5 @@
 /* kinds/tables/metadata.c - the fields of metadata, which every kind has (metav1.ObjectMeta). */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 
 static const struct field owner_fields[] = {
     { .name = "apiVersion", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .doc = "API version." },
@@ -44,7 +44,7 @@ const struct field metadata_fields[] = {
       .doc = "Keys and values to select objects by." },
     { .name = "annotations",
       .type = FIELD_MAP,
-      .item = &(const struct field){ .type = FIELD_TEXT, .max = 256 * 1024 },
+      .item = TEXT_ITEM(256 * 1024),
       .doc = "Further keys and values, for tools." },
     { .name = "finalizers",
       .type = FIELD_LIST,

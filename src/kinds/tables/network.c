@@ -1,5 +1,5 @@
 /* kinds/tables/network.c - Network: a switch with addresses, DHCP, DNS and a firewall. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 #include "base/netaddr.h"
 #include "base/str.h"
 
@@ -38,24 +38,18 @@ static const struct field dns_fields[] = {
 
 static const struct field spec_fields[] = {
     { .name = "ipv4",
-      .type = FIELD_OBJECT,
+      OBJECT(ipv4_fields),
       .flags = FIELD_IMMUTABLE,
-      .fields = ipv4_fields,
       .doc = "IPv4 of the network." },
     { .name = "ipv6",
-      .type = FIELD_OBJECT,
+      OBJECT(ipv6_fields),
       .flags = FIELD_IMMUTABLE,
-      .fields = ipv6_fields,
       .doc = "IPv6 of the network." },
     { .name = "nat",
       .type = FIELD_BOOL,
       .fallback = "false",
       .doc = "Instances reach the outside through the host's addresses." },
-    { .name = "dns",
-      .type = FIELD_OBJECT,
-      .fields = dns_fields,
-      .fallback = "{}",
-      .doc = "Names." },
+    { .name = "dns", OBJECT(dns_fields), .fallback = "{}", .doc = "Names." },
     { .name = "mtu",
       .type = FIELD_INT,
       .flags = FIELD_IMMUTABLE,
@@ -68,10 +62,8 @@ static const struct field spec_fields[] = {
 
 static const struct field status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Pending", "Ready", "Failed", "Terminating"),
-      .doc = "Whether it can be used." },
+    PHASE("Whether it can be used.",
+          "Pending", "Ready", "Failed", "Terminating"),
     { .name = "message", .type = FIELD_TEXT, .doc = "What is wrong." },
     { .name = "gateway", .type = FIELD_IPV4, .doc = "The network's own IPv4 address." },
     { .name = "gateway6", .type = FIELD_IPV6, .doc = "The network's own IPv6 address." },
@@ -81,23 +73,19 @@ static const struct field status_fields[] = {
 };
 
 static const struct field fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = spec_fields,
-      .doc = "What the network should be." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What it is." },
+    SPEC(spec_fields, "What the network should be."),
+    STATUS(status_fields, "What it is."),
     { 0 },
 };
 
 static const struct column columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Phase", "string", "status.phase", 0, "Whether it can be used" },
     { "IPv4", "string", "spec.ipv4.subnet", 0, "IPv4 subnet" },
     { "IPv6", "string", "spec.ipv6.subnet", 0, "IPv6 subnet" },
     { "NAT", "boolean", "spec.nat", 0, "Instances reach the outside" },
     { "Ports", "integer", "status.ports", 0, "Network cards connected" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "Domain", "string", "status.domain", 1, "Suffix of the instances' names" },
     { "Message", "string", "status.message", 1, "What is wrong" },
     { 0 },
@@ -170,11 +158,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
 }
 
 const struct kind kind_network = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "Network",
-    .plural = "networks",
-    .singular = "network",
+    VIRGA_KIND("Network", "networks", "network"),
     .short_names = TEXTS("net"),
     .categories = TEXTS("all", "virga"),
     .flags = KIND_NAMESPACED | KIND_HAS_STATUS | KIND_LABEL_NAME,

@@ -1,5 +1,5 @@
 /* kinds/tables/snapshot.c - Snapshot: an instance as it was at one moment, for others to begin as. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 
 static const struct field spec_fields[] = {
     { .name = "instanceName",
@@ -17,13 +17,9 @@ static const struct field spec_fields[] = {
 
 /* What an instance must be like to go on from its memory. */
 static const struct field machine_fields[] = {
-    { .name = "cpus", .type = FIELD_INT, .doc = "Virtual processors." },
-    { .name = "memory", .type = FIELD_QUANTITY, .doc = "Memory of the guest." },
-    { .name = "maxCPUs", .type = FIELD_INT, .doc = "Processors it was started ready for." },
-    { .name = "maxMemory", .type = FIELD_QUANTITY, .doc = "Memory it was started ready for." },
+    MACHINE_SIZE_FIELDS,
     { .name = "firmware", .type = FIELD_TEXT, .doc = "Firmware." },
-    { .name = "guestAgent", .type = FIELD_BOOL, .doc = "The guest agent's channel is offered." },
-    { .name = "vnc", .type = FIELD_BOOL, .doc = "A graphical console is offered." },
+    MACHINE_OFFERS_FIELDS,
     { .name = "machineType", .type = FIELD_TEXT, .doc = "QEMU machine type." },
     { .name = "accelerator", .type = FIELD_TEXT, .doc = "KVM or TCG." },
     { 0 },
@@ -37,11 +33,9 @@ static const struct field card_fields[] = {
 
 static const struct field status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Pending", "Taking", "Ready", "Failed", "Terminating"),
-      .doc = "Whether instances can be made from it." },
-    { .name = "message", .type = FIELD_TEXT, .doc = "What it waits for, or what went wrong." },
+    PHASE("Whether instances can be made from it.",
+          "Pending", "Taking", "Ready", "Failed", "Terminating"),
+    MESSAGE,
     { .name = "instanceUID", .type = FIELD_TEXT, .doc = "UID of the Instance that is taken." },
     { .name = "takenAt", .type = FIELD_TIME, .doc = "When the instance stood still." },
     { .name = "pauseMilliseconds",
@@ -53,46 +47,35 @@ static const struct field status_fields[] = {
     { .name = "diskSize", .type = FIELD_QUANTITY, .doc = "Size of the disk as a guest sees it." },
     { .name = "used", .type = FIELD_QUANTITY, .doc = "Space that the disk takes in the pool." },
     { .name = "machine",
-      .type = FIELD_OBJECT,
-      .fields = machine_fields,
+      OBJECT(machine_fields),
       .doc = "What an instance must be like to go on from the memory." },
     { .name = "networks",
-      .type = FIELD_LIST,
-      .key = "name",
-      .item = OBJECT_ITEM(card_fields),
+      NAMED_LIST(card_fields),
       .doc = "Network cards; an instance that goes on from the memory has as many." },
     { 0 },
 };
 
 static const struct field fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = spec_fields,
-      .doc = "What is taken." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = status_fields, .doc = "What there is of it." },
+    SPEC(spec_fields, "What is taken."),
+    STATUS(status_fields, "What there is of it."),
     { 0 },
 };
 
 static const struct column columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Phase", "string", "status.phase", 0, "Whether instances can be made from it" },
     { "Instance", "string", "spec.instanceName", 0, "Instance that was taken" },
     { "Memory", "boolean", "spec.memory", 0, "Whether its memory was to be taken too" },
     { "Disk", "string", "status.diskSize", 0, "Size of the disk as a guest sees it" },
     { "Pause", "integer", "status.pauseMilliseconds", 0, "How long the instance stood still, in milliseconds" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "Used", "string", "status.used", 1, "Space that the disk takes" },
     { "Message", "string", "status.message", 1, "What it waits for" },
     { 0 },
 };
 
 const struct kind kind_snapshot = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "Snapshot",
-    .plural = "snapshots",
-    .singular = "snapshot",
+    VIRGA_KIND("Snapshot", "snapshots", "snapshot"),
     .short_names = TEXTS("snap"),
     .categories = TEXTS("all", "virga"),
     .flags = KIND_NAMESPACED | KIND_HAS_STATUS,

@@ -1,9 +1,6 @@
 /* kinds/tables/storage.c - StoragePool and Volume. */
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 #include "base/str.h"
-
-#define MIB (1024LL * 1024)
-#define TIB (1024LL * 1024 * MIB)
 
 static const struct field directory_fields[] = {
     { .name = "path",
@@ -15,24 +12,20 @@ static const struct field directory_fields[] = {
 
 static const struct field pool_spec_fields[] = {
     { .name = "type",
-      .type = FIELD_ENUM,
+      ENUM("Directory"),
       .flags = FIELD_REQUIRED | FIELD_IMMUTABLE,
-      .values = TEXTS("Directory"),
       .doc = "How volumes are kept: Directory, thin qcow2 files." },
     { .name = "directory",
-      .type = FIELD_OBJECT,
+      OBJECT(directory_fields),
       .flags = FIELD_IMMUTABLE,
-      .fields = directory_fields,
       .doc = "Settings of type Directory." },
     { 0 },
 };
 
 static const struct field pool_status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Pending", "Ready", "Failed", "Terminating"),
-      .doc = "Whether it can be used." },
+    PHASE("Whether it can be used.",
+          "Pending", "Ready", "Failed", "Terminating"),
     { .name = "message", .type = FIELD_TEXT, .doc = "What is wrong." },
     { .name = "capacity", .type = FIELD_QUANTITY, .doc = "Size of the file system below." },
     { .name = "available", .type = FIELD_QUANTITY, .doc = "Free space." },
@@ -43,17 +36,13 @@ static const struct field pool_status_fields[] = {
 };
 
 static const struct field pool_fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = pool_spec_fields,
-      .doc = "Where and how volumes are kept." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = pool_status_fields, .doc = "Its state." },
+    SPEC(pool_spec_fields, "Where and how volumes are kept."),
+    STATUS(pool_status_fields, "Its state."),
     { 0 },
 };
 
 static const struct column pool_columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Type", "string", "spec.type", 0, "How volumes are kept" },
     { "Phase", "string", "status.phase", 0, "Whether it can be used" },
     { "Capacity", "string", "status.capacity", 0, "Size of the file system below" },
@@ -61,7 +50,7 @@ static const struct column pool_columns[] = {
     { "Available", "string", "status.available", 0, "Free space" },
     { "Provisioned", "string", "status.provisioned", 0, "Sum of the volumes' sizes" },
     { "Volumes", "integer", "status.volumes", 0, "Volumes in the pool" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "Message", "string", "status.message", 1, "What is wrong" },
     { 0 },
 };
@@ -75,11 +64,7 @@ static void pool_check(const json_t *object, const json_t *old, struct causes *c
 }
 
 const struct kind kind_storage_pool = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "StoragePool",
-    .plural = "storagepools",
-    .singular = "storagepool",
+    VIRGA_KIND("StoragePool", "storagepools", "storagepool"),
     .short_names = TEXTS("pool"),
     .categories = TEXTS("virga"),
     .flags = KIND_HAS_STATUS,
@@ -101,33 +86,23 @@ static const struct field volume_source_fields[] = {
 };
 
 static const struct field volume_spec_fields[] = {
-    { .name = "pool",
-      .type = FIELD_SUBDOMAIN,
-      .flags = FIELD_IMMUTABLE,
-      .fallback = "\"default\"",
-      .doc = "StoragePool the volume lies in." },
+    { .name = "pool", POOL_NAME, .doc = "StoragePool the volume lies in." },
     { .name = "size",
-      .type = FIELD_QUANTITY,
-      .flags = FIELD_GROWS,
-      .min = MIB,
-      .max = 64 * TIB,
+      DISK_SIZE,
       .doc = "Size as a guest sees it; absent with a source: the source's. It can grow, also while "
              "attached, and never shrinks." },
     { .name = "source",
-      .type = FIELD_OBJECT,
+      OBJECT(volume_source_fields),
       .flags = FIELD_IMMUTABLE,
-      .fields = volume_source_fields,
       .doc = "What it starts as; absent: blank." },
     { 0 },
 };
 
 static const struct field volume_status_fields[] = {
     STATUS_COMMON,
-    { .name = "phase",
-      .type = FIELD_ENUM,
-      .values = TEXTS("Pending", "Creating", "Ready", "Failed", "Terminating"),
-      .doc = "Whether it can be used." },
-    { .name = "message", .type = FIELD_TEXT, .doc = "What it waits for, or what went wrong." },
+    PHASE("Whether it can be used.",
+          "Pending", "Creating", "Ready", "Failed", "Terminating"),
+    MESSAGE,
     { .name = "size", .type = FIELD_QUANTITY, .doc = "Size as a guest sees it now." },
     { .name = "used", .type = FIELD_QUANTITY, .doc = "Space it takes in the pool." },
     { .name = "attachedTo", .type = FIELD_TEXT, .doc = "Instance that has it." },
@@ -138,23 +113,19 @@ static const struct field volume_status_fields[] = {
 };
 
 static const struct field volume_fields[] = {
-    { .name = "spec",
-      .type = FIELD_OBJECT,
-      .flags = FIELD_REQUIRED,
-      .fields = volume_spec_fields,
-      .doc = "What the disk should be." },
-    { .name = "status", .type = FIELD_OBJECT, .fields = volume_status_fields, .doc = "What it is." },
+    SPEC(volume_spec_fields, "What the disk should be."),
+    STATUS(volume_status_fields, "What it is."),
     { 0 },
 };
 
 static const struct column volume_columns[] = {
-    { "Name", "string", "metadata.name", 0, "Name" },
+    COLUMN_NAME,
     { "Phase", "string", "status.phase", 0, "Whether it can be used" },
     { "Size", "string", "status.size", 0, "Size as a guest sees it" },
     { "Used", "string", "status.used", 0, "Space it takes" },
     { "Pool", "string", "spec.pool", 0, "Pool it lies in" },
     { "Attached To", "string", "status.attachedTo", 0, "Instance that has it" },
-    { "Age", "date", "metadata.creationTimestamp", 0, "Time since creation" },
+    COLUMN_AGE,
     { "Image", "string", "spec.source.image", 1, "Image it is a child of" },
     { "Snapshot", "string", "spec.source.snapshot", 1, "Snapshot it is a child of" },
     { "Message", "string", "status.message", 1, "What it waits for" },
@@ -179,11 +150,7 @@ static void volume_check(const json_t *object, const json_t *old, struct causes 
 }
 
 const struct kind kind_volume = {
-    .group = VIRGA_GROUP,
-    .version = VIRGA_API_V1,
-    .name = "Volume",
-    .plural = "volumes",
-    .singular = "volume",
+    VIRGA_KIND("Volume", "volumes", "volume"),
     .short_names = TEXTS("vol"),
     .categories = TEXTS("all", "virga"),
     .flags = KIND_NAMESPACED | KIND_HAS_STATUS,

@@ -1,6 +1,6 @@
 /* Bad values of every field type: which field is named, and with which words. */
 #include "check.h"
-#include "kinds/tables/tables.h"
+#include "kinds/tables/shapes.h"
 #include "base/str.h"
 #include <stdio.h>
 #include <stdlib.h>
