@@ -1,112 +1,10 @@
-#include "check.h"
-#include "base/json.h"
-#include "base/str.h"
+#include "site.h"
 #include "control/balancers.h"
-#include "control/control.h"
-#include "drivers/balancer/fake/fake.h"
-#include "drivers/compute/fake/fake.h"
-#include "drivers/network/fake/fake.h"
-#include "drivers/storage/fake/fake.h"
-#include "kinds/tables/tables.h"
-#include "store/object.h"
-#include <stdlib.h>
-#include <string.h>
 
-enum { STEP_MS = 100, LIMIT_MS = 120 * 1000 };
-
-/* A host whose machines, networks and proxies outlive the daemon. */
-static struct site {
-    struct loop *loop;
-    struct store *store;
-    struct compute_fake_world *world;
-    struct network_fake *net;
-    struct storage_fake *disks;
-    struct balancer_fake *proxies;
-    struct control_setup setup;
-    struct control *control;
-} site;
-
-static void machine_changed(void *arg, const char *uid)
+static void begin_with_image(uint64_t seed)
 {
-    if (site.control)
-        control_machine_changed(site.control, uid);
-}
-static void network_changed(void *arg, const char *uid)
-{
-    if (site.control)
-        control_network_changed(site.control, uid);
-}
-static void balancer_changed(void *arg, const char *uid)
-{
-    if (site.control)
-        control_balancer_changed(site.control, uid);
-}
-static bool is_open(void *arg, const char *path) { return false; }
-
-static void daemon_starts(void)
-{
-    struct compute_setup compute = { .loop = site.loop, .changed = machine_changed };
-    struct network_setup network = { .loop = site.loop, .changed = network_changed };
-    struct storage_setup storage = { .loop = site.loop, .image_dir = "/images" };
-    struct balancer_setup balancer = { .loop = site.loop, .changed = balancer_changed };
-    struct err err;
-
-    site.setup = (struct control_setup){ .loop = site.loop,
-                                         .store = site.store,
-                                         .host_name = "node1",
-                                         .state_dir = "/state",
-                                         .compute = compute_fake_open(site.world, &compute),
-                                         .network = network_fake_open(site.net, &network),
-                                         .storage = storage_fake_open(site.disks, &storage),
-                                         .balancer = balancer_fake_open(site.proxies, &balancer),
-                                         .host_cpus = 16,
-                                         .host_memory_bytes = 32LL << 30 };
-    site.control = control_new(&site.setup, &err);
-    CHECK(site.control);
-}
-
-static void daemon_dies(void)
-{
-    control_free(site.control);
-    site.control = NULL;
-    site.setup.compute->ops->close(site.setup.compute);
-    site.setup.network->ops->close(site.setup.network);
-    site.setup.storage->ops->close(site.setup.storage);
-    site.setup.balancer->ops->close(site.setup.balancer);
-}
-
-static void ignore(void *arg, const struct err *err) {}
-static const struct done nobody = { ignore, NULL };
-
-static void begin(uint64_t seed)
-{
-    const struct compute_fake_options options = {
-        .seed = seed, .delay_max_ms = 20, .guest_boot_ms = 500, .guest_shutdown_ms = 500
-    };
-
-    site = (struct site){ .loop = loop_sim_new(seed) };
-    site.store = store_memory_new(site.loop);
-    site.world = compute_fake_world_new(site.loop, &options);
-    site.net = network_fake_new();
-    site.disks = storage_fake_new();
-    site.proxies = balancer_fake_new();
-    storage_fake_watch_use(site.disks, is_open, NULL);
-    daemon_starts();
-    control_create(site.control, &kind_image,
-                   json_pack("{s:{s:s},s:{s:{s:s}}}", "metadata", "name", "debian", "spec",
-                             "source", "url", "http://example.com/debian.qcow2"),
-                   nobody);
-}
-
-static void end(void)
-{
-    daemon_dies();
-    compute_fake_world_free(site.world);
-    network_fake_free(site.net);
-    storage_fake_free(site.disks);
-    balancer_fake_free(site.proxies);
-    store_free(site.store);
-    loop_free(site.loop);
+    begin(seed);
+    create_image();
 }
 
 static json_t *find(const struct kind *kind, const char *name)
@@ -114,7 +12,7 @@ static json_t *find(const struct kind *kind, const char *name)
     return control_find(site.control, kind, "default", name);
 }
 
-static void create_instance(const char *name, const char *app)
+static void create_labelled(const char *name, const char *app)
 {
     control_create(site.control, &kind_instance,
                    json_pack("{s:{s:s,s:s,s:{s:s}},s:{s:s}}", "metadata", "name", name, "namespace",
@@ -153,7 +51,7 @@ static void create_balancer(const char *listeners, const char *members)
 }
 
 /* Passes time until status has 'text' at 'path'. */
-static void wait_for(const struct kind *kind, const char *name, const char *path, const char *text)
+static void wait_until(const struct kind *kind, const char *name, const char *path, const char *text)
 {
     for (int64_t ms = 0; ms < LIMIT_MS; ms += STEP_MS) {
         auto_json json_t *object = find(kind, name);
@@ -179,16 +77,16 @@ static void wait_gone(const struct kind *kind, const char *name)
     check_fail(CHECK_HERE, "%s never goes", name);
 }
 
-static char *uid_of(const struct kind *kind, const char *name)
+static char *front_uid(void)
 {
-    auto_json json_t *object = find(kind, name);
+    auto_json json_t *object = find(&kind_load_balancer, "front");
 
     return str_dup(object_uid(object));
 }
 
 static const struct balancer_config *config(void)
 {
-    auto_free char *uid = uid_of(&kind_load_balancer, "front");
+    auto_free char *uid = front_uid();
 
     return balancer_fake_config(site.proxies, uid);
 }
@@ -212,7 +110,7 @@ static void set_load(unsigned connections)
                                              .p90_ms = 2,
                                              .p95_ms = 3,
                                              .p99_ms = 4 };
-    auto_free char *uid = uid_of(&kind_load_balancer, "front");
+    auto_free char *uid = front_uid();
 
     balancer_fake_set_load(site.proxies, uid, "web", &load);
 }
@@ -220,19 +118,19 @@ static void set_load(unsigned connections)
 /* Two instances behind a balancer, all up. */
 static void begin_with_two(uint64_t seed)
 {
-    begin(seed);
-    create_instance("a", "web");
-    create_instance("b", "web");
+    begin_with_image(seed);
+    create_labelled("a", "web");
+    create_labelled("b", "web");
     create_balancer(HTTP, BY_LABEL);
-    wait_for(&kind_load_balancer, "front", "status.healthy", "2");
-    wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+    wait_until(&kind_load_balancer, "front", "status.healthy", "2");
+    wait_until(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
 }
 
 TEST(members_are_the_instances_that_run_and_have_the_labels)
 {
     begin_with_two(1);
-    create_instance("c", "other");
-    wait_for(&kind_instance, "c", "status.phase", "\"Running\"");
+    create_labelled("c", "other");
+    wait_until(&kind_instance, "c", "status.phase", "\"Running\"");
     loop_sim_advance(site.loop, 2000);
     CHECK_EQ(config()->backends[0].member_count, 2);
     CHECK(member("a") && member("b") && !member("c"));
@@ -249,12 +147,12 @@ TEST(members_are_the_instances_that_run_and_have_the_labels)
 TEST(an_instance_that_gets_the_label_joins)
 {
     begin_with_two(2);
-    create_instance("c", "other");
-    wait_for(&kind_instance, "c", "status.phase", "\"Running\"");
+    create_labelled("c", "other");
+    wait_until(&kind_instance, "c", "status.phase", "\"Running\"");
     json_t *c = find(&kind_instance, "c");
     json_set_at(c, "metadata.labels.app", json_string("web"));
     control_update(site.control, &kind_instance, c, nobody);
-    wait_for(&kind_load_balancer, "front", "status.healthy", "3");
+    wait_until(&kind_load_balancer, "front", "status.healthy", "3");
     end();
 }
 
@@ -340,34 +238,34 @@ TEST(deleting_the_balancer_lets_its_instances_go_and_removes_the_proxy)
 
 TEST(a_taken_port_is_a_condition_and_tried_again)
 {
-    begin(7);
+    begin_with_image(7);
     balancer_fake_take_port(site.proxies, 8080, true);
-    create_instance("a", "web");
+    create_labelled("a", "web");
     create_balancer(HTTP, BY_LABEL);
-    wait_for(&kind_load_balancer, "front", "status.phase", "\"Degraded\"");
+    wait_until(&kind_load_balancer, "front", "status.phase", "\"Degraded\"");
     auto_json json_t *front = find(&kind_load_balancer, "front");
     CHECK_STR(json_text_at(condition_get(front, "ListenersOpen"), "reason", NULL), "PortInUse");
     CHECK_CONTAINS(json_text_at(front, "status.message", ""), "in use");
     balancer_fake_take_port(site.proxies, 8080, false);
-    wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+    wait_until(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
     end();
 }
 
 TEST(a_crash_is_shown_and_mended)
 {
     begin_with_two(8);
-    auto_free char *uid = uid_of(&kind_load_balancer, "front");
+    auto_free char *uid = front_uid();
     balancer_fake_crash(site.proxies, uid, 500);
-    wait_for(&kind_load_balancer, "front", "status.restartCount", "1");
-    wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+    wait_until(&kind_load_balancer, "front", "status.restartCount", "1");
+    wait_until(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
     end();
 }
 
 TEST(without_healthy_members_it_is_degraded_and_says_so)
 {
-    begin(9);
+    begin_with_image(9);
     create_balancer(HTTP, BY_LABEL);
-    wait_for(&kind_load_balancer, "front", "status.phase", "\"Degraded\"");
+    wait_until(&kind_load_balancer, "front", "status.phase", "\"Degraded\"");
     auto_json json_t *front = find(&kind_load_balancer, "front");
     CHECK_STR(json_text_at(front, "status.message", NULL), "backend web has no healthy member");
     end();
@@ -388,7 +286,7 @@ TEST(load_is_told_of_groups_and_members)
 {
     struct balancer_load load;
 
-    begin(10);
+    begin_with_image(10);
     create_balancer(HTTP, "{\"instanceGroup\":\"web\"}");
     create_member("a", "\"conditions\":[{\"type\":\"Serving\",\"status\":\"True\",\"reason\":\"Ready\"}]");
     create_member("awaited", ""); /* its group has not found it ready */
@@ -398,9 +296,9 @@ TEST(load_is_told_of_groups_and_members)
                    nobody);
     balancer_load_of_group(site.control, "default", "web", &load);
     CHECK(!load.is_known);
-    wait_for(&kind_load_balancer, "front", "status.healthy", "1");
-    wait_for(&kind_instance, "liar", "status.phase", "\"Running\"");
-    wait_for(&kind_instance, "awaited", "status.phase", "\"Running\"");
+    wait_until(&kind_load_balancer, "front", "status.healthy", "1");
+    wait_until(&kind_instance, "liar", "status.phase", "\"Running\"");
+    wait_until(&kind_instance, "awaited", "status.phase", "\"Running\"");
     set_load(3);
     loop_sim_advance(site.loop, 2000);
     balancer_load_of_group(site.control, "default", "web", &load);
@@ -468,18 +366,18 @@ TEST(admission_refuses_ports_of_others_and_secrets_that_are_not_there)
 TEST(failing_calls_and_crashes_anywhere_still_converge)
 {
     for (uint64_t seed = 20; seed < 26; seed++) {
-        begin(seed);
+        begin_with_image(seed);
         balancer_fake_set(site.proxies, &(struct balancer_fake_settings){ 0, 200, 3 });
-        create_instance("a", "web");
-        create_instance("b", "web");
+        create_labelled("a", "web");
+        create_labelled("b", "web");
         create_balancer(HTTP, BY_LABEL);
         for (int i = 0; i < 10; i++) {
             loop_sim_advance(site.loop, (int64_t)(loop_random(site.loop) % 800));
             daemon_dies();
             daemon_starts();
         }
-        wait_for(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
-        wait_for(&kind_load_balancer, "front", "status.healthy", "2");
+        wait_until(&kind_load_balancer, "front", "status.phase", "\"Ready\"");
+        wait_until(&kind_load_balancer, "front", "status.healthy", "2");
         control_delete(site.control, &kind_instance, "default", "a", nobody);
         for (int i = 0; i < 5; i++) {
             loop_sim_advance(site.loop, (int64_t)(loop_random(site.loop) % 800));
