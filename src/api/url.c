@@ -7,15 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Decodes 'text' in place; "+" is a space in a query only. */
 static int decode(char *text, bool is_query, struct err *err)
 {
@@ -27,8 +18,8 @@ static int decode(char *text, bool is_query, struct err *err)
         if (*from == '+' && is_query) {
             *to++ = ' ';
         } else if (*from == '%') {
-            high = hex_digit(from[1]);
-            low = high < 0 ? -1 : hex_digit(from[2]);
+            high = str_hex_digit(from[1]);
+            low = high < 0 ? -1 : str_hex_digit(from[2]);
             if (low < 0)
                 return err_set(err, ERR_BAD_REQUEST, "broken percent-encoding in the URL");
             if (high == 0 && low == 0)

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/str.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -247,4 +248,15 @@ bool map_next(const struct map *map, size_t *at, const char **ret_key, void **re
         return true;
     }
     return false;
+}
+
+char **map_keys(const struct map *map)
+{
+    char **keys = mem_array(map->count + 1, sizeof *keys), **next = keys;
+    const char *key;
+
+    for (size_t at = 0; map_next(map, &at, &key, NULL);)
+        *next++ = str_dup(key);
+    *next = NULL;
+    return keys;
 }

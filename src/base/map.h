@@ -21,5 +21,8 @@ bool map_remove(struct map *map, const char *key);     /* false when absent */
 void *map_take(struct map *map, const char *key);      /* removes without free_value */
 size_t map_count(const struct map *map);
 
+/* Copies of the keys, by insertion, and NULL; the caller frees each and the list. */
+char **map_keys(const struct map *map);
+
 /* for (size_t at = 0; map_next(map, &at, &key, &value);) ... Either result may be NULL. */
 bool map_next(const struct map *map, size_t *at, const char **ret_key, void **ret_value);

@@ -1,5 +1,6 @@
 /* base/netaddr.c - addresses as values. */
 #include "base/netaddr.h"
+#include "base/str.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
@@ -158,23 +159,14 @@ bool ip_prefix_last(const struct ip_prefix *prefix, struct ip_addr *ret_addr)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* "52:54:00:12:34:56", two digits each. */
 static bool read_mac(const char *text, struct mac_addr *ret_mac)
 {
     if (strlen(text) != MAC_TEXT_SIZE - 1)
         return false;
     for (unsigned i = 0; i < 6; i++, text += 3) {
-        int high = hex_digit(text[0]);
-        int low = hex_digit(text[1]);
+        int high = str_hex_digit(text[0]);
+        int low = str_hex_digit(text[1]);
 
         if (high < 0 || low < 0 || text[2] != (i < 5 ? ':' : '\0'))
             return false;

@@ -54,6 +54,15 @@ bool str_ends(const char *text, const char *suffix)
 
 bool str_is_empty(const char *text) { return !text || !text[0]; }
 
+int str_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* Well-formed byte sequences, Unicode table 3-7: no overlong forms, no surrogates. */
 static const struct {
     unsigned char first_min, first_max, second_min, second_max, size;

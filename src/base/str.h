@@ -13,6 +13,7 @@ bool str_equal(const char *a, const char *b);       /* two NULLs are equal */
 bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 bool str_is_empty(const char *text);                /* NULL or "" */
+int str_hex_digit(char c);                          /* 0 to 15; -1: it is none */
 
 /* Bytes of the UTF-8 character (RFC 3629) that the 'size' bytes at 'at' begin with, 1 to 4;
  * 0 when they begin with none. */

@@ -259,14 +259,21 @@ static void mix_text(uint64_t *sum, const char *text)
     mix(sum, text ? text : "\1", text ? strlen(text) + 1 : 1);
 }
 
-static void mix_number(uint64_t *sum, int64_t number) { mix(sum, &number, sizeof number); }
-
-static void mix_texts(uint64_t *sum, char *const *texts)
+/* Ends with NULL, or is NULL. */
+static void mix_list(uint64_t *sum, const char *const *texts)
 {
     for (; texts && *texts; texts++)
         mix_text(sum, *texts);
     mix_text(sum, NULL);
 }
+
+static void mix_numbers(uint64_t *sum, const int64_t *numbers, size_t count)
+{
+    mix(sum, numbers, count * sizeof numbers[0]);
+}
+#define MIX_NUMBERS(sum_, ...)                                                                     \
+    mix_numbers((sum_), (const int64_t[]){ __VA_ARGS__ },                                          \
+                sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
 
 static void mix_place(uint64_t *sum, const struct ip_addr *addr, uint16_t port)
 {
@@ -274,60 +281,43 @@ static void mix_place(uint64_t *sum, const struct ip_addr *addr, uint16_t port)
 
     ip_format(addr, text);
     mix_text(sum, text);
-    mix_number(sum, port);
+    MIX_NUMBERS(sum, port);
 }
 
 static void mix_listener(uint64_t *sum, const struct balancer_listener *listener)
 {
     mix_text(sum, listener->name);
-    mix_number(sum, listener->protocol);
-    mix_place(sum, &listener->addr, listener->port);
-    mix_number(sum, listener->is_inside);
     mix_text(sum, listener->certificate);
     mix_text(sum, listener->backend);
+    mix_place(sum, &listener->addr, listener->port);
+    MIX_NUMBERS(sum, listener->protocol, listener->is_inside, listener->accepts_proxy_header,
+                listener->connections_max, listener->idle_timeout_ms, (int64_t)listener->route_count);
     for (size_t i = 0; i < listener->route_count; i++) {
-        mix_texts(sum, listener->routes[i].hosts);
-        mix_texts(sum, listener->routes[i].paths);
+        mix_list(sum, (const char *const *)listener->routes[i].hosts);
+        mix_list(sum, (const char *const *)listener->routes[i].paths);
         mix_text(sum, listener->routes[i].backend);
     }
-    mix_number(sum, listener->accepts_proxy_header);
-    mix_number(sum, listener->connections_max);
-    mix_number(sum, listener->idle_timeout_ms);
-}
-
-static void mix_health(uint64_t *sum, const struct balancer_health *health)
-{
-    mix_number(sum, health->type);
-    mix_text(sum, health->path);
-    mix_text(sum, health->host);
-    mix_number(sum, health->port);
-    mix_number(sum, health->interval_ms);
-    mix_number(sum, health->timeout_ms);
-    mix_number(sum, health->rise);
-    mix_number(sum, health->fall);
 }
 
 static void mix_backend(uint64_t *sum, const struct balancer_backend *backend)
 {
+    const struct balancer_health *health = &backend->health;
+
     mix_text(sum, backend->name);
-    mix_number(sum, backend->is_http);
-    mix_number(sum, backend->algorithm);
     mix_text(sum, backend->cookie);
-    mix_health(sum, &backend->health);
-    mix_number(sum, backend->member_connections_max);
-    mix_number(sum, backend->member_queue_max);
-    mix_number(sum, backend->held_max);
-    mix_number(sum, backend->queue_timeout_ms);
-    mix_number(sum, backend->connect_timeout_ms);
-    mix_number(sum, backend->slow_start_ms);
-    mix_number(sum, backend->idle_timeout_ms);
-    mix_number(sum, backend->proxy_header);
+    mix_text(sum, health->path);
+    mix_text(sum, health->host);
+    MIX_NUMBERS(sum, health->type, health->port, health->interval_ms, health->timeout_ms, health->rise,
+                health->fall);
+    MIX_NUMBERS(sum, backend->is_http, backend->algorithm, backend->member_connections_max,
+                backend->member_queue_max, backend->held_max, backend->queue_timeout_ms,
+                backend->connect_timeout_ms, backend->slow_start_ms, backend->idle_timeout_ms,
+                backend->proxy_header, (int64_t)backend->member_count);
     for (size_t i = 0; i < backend->member_count; i++) {
         const struct balancer_member *member = &backend->members[i];
         mix_text(sum, member->id);
         mix_place(sum, &member->addr, member->port);
-        mix_number(sum, member->is_draining);
-        mix_number(sum, member->is_proven);
+        MIX_NUMBERS(sum, member->is_draining, member->is_proven);
     }
 }
 

@@ -132,3 +132,20 @@ TEST(thousands_of_seeded_steps_agree_with_an_array)
         CHECK_EQ(map_count(map), count);
     }
 }
+
+TEST(the_keys_come_by_insertion_without_those_removed)
+{
+    auto_clean(map_free_auto) struct map *map = map_new(NULL);
+    static const char *const wanted[] = { "b", "a", NULL };
+
+    map_set(map, "b", NULL);
+    map_set(map, "gone", NULL);
+    map_set(map, "a", NULL);
+    map_remove(map, "gone");
+    char **keys = map_keys(map);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK_STR(keys[i], wanted[i]);
+        free(keys[i]);
+    }
+    free(keys);
+}

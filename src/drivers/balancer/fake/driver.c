@@ -223,17 +223,7 @@ static const struct balancer_status *fake_observe(struct balancer_driver *face, 
     return &balancer->status;
 }
 
-static char **fake_list(struct balancer_driver *face)
-{
-    struct map *balancers = fake_of(face)->world->balancers;
-    char **uids = mem_zero((map_count(balancers) + 1) * sizeof uids[0]);
-    const char *uid;
-    size_t count = 0;
-
-    for (size_t at = 0; map_next(balancers, &at, &uid, NULL);)
-        uids[count++] = str_dup(uid);
-    return uids;
-}
+static char **fake_list(struct balancer_driver *face) { return map_keys(fake_of(face)->world->balancers); }
 
 void balfake_driver_changed(struct balancer_fake_driver *driver, const char *uid)
 {

@@ -360,17 +360,7 @@ static const struct balancer_status *haproxy_observe(struct balancer_driver *fac
     return balancer ? &balancer->status : &absent;
 }
 
-static char **haproxy_list(struct balancer_driver *face)
-{
-    struct map *balancers = haproxy_of(face)->balancers;
-    char **uids = mem_zero((map_count(balancers) + 1) * sizeof uids[0]);
-    const char *uid;
-    size_t count = 0;
-
-    for (size_t at = 0; map_next(balancers, &at, &uid, NULL);)
-        uids[count++] = str_dup(uid);
-    return uids;
-}
+static char **haproxy_list(struct balancer_driver *face) { return map_keys(haproxy_of(face)->balancers); }
 
 const struct balancer_ops balancer_haproxy = {
     .name = "haproxy",

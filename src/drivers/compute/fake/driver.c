@@ -99,16 +99,7 @@ static void fake_observe(struct compute *compute, const char *uid,
     }
 }
 
-static char **fake_list(struct compute *compute)
-{
-    struct map *machines = fake_driver_of(compute)->world->machines;
-    char **uids = mem_array(map_count(machines) + 1, sizeof *uids), **next = uids;
-    const char *uid;
-
-    for (size_t at = 0; map_next(machines, &at, &uid, NULL);)
-        *next++ = str_dup(uid);
-    return uids;
-}
+static char **fake_list(struct compute *compute) { return map_keys(fake_driver_of(compute)->world->machines); }
 
 const struct compute_ops compute_fake = {
     .name = "fake",

@@ -97,17 +97,7 @@ void fake_frozen_remove(struct compute *compute, const char *name, struct done d
     fake_call_done(compute, name, done, do_frozen_remove);
 }
 
-char **fake_frozen_list(struct compute *compute)
-{
-    struct map *frozen = fake_driver_of(compute)->world->frozen;
-    char **names = mem_array(map_count(frozen) + 1, sizeof *names), **next = names;
-    const char *name;
-
-    for (size_t at = 0; map_next(frozen, &at, &name, NULL);)
-        *next++ = str_dup(name);
-    *next = NULL;
-    return names;
-}
+char **fake_frozen_list(struct compute *compute) { return map_keys(fake_driver_of(compute)->world->frozen); }
 
 unsigned compute_fake_frozen_count(const struct compute_fake_world *world)
 {

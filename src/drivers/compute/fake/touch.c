@@ -82,16 +82,7 @@ void fake_logs_remove(struct compute *compute, const char *uid, struct done done
     fake_call_done(compute, uid, done, do_logs_remove);
 }
 
-char **fake_logs_list(struct compute *compute)
-{
-    struct map *logs = fake_driver_of(compute)->world->logs;
-    char **uids = mem_array(map_count(logs) + 1, sizeof *uids), **next = uids;
-    const char *uid;
-
-    for (size_t at = 0; map_next(logs, &at, &uid, NULL);)
-        *next++ = str_dup(uid);
-    return uids;
-}
+char **fake_logs_list(struct compute *compute) { return map_keys(fake_driver_of(compute)->world->logs); }
 
 /* --- screenshots --- */
 

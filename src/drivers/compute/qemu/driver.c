@@ -108,16 +108,7 @@ static void qemu_observe(struct compute *compute, const char *uid,
     *ret_status = machine ? machine->status : (struct machine_status){ .state = MACHINE_ABSENT };
 }
 
-static char **qemu_list(struct compute *compute)
-{
-    struct map *machines = qemu_driver_of(compute)->machines;
-    char **uids = mem_array(map_count(machines) + 1, sizeof *uids), **next = uids;
-    const char *uid;
-
-    for (size_t at = 0; map_next(machines, &at, &uid, NULL);)
-        *next++ = str_dup(uid);
-    return uids;
-}
+static char **qemu_list(struct compute *compute) { return map_keys(qemu_driver_of(compute)->machines); }
 
 /* --- for tests and diagnosis --- */
 

@@ -100,13 +100,13 @@ static void fake_port_read(struct network_driver *driver, const char *network_ui
 
 static char **fake_list(struct network_driver *driver)
 {
-    return netfake_names(fake_of(driver)->world->networks);
+    return map_keys(fake_of(driver)->world->networks);
 }
 
 static char **fake_list_ports(struct network_driver *driver, const char *network_uid)
 {
     struct fake_network *network = netfake_network(fake_of(driver)->world, network_uid);
-    return network ? netfake_names(network->ports) : mem_zero(sizeof(char *));
+    return network ? map_keys(network->ports) : mem_zero(sizeof(char *));
 }
 
 static void fake_dial(struct network_driver *driver, const char *network_uid,

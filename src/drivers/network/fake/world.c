@@ -256,19 +256,6 @@ int network_fake_take_dialled(struct network_fake *fake, struct ip_addr *ret_to,
     return fd;
 }
 
-char **netfake_names(const struct map *map)
-{
-    char **names = mem_array(map_count(map) + 1, sizeof *names);
-    const char *name;
-    void *value;
-    size_t count = 0;
-
-    for (size_t at = 0; map_next(map, &at, &name, &value);)
-        names[count++] = str_dup(name);
-    names[count] = NULL;
-    return names;
-}
-
 static int line_compare(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

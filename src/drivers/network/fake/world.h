@@ -48,7 +48,6 @@ int netfake_namespace_open(struct network_fake *fake, const char *uid, int *ret_
 struct fake_network *netfake_network(const struct network_fake *fake, const char *uid);
 struct fake_port *netfake_port(const struct network_fake *fake, const char *network_uid,
                                const char *id);
-char **netfake_names(const struct map *map);
 
 /* The driver that has the world open hears of a change; defined in driver.c. */
 void netfake_driver_changed(struct network_fake_driver *driver, const char *network_uid);
