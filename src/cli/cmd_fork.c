@@ -98,10 +98,12 @@ static void drop_snapshot(struct forking *forking)
 
 static int take(struct forking *forking, struct err *err)
 {
-    auto_json json_t *object = new_object(forking->snapshots, forking->snapshot);
+    auto_json json_t *object = new_object(forking->session, forking->snapshots, forking->snapshot, err);
     auto_free char *path = object_path(forking->session, forking->snapshots, forking->snapshot, NULL);
     auto_json json_t *taken = NULL;
 
+    if (!object)
+        return -1;
     json_set_at(object, "spec.instanceName", json_string(forking->parent_name));
     if (create_object(forking->session, forking->snapshots, object, NULL, err) < 0)
         return -1;
@@ -117,11 +119,11 @@ static int take(struct forking *forking, struct err *err)
 
 static int make_one(struct forking *forking, const char *name, struct err *err)
 {
-    auto_json json_t *object = new_object(forking->instances, name);
+    auto_json json_t *object = new_object(forking->session, forking->instances, name, err);
     auto_json json_t *made = NULL;
 
     if (!object)
-        return usage_error(forking->session, err, "--name: is no UTF-8 text");
+        return -1;
     json_object_set_new(object, "spec", spec_of(forking->parent, forking->snapshot));
     json_set_at(object, "metadata.labels", labels_of(forking->parent));
     if (create_object(forking->session, forking->instances, object, &made, err) < 0)
@@ -230,18 +232,12 @@ COMMAND(cmd_snapshot_create)
 {
     const struct kind *kind = kind_find_name("snapshots");
     const char *name = arguments->operands[0];
-    auto_json json_t *object = new_object(kind, name);
+    auto_json json_t *object = new_object(session, kind, name, err);
 
     if (!object)
-        return usage_error(session, err, "NAME: is no UTF-8 text");
+        return -1;
     json_set_at(object, "spec.instanceName", json_string(arguments->operands[1]));
     if (argument_given(arguments, "disk-only"))
         json_set_at(object, "spec.memory", json_false());
-    if (create_object(session, kind, object, NULL, err) < 0)
-        return -1;
-    if (!argument_given(arguments, "no-wait") &&
-        wait_for_phase(session, kind, name, "Ready", WAIT_MS_DEFAULT, err) < 0)
-        return -1;
-    print_done(kind, name, "created");
-    return 0;
+    return create_and_wait(session, kind, object, arguments, err);
 }

@@ -13,10 +13,13 @@ static bool is_url(const char *text)
     return str_starts(text, "http://") || str_starts(text, "https://");
 }
 
-static json_t *image_object(const char *name, const char *url, const char *checksum)
+static json_t *image_object(struct session *session, const char *name, const char *url,
+                            const char *checksum, struct err *err)
 {
-    json_t *object = new_object(kind_find_name("images"), name);
+    json_t *object = new_object(session, kind_find_name("images"), name, err);
 
+    if (!object)
+        return NULL;
     if (url)
         json_set_at(object, "spec.source.url", json_string(url));
     else
@@ -76,11 +79,11 @@ static int run_import(struct session *session, const struct import *import, stru
     const struct kind *kind = kind_find_name("images");
     bool by_url = is_url(import->source);
     auto_json json_t *object =
-        image_object(import->name, by_url ? import->source : NULL, import->checksum);
+        image_object(session, import->name, by_url ? import->source : NULL, import->checksum, err);
     int64_t size = -1;
-    auto_close int fd = by_url ? -1 : open_source(import->source, &size, err);
+    auto_close int fd = by_url || !object ? -1 : open_source(import->source, &size, err);
 
-    if (!by_url && fd < 0)
+    if (!object || (!by_url && fd < 0))
         return -1;
     if (import->resumes && size < 0)
         return usage_error(session, err, "--resume needs a file");

@@ -138,10 +138,10 @@ COMMAND(cmd_run)
     const struct kind *kind = kind_find_name("instances");
     const char *given = argument(arguments, "name");
     auto_free char *name = given ? str_dup(given) : make_name(arguments->operands[0]);
-    auto_json json_t *object = new_object(kind, name);
+    auto_json json_t *object = new_object(session, kind, name, err);
 
     if (!object)
-        return usage_error(session, err, "--name: is no UTF-8 text");
+        return -1;
     if (make_spec(object, arguments, err) < 0) {
         session->is_usage = err->code == ERR_BAD_REQUEST;
         return -1;

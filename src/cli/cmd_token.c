@@ -100,7 +100,7 @@ static int make_namespace(struct session *session, struct err *err)
         return -1;
     if (client_get(client, path, NULL, err) == 0)
         return 0;
-    auto_json json_t *object = new_object(kind, NAMESPACE);
+    auto_json json_t *object = new_object(session, kind, NAMESPACE, err);
     json_object_del(object, "spec");
     return create_object(session, kind, object, NULL, err) < 0 && err->code != ERR_ALREADY_EXISTS ? -1
                                                                                                    : 0;

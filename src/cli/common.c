@@ -174,10 +174,28 @@ int delete_names(struct session *session, const struct kind *kind, char *const *
     return begun < 0 ? begun : ended;
 }
 
-json_t *new_object(const struct kind *kind, const char *name)
+json_t *new_object(struct session *session, const struct kind *kind, const char *name, struct err *err)
 {
-    return json_pack("{s:s,s:s,s:{s:s},s:{}}", "apiVersion", kind_api_version(kind), "kind",
-                     kind->name, "metadata", "name", name, "spec");
+    json_t *object = json_pack("{s:s,s:s,s:{s:s},s:{}}", "apiVersion", kind_api_version(kind), "kind",
+                               kind->name, "metadata", "name", name, "spec");
+
+    if (!object)
+        (void)usage_error(session, err, "the name is no UTF-8 text");
+    return object;
+}
+
+int create_and_wait(struct session *session, const struct kind *kind, const json_t *object,
+                    const struct arguments *arguments, struct err *err)
+{
+    const char *name = json_text_at(object, "metadata.name", "");
+
+    if (create_object(session, kind, object, NULL, err) < 0)
+        return -1;
+    if (!argument_given(arguments, "no-wait") &&
+        wait_for_phase(session, kind, name, "Ready", WAIT_MS_DEFAULT, err) < 0)
+        return -1;
+    print_done(kind, name, "created");
+    return 0;
 }
 
 json_t *fetch_table(struct session *session, const char *path, struct err *err)

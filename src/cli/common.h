@@ -29,8 +29,13 @@ int delete_names(struct session *session, const struct kind *kind, char *const *
 typedef int name_fn(struct session *session, const char *name, void *arg, struct err *err);
 int each_name(struct session *session, char *const *names, int count, name_fn *fn, void *arg,
               struct err *err);
-/* {"apiVersion", "kind", "metadata":{"name"}, "spec":{}}. Owned. */
-json_t *new_object(const struct kind *kind, const char *name);
+/* {"apiVersion", "kind", "metadata":{"name"}, "spec":{}}. Owned; NULL, and a failure in how the
+ * command was called, when the name is no UTF-8 text. */
+json_t *new_object(struct session *session, const struct kind *kind, const char *name,
+                   struct err *err);
+/* Makes the object and, without --no-wait, waits until its phase is Ready. */
+int create_and_wait(struct session *session, const struct kind *kind, const json_t *object,
+                    const struct arguments *arguments, struct err *err);
 /* 'path', a list or an object, as the server's table. Owned; NULL on error. */
 json_t *fetch_table(struct session *session, const char *path, struct err *err);
 /* Prints it. 'none' is said on standard error when there are no rows. */

@@ -433,7 +433,11 @@ class BadInput(unittest.TestCase):
         for arguments, says in ((["run"], "IMAGE"), (["run", "good", "--bogus"], "--bogus"),
                                 (["image", "import", "x"], "missing"), (["run", "a", "b"], '"b"'),
                                 (["bogus"], "bogus"), (["explain", "bogus"], "bogus"),
-                                (["explain", "instance.spec.bogus"], "spec.bogus")):
+                                (["explain", "instance.spec.bogus"], "spec.bogus"),
+                                (["volume", "create", "\udcff", "--size", "1Gi"], "the name is no UTF-8 text"),
+                                (["network", "create", "\udcff"], "the name is no UTF-8 text"),
+                                (["image", "import", "\udcff", "http://x/y"], "the name is no UTF-8 text"),
+                                (["run", "good", "--name", "\udcff"], "the name is no UTF-8 text")):
             with self.subTest(arguments):
                 self.refused_command(arguments, says, status=2)
 
