@@ -2,7 +2,7 @@
  * a driver, a loop, and ways to wait. One rig_*.c per driver fills in the first part. */
 #pragma once
 #include "base/json.h"
-#include "check.h"
+#include "contract/rig_call.h"
 #include "drivers/compute.h"
 
 struct rig {
@@ -48,31 +48,11 @@ bool rig_leaves(struct rig *rig, const char *uid, enum machine_state state); /* 
 bool rig_reaches_size(struct rig *rig, const char *uid, unsigned cpus, int64_t bytes); /* the same */
 enum machine_state rig_state(struct rig *rig, const char *uid);
 
-/* Makes the call and waits for its end; the result is in the named wait. */
-#define RIG_CALL(rig, wait, name, ...)                                                             \
-    do {                                                                                           \
-        struct done done_ = wait_done(rig, wait);                                                  \
-        (rig)->compute->ops->name((rig)->compute, __VA_ARGS__, done_);                             \
-        CHECK(!(wait)->called);                                                                    \
-        rig_wait(rig, wait);                                                                       \
-    } while (0)
-#define RIG_OK(rig, name, ...)                                                                     \
-    do {                                                                                           \
-        struct wait wait_ = { 0 };                                                                 \
-        RIG_CALL(rig, &wait_, name, __VA_ARGS__);                                                  \
-        CHECK_STR(wait_.err.text, "");                                                             \
-    } while (0)
+#define RIG_DRIVER(rig) ((rig)->compute)
 #define RIG_OK_NO_UID(rig, name)                                                                   \
     do {                                                                                           \
         struct wait wait_ = { 0 };                                                                 \
         (rig)->compute->ops->name((rig)->compute, wait_done(rig, &wait_));                         \
         rig_wait(rig, &wait_);                                                                     \
         CHECK_STR(wait_.err.text, "");                                                             \
-    } while (0)
-#define RIG_FAILS(rig, wanted, name, ...)                                                          \
-    do {                                                                                           \
-        struct wait wait_ = { 0 };                                                                 \
-        RIG_CALL(rig, &wait_, name, __VA_ARGS__);                                                  \
-        CHECK_EQ(wait_.err.code, wanted);                                                          \
-        CHECK(wait_.err.text[0] != '\0');                                                          \
     } while (0)

@@ -1,7 +1,7 @@
 /* tests/contract/network/rig.h - what the contract suite of the network drivers stands on: a
  * driver, a loop, and ways to wait. One rig_*.c per driver fills in the first part. */
 #pragma once
-#include "check.h"
+#include "contract/rig_call.h"
 #include "drivers/network.h"
 
 struct rig {
@@ -47,24 +47,4 @@ void rig_changed(void *rig, const char *uid);
 /* Runs the loop until 'holds' is true of the network's status; false after a minute. */
 bool rig_reaches(struct rig *rig, const char *uid, bool (*holds)(const struct network_status *));
 
-/* Makes the call and waits for its end; the result is in the named wait. */
-#define RIG_CALL(rig, wait, name, ...)                                                             \
-    do {                                                                                           \
-        struct done done_ = wait_done(rig, wait);                                                  \
-        (rig)->network->ops->name((rig)->network, __VA_ARGS__, done_);                             \
-        CHECK(!(wait)->called);                                                                    \
-        rig_wait(rig, wait);                                                                       \
-    } while (0)
-#define RIG_OK(rig, name, ...)                                                                     \
-    do {                                                                                           \
-        struct wait wait_ = { 0 };                                                                 \
-        RIG_CALL(rig, &wait_, name, __VA_ARGS__);                                                  \
-        CHECK_STR(wait_.err.text, "");                                                             \
-    } while (0)
-#define RIG_FAILS(rig, wanted, name, ...)                                                          \
-    do {                                                                                           \
-        struct wait wait_ = { 0 };                                                                 \
-        RIG_CALL(rig, &wait_, name, __VA_ARGS__);                                                  \
-        CHECK_EQ(wait_.err.code, wanted);                                                          \
-        CHECK(wait_.err.text[0] != '\0');                                                          \
-    } while (0)
+#define RIG_DRIVER(rig) ((rig)->network)

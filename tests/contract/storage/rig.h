@@ -1,7 +1,7 @@
 /* tests/contract/storage/rig.h - what the contract suite of the storage drivers stands on:
  * a driver, a loop, and ways to wait. One rig_*.c per driver fills in the first part. */
 #pragma once
-#include "check.h"
+#include "contract/rig_call.h"
 #include "drivers/storage.h"
 
 struct rig {
@@ -43,26 +43,4 @@ void wait_progress(void *wait, const char *step, int64_t bytes, int64_t total);
 /* Runs the loop until the call ends; fails the test after a minute of the loop's clock. */
 void rig_wait(struct rig *rig, struct wait *wait);
 
-#define RIG_OPS(rig) ((rig)->driver->ops)
-
-/* Makes the call and waits for its end. */
-#define RIG_CALL(rig, wait, name, ...)                                                             \
-    do {                                                                                           \
-        struct done done_ = wait_done(rig, wait);                                                  \
-        RIG_OPS(rig)->name((rig)->driver, __VA_ARGS__, done_);                                     \
-        CHECK_EQ((wait)->called, 0);                                                               \
-        rig_wait(rig, wait);                                                                       \
-    } while (0)
-#define RIG_OK(rig, name, ...)                                                                     \
-    do {                                                                                           \
-        struct wait wait_ = { 0 };                                                                 \
-        RIG_CALL(rig, &wait_, name, __VA_ARGS__);                                                  \
-        CHECK_STR(wait_.err.text, "");                                                             \
-    } while (0)
-#define RIG_FAILS(rig, wanted, name, ...)                                                          \
-    do {                                                                                           \
-        struct wait wait_ = { 0 };                                                                 \
-        RIG_CALL(rig, &wait_, name, __VA_ARGS__);                                                  \
-        CHECK_EQ(wait_.err.code, wanted);                                                          \
-        CHECK(wait_.err.text[0] != '\0');                                                          \
-    } while (0)
+#define RIG_DRIVER(rig) ((rig)->driver)

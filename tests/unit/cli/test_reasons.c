@@ -1,15 +1,6 @@
-#include "check.h"
+#include "parsed.h"
 #include "cli/reasons.h"
 #include <string.h>
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    CHECK(value);
-    return value;
-}
 
 static void check_object(const char *kind, const char *text, const char *expected)
 {

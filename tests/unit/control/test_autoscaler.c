@@ -1,5 +1,5 @@
 /* tests/unit/control/test_autoscaler.c - an Autoscaler over a group on the fakes. */
-#include "site.h"
+#include "web_site.h"
 #include "base/files.h"
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,34 +9,6 @@ static json_t *cpu_spec(void)
     return json_pack("{s:{s:s},s:[{s:s,s:s,s:i}],s:{s:{s:i}}}", "scaleTargetRef", "name", "web", "metrics", "name",
                      "cpu", "type", "CPU", "averageUtilization", 50, "behavior", "scaleDown",
                      "stabilizationWindowSeconds", 10);
-}
-
-static void create(const struct kind *kind, json_t *take_spec)
-{
-    control_create(site.control, kind,
-                   json_pack("{s:{s:s,s:s},s:o}", "metadata", "name", "web", "namespace", "default", "spec", take_spec),
-                   nobody);
-    loop_sim_advance(site.loop, STEP_MS);
-}
-
-static json_t *find(const struct kind *kind) { return control_find(site.control, kind, "default", "web"); }
-
-static int64_t int_of(const struct kind *kind, const char *path)
-{
-    auto_json json_t *object = find(kind);
-
-    return json_int_at(object, path, -1);
-}
-
-static void wait_ready(int64_t count)
-{
-    for (int64_t waited_ms = 0; int_of(&kind_instance_group, "status.readyReplicas") != count; waited_ms += STEP_MS) {
-        auto_json json_t *object = find(&kind_instance_group);
-        auto_free char *text = json_text(object);
-        if (waited_ms > LIMIT_MS)
-            check_fail(CHECK_HERE, "never %lld ready: %s", (long long)count, text);
-        pass_time();
-    }
 }
 
 static void load_member(void *arg, const json_t *instance)

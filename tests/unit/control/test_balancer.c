@@ -1,4 +1,5 @@
 #include "site.h"
+#include "parsed.h"
 #include "control/balancers.h"
 
 static void begin_with_image(uint64_t seed)
@@ -18,16 +19,6 @@ static void create_labelled(const char *name, const char *app)
                    json_pack("{s:{s:s,s:s,s:{s:s}},s:{s:s}}", "metadata", "name", name, "namespace",
                              "default", "labels", "app", app, "spec", "image", "debian"),
                    nobody);
-}
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    if (!value)
-        check_fail(CHECK_HERE, "%s", err.text);
-    return value;
 }
 
 static json_t *balancer_named(const char *name, const char *listeners, const char *members)

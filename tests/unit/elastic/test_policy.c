@@ -1,20 +1,10 @@
 /* tests/unit/elastic/test_policy.c - from spec to rules, records of load, and their replay. */
 #include "base/json.h"
-#include "check.h"
+#include "parsed.h"
 #include "elastic/policy.h"
 #include "elastic/record.h"
 #include "elastic/replay.h"
 #include <string.h>
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    if (!value)
-        check_fail(CHECK_HERE, "%s", err.text);
-    return value;
-}
 
 static struct policy *policy_of(const char *spec, int min, int max)
 {

@@ -1,17 +1,7 @@
-#include "check.h"
+#include "parsed.h"
 #include "kinds/tables/tables.h"
 #include "base/str.h"
 #include <string.h>
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    if (!value)
-        check_fail(CHECK_HERE, "%s: %s", text, err.text);
-    return value;
-}
 
 TEST(an_instance_that_names_its_image_only_gets_all_the_rest)
 {

@@ -1,17 +1,7 @@
-#include "check.h"
+#include "parsed.h"
 #include "kinds/tables/tables.h"
 #include <stdio.h>
 #include <string.h>
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    if (!value)
-        check_fail(CHECK_HERE, "%s", err.text);
-    return value;
-}
 
 static json_t *balancer(const char *listeners, const char *backends)
 {

@@ -1,19 +1,9 @@
 /* Bad objects of every kind there is: which field is named, and with which words. */
-#include "check.h"
+#include "parsed.h"
 #include "kinds/tables/tables.h"
 #include "base/str.h"
 #include <stdlib.h>
 #include <string.h>
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    if (!value)
-        check_fail(CHECK_HERE, "%s: %s", text, err.text);
-    return value;
-}
 
 /* 'text' is JSON with ' for ", so that rows can be read. */
 static json_t *object_of(const char *text)

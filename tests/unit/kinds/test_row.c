@@ -1,19 +1,9 @@
 /* Rows of server-side tables. */
-#include "check.h"
+#include "parsed.h"
 #include "kinds/tables/tables.h"
 #include "base/quantity.h"
 #include "base/str.h"
 #include <string.h>
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    if (!value)
-        check_fail(CHECK_HERE, "%s: %s", text, err.text);
-    return value;
-}
 
 static const json_t *cell_of(const struct kind *kind, const json_t *row, const char *column)
 {

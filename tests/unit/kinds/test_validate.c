@@ -1,5 +1,5 @@
 /* Bad values of every field type: which field is named, and with which words. */
-#include "check.h"
+#include "parsed.h"
 #include "kinds/tables/shapes.h"
 #include "base/str.h"
 #include <stdio.h>
@@ -71,16 +71,6 @@ static const struct kind thing = { .group = VIRGA_GROUP,
                                    .flags = KIND_NAMESPACED,
                                    .doc = "For tests.",
                                    .fields = fields };
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    if (!value)
-        check_fail(CHECK_HERE, "%s: %s", text, err.text);
-    return value;
-}
 
 static json_t *thing_with(const char *spec)
 {

@@ -1,17 +1,8 @@
-#include "check.h"
+#include "parsed.h"
 #include "base/mem.h"
 #include "store/object.h"
 #include <stdlib.h>
 #include <string.h>
-
-static json_t *parse(const char *text)
-{
-    struct err err;
-    json_t *value = json_parse(text, strlen(text), &err);
-
-    CHECK(value != NULL);
-    return value;
-}
 
 /* What a store does with a value: the revision goes into the gap. */
 static char *fill(struct store_value value, const char *revision)
