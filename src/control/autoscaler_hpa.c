@@ -7,11 +7,20 @@
 #include "store/object.h"
 #include <math.h>
 
+#define QUANTITY_MAX (INT64_MAX / 1000)
+
+/* Applications push what they like: what is more than a quantity holds is shown as the largest. */
+static int64_t rounded(double value)
+{
+    return value < (double)QUANTITY_MAX ? (int64_t)(value + 0.5) : QUANTITY_MAX;
+}
+
 static void set_quantity(json_t *to, const char *name, double value)
 {
+    bool fits = value < (double)QUANTITY_MAX;
     char text[QUANTITY_TEXT_SIZE];
 
-    quantity_format_milli((int64_t)(value * 1000 + 0.5), text, sizeof text);
+    quantity_format_milli(fits ? (int64_t)(value * 1000 + 0.5) : QUANTITY_MAX * 1000, text, sizeof text);
     json_object_set_new(to, name, json_string(text));
 }
 
@@ -38,7 +47,7 @@ static json_t *current_of(const json_t *group, const struct autoscale_proposal *
         return current;
     }
     json_object_set_new(current, "averageUtilization",
-                        json_integer((json_int_t)(proposal->value + 0.5)));
+                        json_integer(rounded(proposal->value)));
     set_quantity(current, "averageValue", amount_of(group, proposal));
     return current;
 }

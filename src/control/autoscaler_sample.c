@@ -21,6 +21,7 @@ static struct member_use *use_of(struct scaler *scaler, const char *uid)
     if (!use) {
         use = mem_new(struct member_use);
         use->net_rate = use->cpus_used = use->memory_used = -1;
+        use->seen_ms = control_wall_ms(scaler->control);
         map_set(scaler->uses, uid, use);
     }
     return use;
@@ -103,8 +104,11 @@ static void add_member(struct sampling *sampling, const json_t *instance)
 static void look_at(struct sampling *sampling, const json_t *instance)
 {
     struct sample *sample = sampling->sample;
+    struct member_use *use = map_get(sampling->scaler->uses, object_uid(instance));
     const char *phase = view_text(&kind_instance, instance, "status.phase");
 
+    if (use)
+        use->seen_ms = sample->wall_ms;
     if (json_object_get(json_at(instance, "metadata.labels"), LABEL_WARM))
         return;
     sample->members++;
@@ -134,6 +138,23 @@ static void look_at_members(struct sampling *sampling, const json_t *group)
             look_at(sampling, instance);
         else
             sampling->sample->members++, sampling->sample->starting++; /* asked for */
+    }
+}
+
+/* Members come and go for as long as the Autoscaler is there. */
+static void forget_gone(struct scaler *scaler, int64_t wall_ms)
+{
+    const char *uid;
+    void *found;
+
+    for (size_t at = 0; map_next(scaler->uses, &at, &uid, &found);) {
+        const struct member_use *use = found;
+
+        if (use->seen_ms == wall_ms)
+            continue;
+        if (scaler->growing)
+            (void)map_remove(scaler->growing, uid); /* it need not be there */
+        (void)map_remove(scaler->uses, uid);
     }
 }
 
@@ -181,6 +202,7 @@ void scaler_sample(struct scaler *scaler, const json_t *group, struct sample *re
     *ret_sample = (struct sample){ .wall_ms = control_wall_ms(scaler->control) };
     *ret_group = (struct autoscale_group){ .idle_ms = -1 };
     look_at_members(&sampling, group);
+    forget_gone(scaler, ret_sample->wall_ms);
     add_balancer(&sampling, group);
     scaler_custom_add(scaler, ret_sample->ready, ret_sample);
     ret_group->desired = (int)view_int(&kind_instance_group, group, "spec.replicas");

@@ -192,6 +192,21 @@ static json_t *spec_of(const struct scaler *scaler, const json_t *object)
     return scaler->kind == &kind_hpa ? hpa_as_autoscaler(spec) : json_incref(spec);
 }
 
+/* What was measured of a metric that another policy asked for is not this one's. */
+static void forget_renamed(struct scaler *scaler, const struct metric_names *before)
+{
+    for (int i = 0; i < CUSTOM_METRICS_MAX; i++) {
+        int slot = METRIC_CUSTOM + i;
+
+        if (str_equal(before->custom[i], scaler->names.custom[i]))
+            continue;
+        for (size_t k = 0; k < scaler->sample_count; k++)
+            scaler->samples[k].values[slot] = (struct metric_value){ 0 };
+        scaler->minute.mean.values[slot] = (struct metric_value){ 0 };
+        scaler->minute.known[slot] = 0;
+    }
+}
+
 static bool read_policy(struct scaler *scaler, const json_t *object, const json_t *group)
 {
     int64_t generation = json_int_at(object, "metadata.generation", 1);
@@ -203,13 +218,16 @@ static bool read_policy(struct scaler *scaler, const json_t *object, const json_
         scaler->policy_max == max)
         return true;
     auto_json json_t *spec = spec_of(scaler, object);
+    const struct metric_names before = scaler->names;
     policy_free(scaler->policy);
     err_clear(&scaler->err);
+    scaler->names = (struct metric_names){ 0 };
     scaler->policy = policy_new(spec, min, max, &scaler->names, &scaler->err);
     scaler->policy_generation = generation;
     scaler->policy_min = min;
     scaler->policy_max = max;
     scaler->is_dirty = true;
+    forget_renamed(scaler, &before);
     scaler_predict_anew(scaler);
     return scaler->policy != NULL;
 }

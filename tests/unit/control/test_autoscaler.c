@@ -1,6 +1,7 @@
 /* tests/unit/control/test_autoscaler.c - an Autoscaler over a group on the fakes. */
 #include "web_site.h"
 #include "base/files.h"
+#include "control/autoscaler.h"
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,6 +57,18 @@ TEST(load_brings_members_and_its_end_takes_them)
     load_members(10);
     wait_ready(1);
     CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+    end_scaled();
+}
+
+TEST(of_members_that_went_nothing_is_remembered)
+{
+    begin_scaled(cpu_spec());
+    load_members(1000);
+    wait_ready(2);
+    load_members(10);
+    wait_ready(1);
+    loop_sim_advance(site.loop, 2000);
+    CHECK_EQ(map_count(scaler_of_group(site.control, "default", "web")->uses), 1);
     end_scaled();
 }
 
@@ -115,6 +128,8 @@ TEST(a_member_grows_before_others_come_and_shrinks_when_they_have_gone)
     wait_ready(1);
     wait_member_cpus(1);
     CHECK_EQ(int_of(&kind_instance_group, "status.currentRevision"), 1);
+    loop_sim_advance(site.loop, 2000);
+    CHECK_EQ(map_count(scaler_of_group(site.control, "default", "web")->growing), 1);
     end_scaled();
 }
 
@@ -305,6 +320,31 @@ TEST(an_application_pushes_what_counts)
     end_scaled();
 }
 
+static void rename_metric(const char *name)
+{
+    json_t *object = find(&kind_autoscaler), *metric = json_array_get(json_at(object, "spec.metrics"), 0);
+
+    json_object_set_new(metric, "metric", json_string(name));
+    json_set_at(object, "metadata.generation", json_integer(json_int_at(object, "metadata.generation", 1) + 1));
+    control_update(site.control, &kind_autoscaler, object, nobody);
+    loop_sim_advance(site.loop, 2000);
+}
+
+TEST(names_of_metrics_that_were_asked_for_once_are_forgotten)
+{
+    struct err err;
+
+    begin_scaled(json_pack("{s:{s:s},s:[{s:s,s:s,s:s,s:s}]}", "scaleTargetRef", "name", "web", "metrics", "name", "jobs",
+                           "type", "Custom", "metric", "jobs", "value", "10"));
+    for (unsigned i = 0; i < 2 * CUSTOM_METRICS_MAX; i++) {
+        auto_free char *name = str_printf("jobs_%u", i);
+        rename_metric(name);
+        CHECK_OK(control_push_metric(site.control, "default", "web", NULL, name, 1, &err), &err);
+    }
+    CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "jobs_0", 1, &err), &err, ERR_INVALID);
+    end_scaled();
+}
+
 /* Plays the member: answers what it is asked, within so many seconds. */
 static void serve_metrics(const char *answer, unsigned seconds)
 {
@@ -413,6 +453,26 @@ TEST(a_horizontal_pod_autoscaler_scales_a_group_and_tells_in_its_words)
     CHECK(!json_at(object, "status.phase"));
     load_members(10);
     wait_ready(1);
+    control_delete(site.control, &kind_hpa, "default", "web", nobody);
+    end_scaled();
+}
+
+TEST(a_value_beyond_all_quantities_is_shown_as_the_largest)
+{
+    struct err err;
+
+    begin(1);
+    create_image();
+    create(&kind_instance_group, json_pack("{s:i,s:{s:{s:s,s:s}}}", "maxReplicas", 2, "template", "spec", "image",
+                                           "debian", "memory", "64Mi"));
+    create(&kind_hpa, json_pack("{s:{s:s,s:s},s:i,s:[{s:s,s:{s:{s:s},s:{s:s,s:s}}}]}", "scaleTargetRef", "kind",
+                                "InstanceGroup", "name", "web", "maxReplicas", 2, "metrics", "type", "External",
+                                "external", "metric", "name", "jobs", "target", "type", "Value", "value", "10"));
+    wait_ready(1);
+    CHECK_OK(control_push_metric(site.control, "default", "web", NULL, "jobs", 1e300, &err), &err);
+    loop_sim_advance(site.loop, 5000);
+    auto_json json_t *object = find(&kind_hpa);
+    CHECK_STR(json_text_at(object, "status.currentMetrics[0].external.current.value", NULL), "9223372036854775");
     control_delete(site.control, &kind_hpa, "default", "web", nobody);
     end_scaled();
 }
