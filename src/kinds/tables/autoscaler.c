@@ -332,17 +332,6 @@ static int64_t number_of(const json_t *value)
 
 static bool is_less(const json_t *a, const json_t *b) { return b && number_of(a) < number_of(b); }
 
-static bool is_zero(const json_t *value)
-{
-    int64_t milli;
-    struct err err;
-
-    if (json_is_integer(value))
-        return json_integer_value(value) == 0;
-    return json_is_string(value) && quantity_parse_milli(json_string_value(value), &milli, &err) == 0 &&
-           milli == 0;
-}
-
 static void check_metric(const json_t *metric, const char *path, struct causes *causes)
 {
     static const char *const all[] = { "averageUtilization", "averageValue", "value", "latency" };
@@ -363,7 +352,7 @@ static void check_metric(const json_t *metric, const char *path, struct causes *
                        rule->fields[0]);
         else if (found > 1)
             causes_add(causes, "FieldValueForbidden", field, "Forbidden: one target only");
-        else if (is_zero(value))
+        else if (is_zero_target(value))
             causes_invalid(causes, field, value, "must be above 0");
     }
     if (found == 0) {

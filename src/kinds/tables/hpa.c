@@ -201,7 +201,7 @@ static void check_target(const json_t *target, const struct metric_rule *rule, c
         if (!json_object_get(target, rule->fields[i]))
             causes_add(causes, "FieldValueRequired", field, "Required value: the target of type %s",
                        type);
-        else if (str_equal(json_text_at(target, rule->fields[i], ""), "0"))
+        else if (is_zero_target(json_object_get(target, rule->fields[i])))
             causes_invalid(causes, field, json_object_get(target, rule->fields[i]),
                            "must be above 0");
         return;

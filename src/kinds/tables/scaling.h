@@ -55,3 +55,5 @@ extern const struct field decision_history_options[];
 
 /* That spec.minReplicas is not above spec.maxReplicas, where both are given. */
 void check_scale_bounds(const json_t *spec, struct causes *causes);
+/* Of a quantity or a number: by it nothing can be divided. */
+bool is_zero_target(const json_t *value);

@@ -158,6 +158,10 @@ TEST(horizontal_pod_autoscalers_refuse_what_cannot_be)
         { HM("\"type\":\"Object\""), "spec.metrics[0].type", "Unsupported value" },
         { HM("\"type\":\"Pods\",\"pods\":{\"metric\":{\"name\":\"jobs\"},\"target\":{\"type\":\"AverageValue\","
              "\"averageValue\":\"0\"}}"), "spec.metrics[0].pods.target.averageValue", "must be above 0" },
+        { HM("\"type\":\"Pods\",\"pods\":{\"metric\":{\"name\":\"jobs\"},\"target\":{\"type\":\"AverageValue\","
+             "\"averageValue\":\"0m\"}}"), "spec.metrics[0].pods.target.averageValue", "must be above 0" },
+        { HM("\"type\":\"External\",\"external\":{\"metric\":{\"name\":\"jobs\"},\"target\":{\"type\":\"Value\","
+             "\"value\":0}}"), "spec.metrics[0].external.target.value", "must be above 0" },
     };
     auto_json json_t *object = made(&kind_hpa, "{" HG ",\"maxReplicas\":3}");
 
