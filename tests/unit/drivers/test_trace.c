@@ -137,6 +137,7 @@ TEST(a_trace_comes_back_as_it_was_and_goes_as_a_whole)
                            .boot_id = "b",
                            .launched_wall_ms = 5,
                            .kvm = true,
+                           .devices = 7,
                            .machine_type = "pc-q35-7.2" };
     struct trace_process process = { 12, 345 }, process_back;
     struct trace_end how = { MACHINE_END_GUEST_PANIC, "why \"so\"" }, how_back;
@@ -152,6 +153,7 @@ TEST(a_trace_comes_back_as_it_was_and_goes_as_a_whole)
     CHECK_OK(trace_read(&paths, &back, &err), &err);
     CHECK_EQ(back.number, 4711);
     CHECK(back.kvm);
+    CHECK_EQ(back.devices, 7);
     CHECK_STR(back.boot_id, "b");
     CHECK_STR(back.config->uid, uid);
     CHECK_OK(trace_write_process(&paths, &process, &err), &err);

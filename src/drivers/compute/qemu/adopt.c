@@ -109,6 +109,7 @@ static struct qemu_machine *machine_of(struct qemu_driver *driver, struct trace 
 
     machine->number = trace->number;
     machine->kvm = trace->kvm;
+    machine->devices = trace->devices;
     machine->is_adopted = true;
     machine->status.launched_wall_ms = trace->launched_wall_ms;
     machine->status.is_tcg = !trace->kvm;

@@ -13,6 +13,7 @@ enum {
     MIB = 1024 * 1024,
     BALLOON_STATS_S = 2,
     GUEST_BLOCK_MIB = 128, /* in which Linux takes memory on x86 */
+    USB_WAIT_MS = 1,
 };
 
 /* Fixed places on pcie.0, so that a machine looks the same at every start. */
@@ -182,7 +183,16 @@ static void add_behaviour(struct command_line *line, const struct machine_config
         flag(line, "-S");
 }
 
-static void add_display(struct command_line *line, const struct machine_config *config)
+/* SeaBIOS waits 100 ms for what may be slow to appear at an empty USB port. Nothing is: the only USB
+ * device is there from the start, and nobody boots from it. (docs/Runtime_config.md of SeaBIOS; a
+ * number in binary.) QEMU warns of the name, which is not below "opt/". */
+static void add_usb_wait(struct command_line *line, const struct machine_config *config, unsigned devices)
+{
+    if (!config->uefi && devices >= DEVICES_QUICK_BOOT)
+        option(line, "-fw_cfg", "name=etc/usb-time-sigatt,string=%c", USB_WAIT_MS);
+}
+
+static void add_display(struct command_line *line, const struct machine_config *config, unsigned devices)
 {
     option(line, "-display", "none");
     if (!config->vnc)
@@ -192,6 +202,7 @@ static void add_display(struct command_line *line, const struct machine_config *
     option(line, "-device", "VGA,id=video,bus=pcie.0,addr=%#x,vgamem_mb=16", SLOT_VIDEO);
     option(line, "-device", "qemu-xhci,id=usb,bus=pcie.0,addr=%#x", SLOT_USB);
     option(line, "-device", "usb-tablet,id=tablet,bus=usb.0");
+    add_usb_wait(line, config, devices);
 }
 
 /* --- channels --- */
@@ -304,10 +315,24 @@ static void add_chain(struct command_line *line, const struct machine_config *co
     }
 }
 
-static void add_cdrom(struct command_line *line, const struct machine_config *config,
-                      unsigned index, unsigned slot, bool io_uring)
+/* A place in the boot order has the firmware set the device up, and a NIC load a ROM to boot with. */
+static bool has_boot_order(const struct machine_config *config, unsigned devices)
 {
-    const struct machine_disk *disk = &config->disks[index];
+    return !config->kernel || config->uefi || devices < DEVICES_QUICK_BOOT;
+}
+
+static struct machine_disk disk_of(const struct machine_config *config, unsigned index, unsigned devices)
+{
+    struct machine_disk disk = config->disks[index]; /* its texts stay the configuration's */
+
+    if (!has_boot_order(config, devices))
+        disk.boot_index = 0;
+    return disk;
+}
+
+static void add_cdrom(struct command_line *line, const struct machine_config *config,
+                      unsigned index, unsigned slot, const struct machine_disk *disk, bool io_uring)
+{
     struct node_base base = cdrom_node_base(slot, 'a');
 
     add_chain(line, config, index, &base, io_uring);
@@ -315,32 +340,36 @@ static void add_cdrom(struct command_line *line, const struct machine_config *co
 }
 
 static void add_disks(struct command_line *line, const struct machine_config *config, unsigned port,
-                      bool io_uring)
+                      bool io_uring, unsigned devices)
 {
     unsigned cdrom_slot = 0;
 
     for (unsigned i = 0; i < config->disk_count; i++) {
+        const struct machine_disk disk = disk_of(config, i, devices);
         struct node_base base = disk_node_base(port);
 
-        if (config->disks[i].is_cdrom) {
-            add_cdrom(line, config, i, cdrom_slot++, io_uring);
+        if (disk.is_cdrom) {
+            add_cdrom(line, config, i, cdrom_slot++, &disk, io_uring);
             continue;
         }
         add_chain(line, config, i, &base, io_uring);
-        json_option(line, "-device", disk_device(&config->disks[i], port));
+        json_option(line, "-device", disk_device(&disk, port));
         port++;
     }
 }
 
-static void add_nics(struct command_line *line, const struct machine_config *config)
+static void add_nics(struct command_line *line, const struct machine_config *config, unsigned devices)
 {
     for (unsigned port = 0; port < config->nic_count; port++) {
+        struct machine_nic nic = config->nics[port];
         char number[16];
 
+        if (!has_boot_order(config, devices))
+            nic.boot_index = 0;
         snprintf(number, sizeof number, "%d",
                  descriptor(line, (struct descriptor){ .role = DESCRIPTOR_NIC, .index = port }));
-        json_option(line, "-netdev", nic_backend(&config->nics[port], port, number));
-        json_option(line, "-device", nic_device(&config->nics[port], port));
+        json_option(line, "-netdev", nic_backend(&nic, port, number));
+        json_option(line, "-device", nic_device(&nic, port));
     }
 }
 
@@ -356,7 +385,7 @@ static void add_ports(struct command_line *line, const struct machine_config *co
 /* --- all of it --- */
 
 void command_line_build(struct command_line *line, const struct machine_config *config,
-                        const struct qemu_host *host, bool kvm)
+                        const struct qemu_host *host, bool kvm, unsigned devices)
 {
     *line = (struct command_line){ 0 };
     (void)descriptor(line, (struct descriptor){ .role = DESCRIPTOR_LOCK }); /* no argument */
@@ -373,13 +402,13 @@ void command_line_build(struct command_line *line, const struct machine_config *
     add_behaviour(line, config);
     add_kernel(line, config);
     add_serial(line);
-    add_display(line, config);
+    add_display(line, config, devices);
     add_agent(line, config);
     add_helpers(line);
     add_growth(line, config);
     add_ports(line, config);
-    add_nics(line, config);
-    add_disks(line, config, /*port=*/config->nic_count, host->has_io_uring);
+    add_nics(line, config, devices);
+    add_disks(line, config, /*port=*/config->nic_count, host->has_io_uring, devices);
 }
 
 int64_t command_line_overhead_bytes(bool kvm)

@@ -65,7 +65,21 @@ static void ending_free(struct ending *ending)
     free(ending);
 }
 
-/* The last line that QEMU wrote, without its time stamp and name; "" when there is none. */
+/* The last line that is no warning, ended by a NUL; NULL when there is none. */
+static const char *last_complaint(char *text)
+{
+    for (;;) {
+        char *end = strrchr(text, '\n'), *line = end ? end + 1 : text;
+
+        if (*line && !strstr(line, ": warning: "))
+            return line;
+        if (!end)
+            return NULL;
+        *end = '\0';
+    }
+}
+
+/* What QEMU complained of last, without its time stamp and name; "" when of nothing. */
 static void read_last_words(const struct trace_paths *paths, char *to, size_t size)
 {
     auto_free char *path = str_printf("%s/qemu.log", paths->logs);
@@ -82,8 +96,9 @@ static void read_last_words(const struct trace_paths *paths, char *to, size_t si
     if (got <= 0)
         return;
     bytes[got] = '\0';
-    const char *line = strrchr(bytes, '\n');
-    const char *words = line ? line + 1 : bytes;
+    const char *words = last_complaint(bytes);
+    if (!words)
+        return;
     const char *after_name = strstr(words, name);
     snprintf(to, size, "%.*s", (int)size - 1, after_name ? after_name + strlen(name) : words);
 }

@@ -23,7 +23,7 @@ struct freezing {
     struct frozen_dirs dirs;
     char *uid, *name, *path;
     struct machine_config *config;
-    char machine_type[32], boot_id[40];
+    struct frozen_make make;
     pid_t pid;
     int state_fd;
     bool was_running;
@@ -120,7 +120,7 @@ static int work_copy(void *arg, struct err *err)
         return err_errno(err, "open the machine's memory");
     if (fault_fails("compute.freeze.copy", err) < 0)
         return -1;
-    return frozen_finish(freezing->path, memory, freezing->config, freezing->machine_type, freezing->boot_id, err);
+    return frozen_finish(freezing->path, memory, freezing->config, &freezing->make, err);
 }
 
 static void copied(void *arg, bool is_closed, const struct err *err)
@@ -268,8 +268,9 @@ void qemu_freeze(struct compute *compute, const char *uid, const char *name, str
                                    .config = machine_config_copy(machine->config), .pid = machine->status.pid,
                                    .state_fd = -1 };
     frozen_dirs_init(&freezing->dirs, &driver->setup);
-    snprintf(freezing->machine_type, sizeof freezing->machine_type, "%s", machine->status.machine_type);
-    snprintf(freezing->boot_id, sizeof freezing->boot_id, "%s", driver->boot_id);
+    freezing->make.devices = machine->devices;
+    snprintf(freezing->make.machine_type, sizeof freezing->make.machine_type, "%s", machine->status.machine_type);
+    snprintf(freezing->make.boot_id, sizeof freezing->make.boot_id, "%s", driver->boot_id);
     qemu_job_run(driver->jobs, uid, (struct qemu_job){ work_begin, begun, freezing });
 }
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "drivers/compute/qemu/command_line.h"
 #include "drivers/compute/qemu/devices.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -43,7 +44,7 @@ void frozen_dirs_done(struct frozen_dirs *dirs)
 
 /* --- what a fork must be like --- */
 
-static json_t *likeness(const struct machine_config *config, const char *machine_type, const char *boot_id)
+static json_t *likeness(const struct machine_config *config, const struct frozen_make *make)
 {
     unsigned cdroms = 0;
 
@@ -53,7 +54,7 @@ static json_t *likeness(const struct machine_config *config, const char *machine
                      (json_int_t)config->memory_bytes, "cpusMax", (int)machine_cpus_most(config), "memoryBytesMax",
                      (json_int_t)machine_memory_most(config), "disks", (int)config->disk_count, "cdroms", (int)cdroms,
                      "nics", (int)config->nic_count, "uefi", (int)config->uefi, "vnc", (int)config->vnc,
-                     "guestAgent", (int)config->guest_agent, "machineType", machine_type, "boot", boot_id);
+                     "guestAgent", (int)config->guest_agent, "machineType", make->machine_type, "boot", make->boot_id);
 }
 
 static json_t *read_likeness(const char *path, struct err *err)
@@ -66,7 +67,17 @@ static json_t *read_likeness(const char *path, struct err *err)
     return json_parse(text.bytes ? text.bytes : "", text.size, err);
 }
 
-int frozen_check(const char *path, const struct machine_config *config, char ret_machine_type[32],
+/* What says nothing of its devices was frozen before there was more than one sort. */
+static struct frozen_make make_of(const json_t *frozen)
+{
+    struct frozen_make make = { .devices = (unsigned)json_int_at(frozen, "devices", DEVICES_FIRST) };
+
+    snprintf(make.machine_type, sizeof make.machine_type, "%s", json_text_at(frozen, "machineType", ""));
+    snprintf(make.boot_id, sizeof make.boot_id, "%s", json_text_at(frozen, "boot", ""));
+    return make;
+}
+
+int frozen_check(const char *path, const struct machine_config *config, struct frozen_make *ret_make,
                  struct err *err)
 {
     auto_json json_t *frozen = read_likeness(path, err), *wanted = NULL;
@@ -75,11 +86,13 @@ int frozen_check(const char *path, const struct machine_config *config, char ret
 
     if (!frozen)
         return err_wrap(err, "frozen machine");
-    wanted = likeness(config, json_text_at(frozen, "machineType", ""), json_text_at(frozen, "boot", ""));
+    *ret_make = make_of(frozen);
+    if (ret_make->devices < DEVICES_FIRST || ret_make->devices > DEVICES_NOW)
+        return err_set(err, ERR_INVALID, "the machine was frozen with devices of a newer virgad");
+    wanted = likeness(config, ret_make);
     json_object_foreach(wanted, key, value)
         if (!json_equal(value, json_object_get(frozen, key)))
             return err_set(err, ERR_INVALID, "the machine was frozen with other %s", key);
-    snprintf(ret_machine_type, 32, "%s", json_text_at(frozen, "machineType", ""));
     return 0;
 }
 
@@ -133,12 +146,14 @@ static int copy_memory(int from, const char *path, struct err *err)
 }
 
 int frozen_finish(const char *path, int memory_fd, const struct machine_config *config,
-                  const char *machine_type, const char *boot_id, struct err *err)
+                  const struct frozen_make *make, struct err *err)
 {
-    auto_json json_t *json = likeness(config, machine_type, boot_id);
-    auto_free char *file = str_printf("%s/frozen.json", path), *text = json_text(json);
+    auto_json json_t *json = likeness(config, make);
+    auto_free char *file = str_printf("%s/frozen.json", path), *text = NULL;
     auto_free char *final = str_dup_part(path, strlen(path) - strlen(".new"));
 
+    json_object_set_new(json, "devices", json_integer(make->devices));
+    text = json_text(json);
     fault_point("compute.freeze.copied");
     if (copy_memory(memory_fd, path, err) < 0 ||
         file_write_atomic(file, text, strlen(text), 0600, err) < 0)

@@ -10,6 +10,13 @@
 #pragma once
 #include "drivers/compute/qemu/trace.h"
 
+/* What a machine is beside its configuration. */
+struct frozen_make {
+    char machine_type[32];
+    char boot_id[40];
+    unsigned devices; /* as command_line_build() was told */
+};
+
 struct frozen_dirs {
     char *memory_dir; /* tmpfs */
     char *disk_dir;   /* where that has no room */
@@ -27,15 +34,14 @@ int frozen_begin(const struct frozen_dirs *dirs, const char *name, int64_t memor
                  int *ret_state_fd, struct err *err);
 /* Copies the memory behind 'memory_fd', writes what forks must be like, and gives it its name. */
 int frozen_finish(const char *path, int memory_fd, const struct machine_config *config,
-                  const char *machine_type, const char *boot_id, struct err *err);
+                  const struct frozen_make *make, struct err *err);
 /* Removes a path of frozen_begin() that came to nothing. */
 void frozen_abandon(const char *path);
 
 /* Folder of a whole one; ERR_NOT_FOUND. The caller frees it. */
 char *frozen_path(const struct frozen_dirs *dirs, const char *name, struct err *err);
-/* Whether 'config' can go on from it; '*ret_machine_type' is its machine type. ERR_INVALID says how
- * they differ. */
-int frozen_check(const char *path, const struct machine_config *config, char ret_machine_type[32],
+/* Whether 'config' can go on from it, and as what. ERR_INVALID says how they differ. */
+int frozen_check(const char *path, const struct machine_config *config, struct frozen_make *ret_make,
                  struct err *err);
 int frozen_delete(const struct frozen_dirs *dirs, const char *name, struct err *err);
 char **frozen_names(const struct frozen_dirs *dirs);

@@ -280,27 +280,31 @@ static void end_process(struct launch *launch)
     launch->pid = 0;
 }
 
-/* A fork has the machine type of what it goes on from. */
+/* A fork has the machine type and the devices of what it goes on from. */
 static int find_frozen(struct launch *launch, struct err *err)
 {
     const struct machine_config *config = launch->trace.config;
-    char machine_type[32];
+    struct frozen_make make;
 
     if (!config->frozen)
         return 0;
     launch->frozen_path = frozen_path(&launch->frozen_dirs, config->frozen, err);
-    if (!launch->frozen_path || frozen_check(launch->frozen_path, config, machine_type, err) < 0)
+    if (!launch->frozen_path || frozen_check(launch->frozen_path, config, &make, err) < 0)
         return -1;
-    if (str_equal(machine_type, launch->trace.machine_type))
+    launch->trace.devices = make.devices;
+    if (str_equal(make.machine_type, launch->trace.machine_type))
         return 0;
-    return err_set(err, ERR_INVALID, "the machine was frozen as %s, and would go on as %s", machine_type,
+    return err_set(err, ERR_INVALID, "the machine was frozen as %s, and would go on as %s", make.machine_type,
                    launch->trace.machine_type);
 }
 
 static int prepare(struct launch *launch, struct err *err)
 {
-    if (find_frozen(launch, err) < 0 || trace_write(&launch->paths, &launch->trace, err) < 0)
+    const struct trace *trace = &launch->trace;
+
+    if (find_frozen(launch, err) < 0 || trace_write(&launch->paths, trace, err) < 0)
         return -1;
+    command_line_build(&launch->line, trace->config, &launch->host, trace->kvm, trace->devices);
     fault_point("compute.launch.recorded");
     if (fault_fails("compute.launch.open", err) < 0 || open_descriptors(launch, err) < 0)
         return -1;
@@ -361,6 +365,7 @@ static void finish(void *arg, bool is_closed, const struct err *err)
         int pidfd = launch->pidfd;
 
         launch->pidfd = -1;
+        machine->devices = launch->trace.devices;
         qemu_watch(machine, launch->pid, pidfd);
     } else if (machine) {
         machine->start_err = *err;
@@ -391,11 +396,11 @@ void qemu_launch(struct qemu_machine *machine, const int *take_nic_fds)
     *trace = (struct trace){ .config = machine_config_copy(machine->config),
                              .number = machine->number,
                              .launched_wall_ms = machine->status.launched_wall_ms,
-                             .kvm = machine->kvm };
+                             .kvm = machine->kvm,
+                             .devices = DEVICES_NOW };
     memcpy(trace->boot_id, driver->boot_id, sizeof trace->boot_id);
     memcpy(trace->machine_type, machine->status.machine_type, sizeof trace->machine_type);
     take_nics(launch, machine->config->nic_count, take_nic_fds);
     frozen_dirs_init(&launch->frozen_dirs, &driver->setup);
-    command_line_build(&launch->line, trace->config, &driver->host, machine->kvm);
     qemu_job_run(driver->jobs, machine->uid, (struct qemu_job){ work, finish, launch });
 }

@@ -116,6 +116,7 @@ int trace_write(const struct trace_paths *paths, const struct trace *trace, stru
     json_object_set_new(object, "bootId", json_string(trace->boot_id));
     json_object_set_new(object, "launchedWallMs", json_integer(trace->launched_wall_ms));
     json_object_set_new(object, "kvm", json_boolean(trace->kvm));
+    json_object_set_new(object, "devices", json_integer(trace->devices));
     json_object_set_new(object, "machineType", json_string(trace->machine_type));
     json_object_set_new(object, "config", config_to_json(trace->config));
     return replace(paths->state, "record.json", object, err);
@@ -136,6 +137,7 @@ int trace_read(const struct trace_paths *paths, struct trace *ret_trace, struct 
     trace.number = (uid_t)json_int_at(object, "number", 0);
     trace.launched_wall_ms = json_int_at(object, "launchedWallMs", 0);
     trace.kvm = json_bool_at(object, "kvm", false);
+    trace.devices = (unsigned)json_int_at(object, "devices", 1);
     snprintf(trace.boot_id, sizeof trace.boot_id, "%s", json_text_at(object, "bootId", ""));
     snprintf(trace.machine_type, sizeof trace.machine_type, "%s",
              json_text_at(object, "machineType", ""));
