@@ -182,6 +182,18 @@ static bool is_coming(struct group_scene *scene, const char *name)
     }
 }
 
+/* One of its name that is made later is another member: its hooks run anew. */
+static void forget_member(struct group_scene *scene, const char *name)
+{
+    static const char *const ops[] = { "create", "resume", "serving", "join", "drain", "leave", "delete" };
+
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        auto_free char *op = str_printf("%s %s", ops[i], name);
+        work_op_reset(scene->work, op);
+    }
+    group_book_drop(scene->book, name);
+}
+
 void group_members_find(struct group_scene *scene)
 {
     size_t limit = map_count(scene->book->members);
@@ -206,7 +218,7 @@ void group_members_find(struct group_scene *scene)
         if (instance || is_coming(scene, names[i]))
             read_member(scene, map_get(scene->book->members, names[i]), instance);
         else
-            group_book_drop(scene->book, names[i]);
+            forget_member(scene, names[i]);
         free(names[i]);
     }
 }

@@ -159,10 +159,11 @@ void ops_cut_off(struct control *control)
 
 void work_op_reset(struct work *work, const char *name)
 {
-    struct op *op = find_op(entry_of(work), name);
+    struct entry *entry = entry_of(work);
+    const struct op *op = find_op(entry, name);
 
     if (op && op->state != OP_RUNNING)
-        *op = (struct op){ .state = OP_IDLE };
+        (void)map_remove(entry->ops, name); /* it is there */
 }
 
 bool work_op_succeeded(struct work *work, const char *name)

@@ -123,6 +123,25 @@ TEST(hooks_run_before_a_member_serves_and_before_it_goes)
     end_group();
 }
 
+TEST(hooks_run_for_each_member_that_ever_has_a_stable_name)
+{
+    commands = 0;
+    begin(7);
+    compute_fake_set_agent(site.world, answer, NULL);
+    create_image();
+    create_group(json_pack("{s:i,s:b,s:{s:s},s:{s:{s:[s]},s:{s:[s]}}}", "replicas", 1, "stableNames", 1, "readiness",
+                           "type", "Agent", "hooks", "join", "command", "/bin/join", "leave", "command", "/bin/leave"));
+    for (unsigned life = 1; life <= 3; life++) {
+        set_group("spec.replicas", json_integer(1));
+        wait_ready(1);
+        CHECK_EQ(commands, 2 * life - 1);
+        set_group("spec.replicas", json_integer(0));
+        wait_ready(0);
+        CHECK_EQ(commands, 2 * life);
+    }
+    end_group();
+}
+
 TEST(a_daemon_that_dies_at_any_moment_never_has_too_many_members)
 {
     for (uint64_t seed = 1; seed <= 4; seed++) {
