@@ -9,8 +9,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/falloc.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -252,6 +257,39 @@ IN_CHILD static bool change_user(struct plan *plan)
     return true;
 }
 
+#if defined(__x86_64__)
+#define OUR_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+/* System calls of another architecture pass: this is for programs that do what they are made for, but
+ * for others than us. Source: Documentation/userspace-api/seccomp_filter.rst of Linux. */
+static const struct sock_filter hole_filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCHITECTURE, 0, 5),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 3),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])), /* low half: mode */
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, FALLOC_FL_PUNCH_HOLE, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+IN_CHILD static bool forbid_holes(struct plan *plan)
+{
+    const struct sock_fprog filter = { sizeof hole_filter / sizeof hole_filter[0],
+                                        (struct sock_filter *)(uintptr_t)hole_filter };
+
+    if (!plan->spawn->punches_no_holes)
+        return true;
+    /* Without that only root may filter, for a program that gains rights would be confused by it. */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+        return failed(plan, "filter system calls", NULL);
+    return true;
+}
+
 IN_CHILD static bool change_directory(struct plan *plan)
 {
     const char *directory = plan->spawn->directory ? plan->spawn->directory : "/";
@@ -291,7 +329,7 @@ IN_CHILD static bool prepare(struct plan *plan)
 {
     return begin_session(plan) && enter_cgroups(plan) && enter_netns(plan) &&
            place_descriptors(plan) && limit_resources(plan) && change_user(plan) &&
-           bind_to_us(plan) && change_directory(plan) && reset_signals(plan);
+           bind_to_us(plan) && change_directory(plan) && reset_signals(plan) && forbid_holes(plan);
 }
 
 IN_CHILD __attribute__((noinline, noreturn)) static void run_child(struct plan *plan)

@@ -26,6 +26,7 @@ struct spawn {
                                    * we can reach by its path is run all the same */
     uid_t uid;
     gid_t gid;
+    bool punches_no_holes;        /* fallocate(2) with PUNCH_HOLE is not supported for it, nor for its children */
     const char *directory;        /* chdir; NULL: "/" */
     uint64_t address_space_max;   /* RLIMIT_AS in bytes; 0: unlimited */
     uint64_t file_size_max;       /* RLIMIT_FSIZE in bytes; 0: unlimited */

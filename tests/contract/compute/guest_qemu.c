@@ -451,6 +451,20 @@ static int64_t frozen_blocks(void)
     return status.st_blocks;
 }
 
+/* Of the process: what the kernel asks before each system call. */
+static long filters_of(pid_t pid)
+{
+    auto_free char *path = str_printf("/proc/%d/status", (int)pid);
+    auto_buf struct buf text = { 0 };
+    const char *line;
+    struct err err;
+
+    CHECK_OK(file_read(path, 1 << 16, &text, &err), &err);
+    line = strstr(text.bytes, "Seccomp_filters:");
+    CHECK(line);
+    return strtol(line + strlen("Seccomp_filters:"), NULL, 10);
+}
+
 static void end_fork(const char *parent)
 {
     RIG_OK(&rig, kill, fork_uid);
@@ -462,8 +476,10 @@ TEST(others_go_on_from_a_frozen_machine_and_it_goes_on_itself)
 {
     const char *parent = uid;
     int64_t blocks;
+    long filters;
 
     begin();
+    filters = filters_of(observe().pid);
     expect_in_guest("echo here > /tmp/mark && sync", "");
     RIG_OK(&rig, freeze, uid, frozen_name);
     CHECK_EQ(rig_state(&rig, uid), MACHINE_PAUSED);
@@ -471,6 +487,7 @@ TEST(others_go_on_from_a_frozen_machine_and_it_goes_on_itself)
     blocks = frozen_blocks();
     start_fork();
     CHECK(observe().is_fork);
+    CHECK_EQ(filters_of(observe().pid), filters + 1); /* a guest can fill its balloon without being asked */
     expect_in_guest("cat /tmp/mark", "aGVyZQo="); /* it never booted */
     expect_in_guest("cat /sys/class/net/eth0/carrier", "MAo=");
     RIG_OK(&rig, nic_link, uid, "lan", true);

@@ -377,6 +377,17 @@ TEST(limits_hold_in_the_child_only)
               "unlimited\nunlimited\nunlimited");
 }
 
+TEST(a_child_that_punches_no_holes_leaves_a_file_as_it_is)
+{
+    const char *const *punch = SHELL("f=$(mktemp) && head -c 8192 /dev/zero | tr '\\0' x >$f; "
+                                     "fallocate --punch-hole --length 4096 $f 2>/dev/null; tr -d '\\0' <$f | wc -c; rm $f");
+    const char *const *extend = SHELL("f=$(mktemp) && fallocate --length 4096 $f && stat -c %s $f; rm $f");
+
+    CHECK_STR(output_of((struct spawn){ .argv = punch }), "4096");
+    CHECK_STR(output_of((struct spawn){ .argv = punch, .punches_no_holes = true }), "8192");
+    CHECK_STR(output_of((struct spawn){ .argv = extend, .punches_no_holes = true }), "4096");
+}
+
 TEST(a_program_over_its_address_space_fails)
 {
     struct spawn spawn = { .argv = ARGV("dd", "if=/dev/zero", "of=/dev/null", "bs=512M", "count=1"),

@@ -241,6 +241,9 @@ static int spawn_qemu(struct launch *launch, struct err *err)
         .uid = launch->trace.number,
         .gid = launch->trace.kvm && launch->host.kvm_gid ? launch->host.kvm_gid
                                                          : (gid_t)launch->trace.number,
+        /* QEMU answers each page that a guest puts into its balloon, asked or not, with a hole in the
+         * file behind the memory: of a fork that is the frozen one, which all its siblings share. */
+        .punches_no_holes = launch->trace.config->frozen != NULL,
     };
 
     return spawn_start(&spawn, &launch->pid, &launch->pidfd, err);
