@@ -114,7 +114,8 @@ void balancer_hold(struct work *work, const struct map *instance_uids)
 
 /* --- asking --- */
 
-static int64_t begin_ms(const json_t *instance)
+/* People write the annotation: what lies in the future says nothing. */
+static int64_t begin_ms(const json_t *instance, int64_t now_ms)
 {
     const json_t *draining = condition_get(instance, CONDITION_DRAINING);
     const char *texts[] = {
@@ -128,7 +129,7 @@ static int64_t begin_ms(const json_t *instance)
     struct err err;
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (texts[i] && time_parse(texts[i], &ms, &err) == 0)
+        if (texts[i] && time_parse(texts[i], &ms, &err) == 0 && ms <= now_ms)
             return ms;
     return 0;
 }
@@ -136,13 +137,13 @@ static int64_t begin_ms(const json_t *instance)
 bool balancers_let_go(struct control *control, const json_t *instance)
 {
     struct map *holds = holds_of(control);
-    int64_t since_ms = begin_ms(instance);
+    int64_t now_ms = control_wall_ms(control), since_ms = begin_ms(instance, now_ms);
     void *value;
 
     for (size_t at = 0; map_next(holds, &at, NULL, &value);) {
         const struct hold *hold = value;
         bool is_over =
-            since_ms && control_wall_ms(control) > since_ms + hold->drain_max_ms + GRACE_MS;
+            since_ms && now_ms > since_ms + hold->drain_max_ms + GRACE_MS;
         if (!is_over && map_has(hold->uids, object_uid(instance)))
             return false;
     }

@@ -150,7 +150,8 @@ static bool is_running(const struct selection *selection, const json_t *instance
     return machine.state != MACHINE_ABSENT && machine.state != MACHINE_ENDED;
 }
 
-/* When it began: as it is stored, so that a restart does not begin anew; else when first seen. */
+/* When it began: as it is stored, so that a restart does not begin anew; else when first seen, also
+ * where the annotation, which people write, says a time to come. */
 static int64_t drain_begin_ms(const struct selection *selection, const json_t *instance,
                               const char *id)
 {
@@ -163,17 +164,16 @@ static int64_t drain_begin_ms(const struct selection *selection, const json_t *i
                                 : NULL,
                             json_text_at(instance, "metadata.deletionTimestamp", NULL) };
     const int64_t *seen_ms = work_result(work, result);
-    int64_t begin_ms;
+    int64_t begin_ms, now_ms = control_wall_ms(work->control);
     struct err err;
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (texts[i] && time_parse(texts[i], &begin_ms, &err) == 0)
+        if (texts[i] && time_parse(texts[i], &begin_ms, &err) == 0 && begin_ms <= now_ms)
             return begin_ms;
     if (seen_ms)
         return *seen_ms;
-    begin_ms = control_wall_ms(work->control);
-    work_result_keep(work, result, begin_ms);
-    return begin_ms;
+    work_result_keep(work, result, now_ms);
+    return now_ms;
 }
 
 static void forget_drain(const struct selection *selection, const char *id)

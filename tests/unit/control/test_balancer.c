@@ -215,6 +215,20 @@ TEST(an_annotation_drains_and_whoever_set_it_is_told_when_it_is_done)
     end();
 }
 
+TEST(a_drain_that_is_said_to_begin_in_the_future_ends_with_its_time_too)
+{
+    begin_with_two(15);
+    set_load(1); /* a client that never goes */
+    json_t *a = find(&kind_instance, "a");
+    json_set_at(a, "metadata.annotations", json_pack("{s:s}", ANNOTATION_DRAIN, "2130-01-01T00:00:00Z"));
+    control_update(site.control, &kind_instance, a, nobody);
+    loop_sim_advance(site.loop, 5000);
+    CHECK(member("a") && member("a")->is_draining);
+    control_delete(site.control, &kind_instance, "default", "a", nobody);
+    wait_gone(&kind_instance, "a");
+    end();
+}
+
 TEST(deleting_the_balancer_lets_its_instances_go_and_removes_the_proxy)
 {
     begin_with_two(6);
