@@ -289,9 +289,11 @@ static json_t *read_value(struct session *session, const char *word, const char 
         return NULL;
     }
     item = json_pack("{s:s,s:f}", "name", name, "value", value);
-    if (item && member)
-        json_object_set_new(item, "member", json_string(member));
-    return item;
+    if (item && (!member || json_object_set_new(item, "member", json_string(member)) == 0))
+        return item;
+    json_decref(item);
+    (void)usage_error(session, err, "the names are no UTF-8 text");
+    return NULL;
 }
 
 COMMAND(cmd_metric_push)

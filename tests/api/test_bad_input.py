@@ -437,7 +437,9 @@ class BadInput(unittest.TestCase):
                                 (["volume", "create", "\udcff", "--size", "1Gi"], "the name is no UTF-8 text"),
                                 (["network", "create", "\udcff"], "the name is no UTF-8 text"),
                                 (["image", "import", "\udcff", "http://x/y"], "the name is no UTF-8 text"),
-                                (["run", "good", "--name", "\udcff"], "the name is no UTF-8 text")):
+                                (["run", "good", "--name", "\udcff"], "the name is no UTF-8 text"),
+                                (["metric", "push", "web", "\udcff=1"], "no UTF-8 text"),
+                                (["metric", "push", "web", "jobs=1", "--member", "\udcff"], "no UTF-8 text")):
             with self.subTest(arguments):
                 self.refused_command(arguments, says, status=2)
 
