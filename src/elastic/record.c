@@ -1,14 +1,25 @@
 /* elastic/record.c - writing and reading one line. */
 #include "elastic/record.h"
 #include "base/quantity.h"
+#include "base/str.h"
 #include <math.h>
 #include <string.h>
 
 enum { COUNT_MAX = 1000 * 1000 };
 
-static const char *slot_name(int slot, const struct metric_names *names)
+#define OWN_WORD "Custom/"
+
+/* NULL: a custom one that there is not. Owned. */
+static char *slot_name(int slot, const struct metric_names *names)
 {
-    return slot < METRIC_CUSTOM ? metric_type_name((enum metric_type)slot) : names->custom[slot - METRIC_CUSTOM];
+    const char *custom = slot < METRIC_CUSTOM ? NULL : names->custom[slot - METRIC_CUSTOM];
+    bool is_plain = custom && metric_type_find(custom) >= METRIC_CUSTOM && !str_starts(custom, OWN_WORD);
+
+    if (!custom)
+        return str_dup(metric_type_name((enum metric_type)slot));
+    if (!custom[0])
+        return NULL;
+    return str_printf("%s%s", is_plain ? "" : OWN_WORD, custom);
 }
 
 char *record_line(const struct sample *sample, const struct metric_names *names)
@@ -20,9 +31,10 @@ char *record_line(const struct sample *sample, const struct metric_names *names)
     time_format(sample->wall_ms, time, sizeof time);
     for (int i = 0; i < METRIC_SLOTS; i++) {
         const struct metric_value *value = &sample->values[i];
+        auto_free char *name = value->is_known && isfinite(value->sum) ? slot_name(i, names) : NULL;
 
-        if (value->is_known && isfinite(value->sum) && slot_name(i, names)[0])
-            json_object_set_new(metrics, slot_name(i, names),
+        if (name)
+            json_object_set_new(metrics, name,
                                 json_pack("{s:f,s:i}", "sum", value->sum, "members", (int)value->reporting));
     }
     line = json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:o}", "time", time, "members", (int)sample->members, "ready",
@@ -44,10 +56,10 @@ static int read_count(const json_t *object, const char *name, unsigned *ret_coun
 static int read_metric(const char *name, const json_t *from, struct metric_names *names,
                        struct sample *sample, struct err *err)
 {
-    enum metric_type type = metric_type_find(name);
-    int slot = type == METRIC_TYPE_COUNT || type == METRIC_CUSTOM
-                   ? metric_slot(names, METRIC_CUSTOM, name, /*add=*/true)
-                   : (int)type;
+    bool is_own = str_starts(name, OWN_WORD);
+    enum metric_type type = is_own ? METRIC_CUSTOM : metric_type_find(name);
+    const char *custom = is_own ? name + strlen(OWN_WORD) : name;
+    int slot = type >= METRIC_CUSTOM ? metric_slot(names, METRIC_CUSTOM, custom, /*add=*/true) : (int)type;
     const json_t *sum = json_object_get(from, "sum");
     unsigned reporting;
 

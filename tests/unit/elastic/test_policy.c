@@ -107,6 +107,22 @@ TEST(a_recorded_sample_reads_back)
     CHECK_EQ(back.values[METRIC_CUSTOM].reporting, 1);
 }
 
+TEST(a_custom_metric_may_be_called_as_a_built_in_one)
+{
+    struct metric_names names = { { "CPU", "Custom/CPU" } }, other = { 0 };
+    struct sample sample = { .wall_ms = 1000, .members = 1, .ready = 1 }, back;
+    struct err err;
+
+    sample.values[METRIC_CPU] = (struct metric_value){ true, 50, 1 };
+    sample.values[METRIC_CUSTOM] = (struct metric_value){ true, 7, 1 };
+    sample.values[METRIC_CUSTOM + 1] = (struct metric_value){ true, 8, 1 };
+    auto_free char *line = record_line(&sample, &names);
+    CHECK_OK(record_read(line, strlen(line), &other, &back, &err), &err);
+    CHECK_EQ((int)back.values[METRIC_CPU].sum, 50);
+    CHECK_EQ((int)back.values[metric_slot(&other, METRIC_CUSTOM, "CPU", true)].sum, 7);
+    CHECK_EQ((int)back.values[metric_slot(&other, METRIC_CUSTOM, "Custom/CPU", true)].sum, 8);
+}
+
 TEST(a_line_that_is_no_sample_is_refused_with_the_reason)
 {
     static const struct {
