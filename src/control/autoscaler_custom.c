@@ -19,17 +19,22 @@ struct custom_value {
 static bool is_fresh(const struct custom_value *value, int64_t wall_ms) { return wall_ms - value->wall_ms <= FRESH_MS; }
 
 /* Members come and go: what they pushed long ago makes room. */
-static bool make_room(struct scaler *scaler, int64_t wall_ms)
+static bool make_room(struct scaler *scaler, size_t count, int64_t wall_ms)
 {
     const char *id;
     void *found;
 
-    if (map_count(scaler->custom) < VALUES_MAX)
+    if (map_count(scaler->custom) + count <= VALUES_MAX)
         return true;
     for (size_t at = 0; map_next(scaler->custom, &at, &id, &found);)
         if (!is_fresh(found, wall_ms))
             (void)map_remove(scaler->custom, id); /* it is there */
-    return map_count(scaler->custom) < VALUES_MAX;
+    return map_count(scaler->custom) + count <= VALUES_MAX;
+}
+
+static char *id_of(const char *metric, const char *member)
+{
+    return str_printf("%s\n%s", metric, member ? member : "");
 }
 
 static bool is_member(struct control *control, const char *namespace_name, const char *group, const char *name)
@@ -39,24 +44,49 @@ static bool is_member(struct control *control, const char *namespace_name, const
     return str_equal(json_string_value(json_object_get(json_at(instance, "metadata.labels"), LABEL_GROUP)), group);
 }
 
-int control_push_metric(struct control *control, const char *namespace_name, const char *group, const char *member,
-                        const char *metric, double value, struct err *err)
+static int check(struct scaler *scaler, const char *group, const struct pushed_metric *pushed, struct err *err)
+{
+    const char *member = pushed->member;
+
+    if (!isfinite(pushed->value) || pushed->value < 0)
+        return err_set(err, ERR_INVALID, "%s: must be a number of at least 0", pushed->name);
+    if (metric_slot(&scaler->names, METRIC_CUSTOM, pushed->name, /*add=*/false) < 0)
+        return err_set(err, ERR_INVALID, "%s: the Autoscaler %s has no such custom metric", pushed->name, scaler->name);
+    if (member && !is_member(scaler->control, scaler->namespace_name, group, member))
+        return err_set(err, ERR_INVALID, "member: %s is no member of the group %s", member, group);
+    return 0;
+}
+
+static size_t count_new(const struct scaler *scaler, const struct pushed_metric *pushed, size_t count)
+{
+    size_t fresh = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        auto_free char *id = id_of(pushed[i].name, pushed[i].member);
+        fresh += !map_has(scaler->custom, id);
+    }
+    return fresh;
+}
+
+int control_push_metrics(struct control *control, const char *namespace_name, const char *group,
+                         const struct pushed_metric *pushed, size_t count, struct err *err)
 {
     struct scaler *scaler = scaler_of_group(control, namespace_name, group);
-    auto_free char *id = str_printf("%s\n%s", metric, member ? member : "");
-    struct custom_value pushed = { value, control_wall_ms(control) };
+    int64_t wall_ms = control_wall_ms(control);
 
     if (!scaler)
         return err_set(err, ERR_CONFLICT, "no Autoscaler scales the group %s", group);
-    if (!isfinite(value) || value < 0)
-        return err_set(err, ERR_INVALID, "%s: must be a number of at least 0", metric);
-    if (metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false) < 0)
-        return err_set(err, ERR_INVALID, "%s: the Autoscaler %s has no such custom metric", metric, scaler->name);
-    if (member && !is_member(control, namespace_name, group, member))
-        return err_set(err, ERR_INVALID, "member: %s is no member of the group %s", member, group);
-    if (!map_get(scaler->custom, id) && !make_room(scaler, pushed.wall_ms))
+    if (count > VALUES_MAX || !make_room(scaler, count_new(scaler, pushed, count), wall_ms))
         return err_set(err, ERR_TOO_MANY, "more than %d values are held", VALUES_MAX);
-    map_set(scaler->custom, id, mem_copy(&pushed, sizeof pushed));
+    for (size_t i = 0; i < count; i++)
+        if (check(scaler, group, &pushed[i], err) < 0)
+            return err_wrap(err, "metrics[%zu]", i);
+    for (size_t i = 0; i < count; i++) {
+        auto_free char *id = id_of(pushed[i].name, pushed[i].member);
+        const struct custom_value value = { pushed[i].value, wall_ms };
+
+        map_set(scaler->custom, id, mem_copy(&value, sizeof value));
+    }
     return 0;
 }
 
@@ -75,7 +105,7 @@ static struct custom_value rate_of(const struct custom_value *before, double cou
 void scaler_custom_exposed(struct scaler *scaler, const char *member, const char *metric,
                            const struct exposed *exposed)
 {
-    auto_free char *id = str_printf("%s\n%s", metric, member);
+    auto_free char *id = id_of(metric, member);
     int64_t wall_ms = control_wall_ms(scaler->control);
     struct custom_value value = { .value = exposed->sum, .wall_ms = wall_ms };
 
@@ -83,7 +113,7 @@ void scaler_custom_exposed(struct scaler *scaler, const char *member, const char
         return;
     if (exposed->is_counter)
         value = rate_of(map_get(scaler->custom, id), exposed->sum, wall_ms);
-    if (map_get(scaler->custom, id) || make_room(scaler, wall_ms))
+    if (map_get(scaler->custom, id) || make_room(scaler, 1, wall_ms))
         map_set(scaler->custom, id, mem_copy(&value, sizeof value));
 }
 

@@ -65,10 +65,15 @@ void control_shutdown_host(struct control *control, struct done done);
 const char *control_finalizer(const struct kind *kind);
 
 /* A value of a custom metric, as an application pushes it: of one member, or ('member' NULL) of the
- * whole group. It counts for 30 s. ERR_CONFLICT: no Autoscaler scales the group; ERR_INVALID: it knows
- * no such metric, or the value is no amount. */
-int control_push_metric(struct control *control, const char *namespace_name, const char *group, const char *member,
-                        const char *metric, double value, struct err *err);
+ * whole group. It counts for 30 s. */
+struct pushed_metric {
+    const char *name, *member;
+    double value;
+};
+/* All of them or none. ERR_CONFLICT: no Autoscaler scales the group; ERR_INVALID: it knows no such
+ * metric, or a value is no amount; ERR_TOO_MANY: more values than are held. */
+int control_push_metrics(struct control *control, const char *namespace_name, const char *group,
+                         const struct pushed_metric *pushed, size_t count, struct err *err);
 
 /* Has what was not yet written of the history of an Autoscaler written (control/autoscaler_logbook.h). */
 void control_write_logbook(struct control *control, const char *uid);

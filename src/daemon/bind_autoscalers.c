@@ -95,29 +95,31 @@ static void samples(void *arg, struct api_call *call) { send_history(arg, call, 
 
 /* --- metrics --- */
 
-static int push(struct daemon *daemon, const json_t *group, const json_t *item, struct err *err)
+static int read_metric(const json_t *item, struct pushed_metric *ret_pushed, struct err *err)
 {
-    const char *name = json_text_at(item, "name", NULL),
-               *member = json_text_at(item, "member", NULL);
     const json_t *value = json_object_get(item, "value");
 
-    if (str_is_empty(name))
+    *ret_pushed = (struct pushed_metric){ json_text_at(item, "name", NULL), json_text_at(item, "member", NULL),
+                                          json_number_value(value) };
+    if (str_is_empty(ret_pushed->name))
         return err_set(err, ERR_BAD_REQUEST, "name: is required");
-    if (!json_is_number(value))
-        return err_set(err, ERR_BAD_REQUEST, "value: must be a number");
-    return control_push_metric(daemon->control, object_namespace(group), object_name(group), member,
-                               name, json_number_value(value), err);
+    if (json_object_get(item, "member") && str_is_empty(ret_pushed->member))
+        return err_set(err, ERR_BAD_REQUEST, "member: must be the name of a member");
+    return json_is_number(value) ? 0 : err_set(err, ERR_BAD_REQUEST, "value: must be a number");
 }
 
 static int push_all(struct daemon *daemon, const json_t *group, const json_t *items,
                     struct err *err)
 {
-    if (!json_is_array(items) || json_array_size(items) == 0)
+    size_t count = json_array_size(items);
+    auto_free struct pushed_metric *pushed = mem_array(count + 1, sizeof *pushed);
+
+    if (count == 0)
         return err_set(err, ERR_BAD_REQUEST, "metrics: must be a list of at least one value");
-    for (size_t i = 0; i < json_array_size(items); i++)
-        if (push(daemon, group, json_array_get(items, i), err) < 0)
+    for (size_t i = 0; i < count; i++)
+        if (read_metric(json_array_get(items, i), &pushed[i], err) < 0)
             return err_wrap(err, "metrics[%zu]", i);
-    return 0;
+    return control_push_metrics(daemon->control, object_namespace(group), object_name(group), pushed, count, err);
 }
 
 static void metrics(void *arg, struct api_call *call)

@@ -295,6 +295,12 @@ TEST(an_observer_tells_and_changes_nothing)
     end_scaled();
 }
 
+static int push(const char *group, const char *member, const char *metric, double value, struct err *err)
+{
+    return control_push_metrics(site.control, "default", group, &(struct pushed_metric){ metric, member, value }, 1,
+                                err);
+}
+
 TEST(an_application_pushes_what_counts)
 {
     struct err err;
@@ -308,15 +314,30 @@ TEST(an_application_pushes_what_counts)
               "stays at 1: nothing is known of jobs (nobody provides it)");
     CHECK_STR(json_text_at(condition_get(blind, "MetricsKnown"), "message", NULL),
               "nothing is known of jobs (nobody provides it)");
-    CHECK_FAILS(control_push_metric(site.control, "default", "web", "stranger", "jobs", 1, &err), &err, ERR_INVALID);
+    CHECK_FAILS(push("web", "stranger", "jobs", 1, &err), &err, ERR_INVALID);
     CHECK_CONTAINS(err.text, "stranger is no member");
-    CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "other", 1, &err), &err, ERR_INVALID);
-    CHECK_FAILS(control_push_metric(site.control, "default", "none", NULL, "jobs", 1, &err), &err, ERR_CONFLICT);
-    CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "jobs", -1, &err), &err, ERR_INVALID);
-    CHECK_OK(control_push_metric(site.control, "default", "web", NULL, "jobs", 25, &err), &err);
+    CHECK_FAILS(push("web", NULL, "other", 1, &err), &err, ERR_INVALID);
+    CHECK_FAILS(push("none", NULL, "jobs", 1, &err), &err, ERR_CONFLICT);
+    CHECK_FAILS(push("web", NULL, "jobs", -1, &err), &err, ERR_INVALID);
+    CHECK_OK(push("web", NULL, "jobs", 25, &err), &err);
     wait_ready(3);
     auto_json json_t *seeing = find(&kind_autoscaler);
     CHECK(condition_is_true(seeing, "MetricsKnown"));
+    end_scaled();
+}
+
+TEST(of_values_that_are_pushed_together_all_count_or_none)
+{
+    const struct pushed_metric pushed[] = { { "jobs", NULL, 1 }, { "other", NULL, 1 } };
+    struct err err;
+
+    begin_scaled(json_pack("{s:{s:s},s:[{s:s,s:s,s:s,s:s}]}", "scaleTargetRef", "name", "web", "metrics", "name", "jobs",
+                           "type", "Custom", "metric", "jobs", "value", "10"));
+    CHECK_FAILS(control_push_metrics(site.control, "default", "web", pushed, 2, &err), &err, ERR_INVALID);
+    CHECK_CONTAINS(err.text, "metrics[1]: other: ");
+    CHECK_EQ(map_count(scaler_of_group(site.control, "default", "web")->custom), 0);
+    CHECK_OK(control_push_metrics(site.control, "default", "web", pushed, 1, &err), &err);
+    CHECK_EQ(map_count(scaler_of_group(site.control, "default", "web")->custom), 1);
     end_scaled();
 }
 
@@ -339,9 +360,9 @@ TEST(names_of_metrics_that_were_asked_for_once_are_forgotten)
     for (unsigned i = 0; i < 2 * CUSTOM_METRICS_MAX; i++) {
         auto_free char *name = str_printf("jobs_%u", i);
         rename_metric(name);
-        CHECK_OK(control_push_metric(site.control, "default", "web", NULL, name, 1, &err), &err);
+        CHECK_OK(push("web", NULL, name, 1, &err), &err);
     }
-    CHECK_FAILS(control_push_metric(site.control, "default", "web", NULL, "jobs_0", 1, &err), &err, ERR_INVALID);
+    CHECK_FAILS(push("web", NULL, "jobs_0", 1, &err), &err, ERR_INVALID);
     end_scaled();
 }
 
@@ -469,7 +490,7 @@ TEST(a_value_beyond_all_quantities_is_shown_as_the_largest)
                                 "InstanceGroup", "name", "web", "maxReplicas", 2, "metrics", "type", "External",
                                 "external", "metric", "name", "jobs", "target", "type", "Value", "value", "10"));
     wait_ready(1);
-    CHECK_OK(control_push_metric(site.control, "default", "web", NULL, "jobs", 1e300, &err), &err);
+    CHECK_OK(push("web", NULL, "jobs", 1e300, &err), &err);
     loop_sim_advance(site.loop, 5000);
     auto_json json_t *object = find(&kind_hpa);
     CHECK_STR(json_text_at(object, "status.currentMetrics[0].external.current.value", NULL), "9223372036854775");
