@@ -184,7 +184,7 @@ TEST(a_group_of_none_has_its_seed_all_the_same)
 
 TEST(a_changed_template_gets_its_own_seed_before_members_are_replaced)
 {
-    char before[64];
+    char before[512];
 
     begin_forking(4, json_pack("{s:i,s:i,s:i}", "replicas", 3, "minReplicas", 3, "maxReplicas", 4));
     wait_settled(3, 0);
@@ -218,7 +218,7 @@ TEST(a_changed_template_gets_its_own_seed_before_members_are_replaced)
 
 TEST(back_to_the_template_before_needs_no_new_seed)
 {
-    char before[64];
+    char before[512];
 
     begin_forking(5, json_pack("{s:i,s:{s:b}}", "replicas", 3, "update", "paused", 1));
     wait_settled(3, 0);
@@ -239,7 +239,7 @@ TEST(back_to_the_template_before_needs_no_new_seed)
 
 TEST(a_seed_is_renewed_when_that_is_asked_for)
 {
-    char before[64];
+    char before[512];
 
     begin_forking(6, json_pack("{s:i,s:i,s:i}", "replicas", 2, "maxReplicas", 6, "warm", 1));
     wait_settled(2, 1);
@@ -300,7 +300,7 @@ TEST(a_failed_seed_is_tried_again_while_members_boot)
 
 TEST(a_seed_that_has_lost_its_memory_is_made_anew)
 {
-    char before[64];
+    char before[512];
 
     begin_forking(9, json_pack("{s:i}", "replicas", 1));
     wait_settled(1, 0);
