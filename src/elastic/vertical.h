@@ -33,7 +33,7 @@ struct vertical_amount {
 struct vertical_member {
     struct vertical_amount cpus, memory;
     bool is_following; /* the last change is not in effect yet */
-    bool is_held;      /* the last change did not come: nothing is asked for now */
+    bool is_held;      /* the last change did not come: it is left alone until the wait after that is over */
 };
 
 /* What is remembered from one decision to the next. All zero at first. */
