@@ -34,12 +34,18 @@ UIDS = 65536
 PLURALS = {"instance": "instances", "image": "images", "volume": "volumes", "network": "networks",
            "pool": "storagepools", "host": "hosts", "instancegroup": "instancegroups", "autoscaler": "autoscalers",
            "loadbalancer": "loadbalancers", "snapshot": "snapshots"}
+NAMES = {"pool": "StoragePool", "instancegroup": "InstanceGroup", "loadbalancer": "LoadBalancer"}
 CLUSTER_WIDE = {"image", "pool", "host"}
 
 
 def path_of(kind, name=None):
     folder = "" if kind in CLUSTER_WIDE else "/namespaces/default"
     return f"{GROUP}{folder}/{PLURALS[kind]}" + (f"/{name}" if name else "")
+
+
+def manifest(kind, name, spec):
+    return {"apiVersion": "virga.dev/v1", "kind": NAMES.get(kind, kind.capitalize()), "metadata": {"name": name},
+            "spec": spec}
 
 
 def at(value, path, default=None):
@@ -202,9 +208,7 @@ class Cloud:
         return self.ask("GET", path_of(kind))["items"]
 
     def create(self, kind, name, spec):
-        type = "StoragePool" if kind == "pool" else kind.capitalize()
-        made = self.ask("POST", path_of(kind),
-                        {"apiVersion": "virga.dev/v1", "kind": type, "metadata": {"name": name}, "spec": spec})
+        made = self.ask("POST", path_of(kind), manifest(kind, name, spec))
         self.uids_seen.add(made["metadata"]["uid"])
         return made
 
@@ -213,6 +217,11 @@ class Cloud:
 
     def set_spec(self, kind, name, **spec):
         return self.patch(kind, name, {"spec": spec})
+
+    def scale(self, name, count):
+        """As kubectl scale does."""
+        return self.ask("PATCH", path_of("instancegroup", name) + "/scale", {"spec": {"replicas": count}},
+                        "application/merge-patch+json")
 
     def delete(self, kind, name):
         return self.ask("DELETE", path_of(kind, name))

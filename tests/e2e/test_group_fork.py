@@ -1,36 +1,10 @@
 """A group whose members fork from a frozen seed, behind a real balancer: grown from a warm member and
 from new forks, updated with a new seed, healed; with no request lost."""
-import json
 import os
 import signal
-import subprocess
-import sys
 
+from asking import Asking
 from cloud import CloudTest, at, is_true, main
-
-# Asks again and again until its input ends; says who answered at first, and at last how it went.
-CLIENT = """
-import http.client, json, select, sys, time
-good, bad, seen = 0, [], set()
-while not select.select([sys.stdin], [], [], 0)[0]:
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", 8090, timeout=20)
-        connection.request("GET", "/cgi-bin/name")
-        answer = connection.getresponse()
-        body = answer.read().decode().strip()
-        if answer.status == 200:
-            good += 1
-            if body not in seen:
-                seen.add(body)
-                print(body, flush=True)
-        else:
-            bad.append(answer.status)
-        connection.close()
-    except Exception as error:
-        bad.append(repr(error))
-    time.sleep(0.01)
-print(json.dumps({"good": good, "bad": bad}))
-"""
 
 USER_DATA = """#!/bin/sh
 mkdir -p /srv/www/cgi-bin
@@ -51,24 +25,7 @@ BALANCER = {"listeners": [{"name": "http", "address": "127.0.0.1", "port": 8090}
             "backends": [{"name": "web", "port": 80, "members": {"instanceGroup": "web"}}]}
 
 
-class Client:
-    def __init__(self, cloud):
-        self.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{cloud.netns}", sys.executable, "-c", CLIENT],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def answered_by(self):
-        return self.process.stdout.readline().strip()
-
-    def stop(self):
-        said, _ = self.process.communicate("enough\n", timeout=60)
-        return json.loads(said.splitlines()[-1])
-
-
 class GroupFork(CloudTest):
-    def object(self, kind, plural, spec):
-        self.cloud.ask("POST", f"/apis/virga.dev/v1/namespaces/default/{plural}",
-                       {"apiVersion": "virga.dev/v1", "kind": kind, "metadata": {"name": "web"}, "spec": spec})
-
     def wait_serving(self, count, warm, revision=1):
         return self.cloud.wait("instancegroup", "web", lambda one: at(one, "status.readyReplicas") == count and
                                at(one, "status.replicas") == count and at(one, "status.warmReplicas") == warm and
@@ -81,17 +38,16 @@ class GroupFork(CloudTest):
                 if label in one["metadata"]["labels"]}
 
     def test_members_fork_from_a_seed(self):
-        self.object("InstanceGroup", "instancegroups", group("first"))
-        self.object("LoadBalancer", "loadbalancers", BALANCER)
+        self.cloud.create("instancegroup", "web", group("first"))
+        self.cloud.create("loadbalancer", "web", BALANCER)
         self.wait_serving(1, 1)
         self.assertTrue(all(is_true(one, "Forked") for one in self.instances("virga.dev/group").values()))
         self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.healthy") == 1, "a healthy member", seconds=60)
-        client = Client(self.cloud)
+        client = Asking(self.cloud, 8090, "/cgi-bin/name")
         first = client.answered_by()
         # It grows: the warm one takes traffic, and the next is kept warm.
         (warm,) = self.instances("virga.dev/warm")
-        self.cloud.ask("PATCH", "/apis/virga.dev/v1/namespaces/default/instancegroups/web/scale",
-                       {"spec": {"replicas": 2}}, "application/merge-patch+json")
+        self.cloud.scale("web", 2)
         self.assertEqual(client.answered_by(), f"first {warm}")
         self.assertNotEqual(first, f"first {warm}")
         before = self.wait_serving(2, 1)
@@ -100,9 +56,9 @@ class GroupFork(CloudTest):
         self.wait_serving(2, 1, revision=2)
         self.assertRegex(client.answered_by(), "^second ")
         self.cloud.wait_gone("snapshot", at(before, "status.forkFrom.snapshot"))
-        how = client.stop()
-        self.assertEqual(how["bad"], [])
-        self.assertGreater(how["good"], 50)
+        good, bad = client.stop()
+        self.assertEqual(bad, [])
+        self.assertGreater(good, 50)
         # One that is killed is replaced by a fork.
         name = [one for one in self.instances("virga.dev/group") if one not in self.instances("virga.dev/warm")][0]
         os.kill(self.cloud.pid(name), signal.SIGKILL)

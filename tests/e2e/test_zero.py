@@ -38,10 +38,6 @@ SCALER = {"scaleTargetRef": {"name": "web"}, "idleTimeout": "5s",
 
 
 class Zero(CloudTest):
-    def object(self, kind, plural, spec):
-        self.cloud.ask("POST", f"/apis/virga.dev/v1/namespaces/default/{plural}",
-                       {"apiVersion": "virga.dev/v1", "kind": kind, "metadata": {"name": "web"}, "spec": spec})
-
     def inside(self, script, **options):
         return subprocess.Popen(["nsenter", f"--net=/run/netns/{self.cloud.netns}", sys.executable, "-c", script],
                                 stdout=subprocess.PIPE, text=True, **options)
@@ -55,9 +51,9 @@ class Zero(CloudTest):
                 if one["reason"] == reason and one["from"] != one["desired"]]
 
     def test_it_sleeps_and_wakes(self):
-        self.object("InstanceGroup", "instancegroups", GROUP)
-        self.object("LoadBalancer", "loadbalancers", BALANCER)
-        self.object("Autoscaler", "autoscalers", SCALER)
+        self.cloud.create("instancegroup", "web", GROUP)
+        self.cloud.create("loadbalancer", "web", BALANCER)
+        self.cloud.create("autoscaler", "web", SCALER)
         self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.healthy") == 1, "a member", seconds=120)
         idle = self.inside(IDLE, stdin=subprocess.PIPE)
         self.assertEqual(idle.stdout.readline(), "200\n")
