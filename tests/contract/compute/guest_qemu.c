@@ -472,6 +472,14 @@ static void end_fork(const char *parent)
     uid = parent;
 }
 
+static bool has_carrier(void) { return guest_says_yes("grep -q 1 /sys/class/net/eth0/carrier && echo yes"); }
+
+/* A balloon is there, and VIRTIO_BALLOON_F_PAGE_REPORTING, its bit 5 from the left, was not agreed on:
+ * with it Linux would name free pages for the host to throw away. */
+#define REPORTS_NO_FREE_PAGES                                                                       \
+    "grep -l 0x0005 /sys/bus/virtio/devices/*/device | sed s/device$/features/ | xargs cut -c6 | "  \
+    "grep -qx 0 && echo yes"
+
 TEST(others_go_on_from_a_frozen_machine_and_it_goes_on_itself)
 {
     const char *parent = uid;
@@ -491,12 +499,12 @@ TEST(others_go_on_from_a_frozen_machine_and_it_goes_on_itself)
     expect_in_guest("cat /tmp/mark", "aGVyZQo="); /* it never booted */
     expect_in_guest("cat /sys/class/net/eth0/carrier", "MAo=");
     RIG_OK(&rig, nic_link, uid, "lan", true);
-    expect_in_guest("for i in 1 2 3 4 5 6 7 8 9; do grep -q 1 /sys/class/net/eth0/carrier && break; sleep 0.2; done; "
-                    "cat /sys/class/net/eth0/carrier", "MQo=");
+    wait_until(has_carrier, "the guest sees its link");
     RIG_FAILS(&rig, ERR_CONFLICT, freeze, uid, "88888888-8888-4888-8888-888888888888");
     expect_in_guest("echo fork > /tmp/mark", "");
-    /* Memory that a fork frees is still the others'. Linux would report it after two seconds. */
-    expect_in_guest("dd if=/dev/zero of=/run/x bs=1M count=20 2>/dev/null; rm /run/x; sleep 3", "");
+    /* Memory that a fork frees is still the others'. */
+    CHECK(guest_says_yes(REPORTS_NO_FREE_PAGES));
+    expect_in_guest("dd if=/dev/zero of=/run/x bs=1M count=20 2>/dev/null; rm /run/x", "");
     CHECK_EQ(frozen_blocks(), blocks);
     uid = parent;
     RIG_OK(&rig, nic_link, uid, "lan", true);
