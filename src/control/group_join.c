@@ -44,7 +44,7 @@ void group_hook_run(struct group_scene *scene, size_t member, const char *hook, 
     argv[count] = NULL;
     (void)duration_parse(json_text_at(rule, "timeout", "30s"), &timeout_ms, &err); /* validated */
     done = work_op_done(scene->work, op);
-    guest_exec(scene->work->control, object_uid(scene->instances[member]), argv, NULL, timeout_ms, hook_ended,
+    guest_exec(scene->work->control, object_uid(scene->instances[member]), argv, NULL, 0, timeout_ms, hook_ended,
                mem_copy(&done, sizeof done));
 }
 

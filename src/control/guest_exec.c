@@ -94,11 +94,11 @@ static void ended(void *arg, const struct err *err, const json_t *status)
     fn(fn_arg, err, err ? -1 : (int)json_int_at(status, "exitcode", 128 + json_int_at(status, "signal", 0)), output);
 }
 
-void guest_exec(struct control *control, const char *uid, const char *const *argv, const char *input,
-                int64_t timeout_ms, guest_exec_fn *fn, void *arg)
+void guest_exec(struct control *control, const char *uid, const char *const *argv, const void *input,
+                size_t input_size, int64_t timeout_ms, guest_exec_fn *fn, void *arg)
 {
     auto_json json_t *arguments = json_array();
-    auto_free char *base64 = input ? text_to_base64(input, strlen(input)) : NULL;
+    auto_free char *base64 = input ? text_to_base64(input, input_size) : NULL;
     struct execs *execs = execs_of(control);
     struct exec *exec = mem_new(struct exec);
     const struct compute_exec_request request = {

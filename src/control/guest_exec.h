@@ -6,7 +6,8 @@
  * ERR_CANCELLED when the control goes before: then there is only 'arg' to free. */
 typedef void guest_exec_fn(void *arg, const struct err *err, int exit_code, const char *output);
 
-/* 'argv' is NULL-terminated, the program first; 'input' (may be NULL) is its standard input. 'fn' is
+/* 'argv' is NULL-terminated, the program first; 'input' (may be NULL) is its
+ * standard input. 'fn' is
  * called once, later; ERR_TIMEOUT: it had not ended within 'timeout_ms' (and runs on). */
-void guest_exec(struct control *control, const char *uid, const char *const *argv, const char *input,
-                int64_t timeout_ms, guest_exec_fn *fn, void *arg);
+void guest_exec(struct control *control, const char *uid, const char *const *argv, const void *input,
+                size_t input_size, int64_t timeout_ms, guest_exec_fn *fn, void *arg);

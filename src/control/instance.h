@@ -122,7 +122,7 @@ bool fork_is_unsettled(const struct scene *scene); /* it runs as its parent's do
 bool fork_is_busy(const struct scene *scene);      /* so, or still making keys: not to be paused now */
 int64_t fork_settle(struct scene *scene);         /* of a machine that runs; milliseconds to the next look, or -1 */
 /* The next step to what others see of a fork: '*ret_done', its links are up. -1: it could not be given. */
-int identity_give(struct scene *scene, bool *ret_done, int64_t *ret_again_ms, struct err *err);
+int identity_give(struct scene *scene, bool *ret_done, struct err *err);
 /* The rest, which takes longer; also of what booted. Milliseconds to the next look, or -1. */
 int64_t identity_finish(struct scene *scene);
 bool identity_is_settled(const struct scene *scene); /* given, or refused by the guest */

@@ -113,7 +113,7 @@ int64_t fork_settle(struct scene *scene)
         return -1;
     if (!fork_is_unsettled(scene))
         return identity_finish(scene);
-    if (identity_give(scene, &is_itself, &again_ms, &err) < 0) {
+    if (identity_give(scene, &is_itself, &err) < 0) {
         give_up(scene, err.text);
     } else if (is_itself) {
         work_condition(scene->work, FORKED, true, FORKED, "went on from snapshot %s",

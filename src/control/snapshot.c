@@ -70,11 +70,6 @@ static struct verdict fail(struct shot *shot, const char *reason, const char *te
 
 /* --- whether it can be taken --- */
 
-static bool is_still_or_runs(const struct machine_status *machine)
-{
-    return machine->state == MACHINE_RUNNING || machine->state == MACHINE_PAUSED;
-}
-
 static bool has_further_disks(const struct shot *shot)
 {
     return json_array_size(view_list(&kind_instance, shot->instance, "spec.disks")) ||
@@ -90,8 +85,11 @@ static bool memory_can_be_taken(struct shot *shot, struct verdict *ret_verdict)
         *ret_verdict = fail(shot, "FurtherDisks",
                             "its memory cannot be taken, for the instance has further disks, which would not be "
                             "as they were: take the disk alone with memory: false");
-    else if (!is_still_or_runs(&shot->machine))
+    else if (shot->machine.state != MACHINE_RUNNING && shot->machine.state != MACHINE_PAUSED)
         *ret_verdict = waiting(shot, "NotRunning", "instance %s does not run, so it has no memory to take", name);
+    else if (shot->machine.state == MACHINE_PAUSED)
+        *ret_verdict = waiting(shot, "Paused", "instance %s is paused; what gives its forks an identity is left in it "
+                               "while it runs", name);
     else if (shot->machine.is_fork)
         *ret_verdict = fail(shot, "IsFork",
                             "the instance is a fork itself, whose memory cannot be taken before it is restarted");

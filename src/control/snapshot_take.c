@@ -1,10 +1,11 @@
 /* control/snapshot_take.c - the moment itself.
  *
- *   held -> still (frozen, or paused, or not running) -> disk copied -> links up -> goes on -> let go
+ *   held -> prepared -> still (frozen, or paused, or not running) -> disk copied -> links up -> goes on -> let go
  *
  * Nothing is stored in between: the instance does not wait for it. */
 #include "control/snapshot.h"
 #include "control/guest_clock.h"
+#include "control/identity_prepare.h"
 #include "control/instance_hold.h"
 #include "control/internal.h"
 #include "control/results.h"
@@ -38,6 +39,15 @@ void taking_decided(struct shot *shot) { work_result_keep(shot->work, DECIDED, 1
 
 /* --- still --- */
 
+static bool is_prepared(struct shot *shot)
+{
+    if (is_op_done(shot, "prepare"))
+        return true;
+    if (work_op_begin(shot->work, "prepare"))
+        identity_prepare(shot->work->control, instance_uid(shot), work_op_done(shot->work, "prepare"));
+    return false;
+}
+
 static const char *still_op(const struct shot *shot) { return shot_has_memory(shot) ? "freeze" : "pause"; }
 
 /* Begins to have it stand still; true when it does, or was not running anyway. */
@@ -48,6 +58,8 @@ static bool stand_still(struct shot *shot)
 
     if (is_op_done(shot, op) || !machine_is_there(shot))
         return true;
+    if (shot_has_memory(shot) && !is_prepared(shot))
+        return false;
     if (!work_op_begin(shot->work, op))
         return false;
     work_result_keep(shot->work, STILL_SINCE, loop_now_ms(control_setup(shot->work->control)->loop));
@@ -222,7 +234,7 @@ bool taking_undo(struct shot *shot)
 /* The next attempt does everything anew. */
 static void forget(struct shot *shot)
 {
-    static const char *const ops[] = { "freeze", "pause", "copy", "resume", "remove frozen", "remove disk" };
+    static const char *const ops[] = { "prepare", "freeze", "pause", "copy", "resume", "remove frozen", "remove disk" };
     static const char *const results[] = { STILL_SINCE, STOOD_STILL, WAS_RUNNING, FAILURE };
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
@@ -246,7 +258,8 @@ static bool has_failed(struct shot *shot, struct err *ret_err)
         *ret_err = *failure;
         return true;
     }
-    if (work_op(shot->work, still_op(shot), &err) != OP_FAILED && work_op(shot->work, "copy", &err) != OP_FAILED)
+    if (work_op(shot->work, "prepare", &err) != OP_FAILED && work_op(shot->work, still_op(shot), &err) != OP_FAILED &&
+        work_op(shot->work, "copy", &err) != OP_FAILED)
         return false;
     work_result_keep_bytes(shot->work, FAILURE, &err, sizeof err);
     *ret_err = err;

@@ -237,6 +237,12 @@ struct compute_ops {
     void (*agent)(struct compute *compute, const char *uid, const char *command,
                   const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);
 
+    /* Tells the program that waits for it in the guest of a fork who that is (guest/identity.h). done:
+     * it is so. ERR_TIMEOUT: nobody answers; ERR_INTERNAL: it could not, in its own words. May be
+     * told again. */
+    void (*identify)(struct compute *compute, const char *uid, const void *bytes, size_t size,
+                     struct done done);
+
     /* Link of a network card, as if its cable were pulled or plugged. */
     void (*nic_link)(struct compute *compute, const char *uid, const char *nic_name, bool is_up,
                      struct done done);

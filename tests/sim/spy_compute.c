@@ -161,9 +161,20 @@ static bool is_being_taken(struct sim *sim, const char *uid)
 static void nic_link(struct compute *compute, const char *uid, const char *nic_name, bool is_up, struct done done)
 {
     struct sim *sim = sim_of(compute);
+    const struct fake_machine *machine = fake_machine_find(sim->machines, uid);
 
+    if (is_up && machine && machine->has_process && !machine->is_itself)
+        sim_fail(sim, "%s goes on the network as its parent's double", label(sim, uid));
     inner_of(compute)->ops->nic_link(inner_of(compute), uid, nic_name, is_up,
                                      spy_answer(sim, done, true, "link %s of %s", nic_name, label(sim, uid)));
+}
+
+static void identify(struct compute *compute, const char *uid, const void *bytes, size_t size, struct done done)
+{
+    struct sim *sim = sim_of(compute);
+
+    inner_of(compute)->ops->identify(inner_of(compute), uid, bytes, size,
+                                     spy_answer(sim, done, true, "identify %s", label(sim, uid)));
 }
 
 static void resize(struct compute *compute, const char *uid, unsigned cpus, int64_t memory_bytes, struct done done)
@@ -390,6 +401,7 @@ static const struct compute_ops spy_ops = {
     .facts = facts,
     .observe = observe,
     .list = list,
+    .identify = identify,
     .nic_link = nic_link,
     .resize = resize,
     .freeze = freeze,

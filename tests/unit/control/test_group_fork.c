@@ -316,19 +316,11 @@ TEST(a_seed_that_has_lost_its_memory_is_made_anew)
     end_forking();
 }
 
-/* Guests that go on from memory, but never are ready after it. */
-static json_t *refuse_forks(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
-{
-    if (str_equal(command, "guest-exec-status"))
-        return json_pack("{s:b,s:i}", "exited", 1, "exitcode", 1);
-    return obey(arg, uid, command, arguments, err);
-}
-
 TEST(members_whose_fork_fails_boot_and_serve)
 {
     begin_forking(10, json_pack("{s:i}", "replicas", 1));
     wait_settled(1, 0);
-    compute_fake_set_agent(site.world, refuse_forks, NULL);
+    compute_fake_refuse_identity(site.world, "network cards: error 19");
     set_group("spec.replicas", json_integer(3));
     wait_settled(3, 0);
     CHECK_EQ(census.forked, 1);

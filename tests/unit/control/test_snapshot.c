@@ -1,5 +1,6 @@
 /* Snapshots: taken while the instance stands still for a moment, and kept while anybody stands on them. */
 #include "site.h"
+#include <errno.h>
 
 static void create_snapshot(const char *name, const char *instance_name, bool memory)
 {
@@ -243,6 +244,63 @@ TEST(memory_waits_for_an_instance_that_runs)
     CHECK_STR(reason, "NotRunning");
     set_spec("web", "spec.powerState", "Running");
     wait_snapshot("warm", "Ready");
+    end();
+}
+
+TEST(memory_waits_for_an_instance_that_is_paused)
+{
+    run_web(14);
+    set_spec("web", "spec.powerState", "Paused");
+    wait_for("web", "Paused");
+    create_snapshot("warm", "web", true);
+    loop_sim_advance(site.loop, 5000);
+    auto_free char *reason = reason_of("warm");
+    CHECK_STR(reason, "Paused");
+    set_spec("web", "spec.powerState", "Running");
+    wait_snapshot("warm", "Ready");
+    end();
+}
+
+/* The program that waits for the forks' identity ends with a Linux error number. */
+static json_t *no_such_device(void *arg, const char *uid, const char *command, const json_t *arguments,
+                              struct err *err)
+{
+    if (str_equal(command, "guest-exec"))
+        return json_pack("{s:i}", "pid", 7);
+    if (str_equal(command, "guest-exec-status"))
+        return json_pack("{s:b,s:i}", "exited", 1, "exitcode", ENODEV);
+    return json_object();
+}
+
+TEST(an_instance_whose_forks_could_be_told_nothing_is_not_frozen)
+{
+    run_web(15);
+    auto_free char *uid = uid_of("web");
+    compute_fake_set_agent(site.world, no_such_device, NULL);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Failed");
+    auto_json json_t *object = snapshot("warm");
+    const char *message = json_text_at(condition_get(object, "Ready"), "message", "");
+    CHECK_CONTAINS(message, "its memory can be taken once it was restarted");
+    CHECK_EQ(compute_fake_frozen_count(site.world), 0);
+    CHECK(compute_fake_links_up(site.world, uid));
+    wait_for("web", "Running");
+    end();
+}
+
+TEST(a_fork_that_does_not_take_its_identity_boots)
+{
+    run_web(16);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    compute_fake_refuse_identity(site.world, "network cards: error 19");
+    create_fork("one", "warm");
+    wait_for_condition("one", "Ready", "True");
+    auto_free char *reason = forked_reason("one");
+    CHECK_STR(reason, "IdentityFailed");
+    auto_free char *message = message_of("one", "Forked");
+    CHECK_CONTAINS(message, "network cards: error 19");
+    CHECK_EQ(events_of("one", "IdentityFailed"), 1);
     end();
 }
 

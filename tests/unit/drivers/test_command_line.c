@@ -74,9 +74,9 @@ static struct machine_config *micro(void)
 
 static const char *role_name(enum descriptor_role role)
 {
-    static const char *const names[] = { "lock",       "memory",   "state", "monitor", "serial", "agent",
-                                         "serial-log", "firmware", "vars",  "kernel",  "initrd",
-                                         "disk",       "nic" };
+    static const char *const names[] = { "lock",     "memory",     "state",    "monitor", "serial", "agent",
+                                         "identity", "serial-log", "firmware", "vars",    "kernel", "initrd",
+                                         "disk",     "nic" };
 
     return names[role];
 }

@@ -89,6 +89,7 @@ void fake_log_call(struct compute *compute, const char *uid, bool qemu_log, comp
 void fake_screenshot(struct compute *compute, const char *uid, compute_bytes_fn *fn, void *arg);
 void fake_agent(struct compute *compute, const char *uid, const char *command,
                 const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);
+void fake_identify(struct compute *compute, const char *uid, const void *bytes, size_t size, struct done done);
 void fake_nic_link(struct compute *compute, const char *uid, const char *nic_name, bool is_up,
                    struct done done);
 void fake_freeze(struct compute *compute, const char *uid, const char *name, struct done done);

@@ -129,6 +129,7 @@ const struct compute_ops compute_fake = {
     .log_open = fake_log_call,
     .screenshot = fake_screenshot,
     .agent = fake_agent,
+    .identify = fake_identify,
     .nic_link = fake_nic_link,
     .freeze = fake_freeze,
     .frozen_remove = fake_frozen_remove,

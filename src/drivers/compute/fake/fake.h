@@ -52,6 +52,8 @@ void compute_fake_set_load(struct compute_fake_world *world, const char *uid, un
                            int64_t memory_bytes);
 /* The guest gives back no more memory than to this, which it uses; 0: all that is asked for. */
 void compute_fake_guest_holds_memory(struct compute_fake_world *world, const char *uid, int64_t bytes);
+/* Forks do not take the identity they are told from now on, for this reason; "": they do. */
+void compute_fake_refuse_identity(struct compute_fake_world *world, const char *why);
 /* From now on: replaces the failure rates of the options. */
 void compute_fake_set_failures(struct compute_fake_world *world, unsigned fail_permille,
                                unsigned start_fail_permille);

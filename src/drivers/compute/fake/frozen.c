@@ -54,6 +54,31 @@ bool compute_fake_links_up(const struct compute_fake_world *world, const char *u
     return machine && machine->links_down == 0;
 }
 
+/* --- identity --- */
+
+static int do_identify(struct fake_call *call, struct fake_machine *machine, struct err *err)
+{
+    if (fake_needs_monitor(machine, err) < 0)
+        return -1;
+    if (!fake_guest_executes(machine))
+        return err_set(err, ERR_TIMEOUT, "the guest did not take its identity");
+    if (machine->world->identity_refusal[0])
+        return err_set(err, ERR_INTERNAL, "the guest took no identity of its own: %s",
+                       machine->world->identity_refusal);
+    machine->is_itself = true;
+    return 0;
+}
+
+void fake_identify(struct compute *compute, const char *uid, const void *bytes, size_t size, struct done done)
+{
+    fake_call_done(compute, uid, done, do_identify);
+}
+
+void compute_fake_refuse_identity(struct compute_fake_world *world, const char *why)
+{
+    snprintf(world->identity_refusal, sizeof world->identity_refusal, "%s", why);
+}
+
 /* --- freezing --- */
 
 static int do_freeze(struct fake_call *call, struct fake_machine *machine, struct err *err)

@@ -98,6 +98,7 @@ struct fake_machine *fake_machine_new(struct compute_fake_world *world,
     machine->slots = world->spare_slots ? fake_slots_used(config) + world->spare_slots : 0;
     machine->status.state = MACHINE_LAUNCHING;
     machine->status.is_fork = config->frozen != NULL;
+    machine->is_itself = !config->frozen;
     machine->links_down = config->frozen ? (1u << config->nic_count) - 1 : 0;
     machine->status.is_tcg = config->accelerator != ACCELERATOR_KVM;
     snprintf(machine->status.machine_type, sizeof machine->status.machine_type, "%s",

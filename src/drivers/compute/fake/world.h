@@ -16,6 +16,7 @@ struct fake_machine {
     bool disk_is_full;
     int64_t held_bytes; /* of memory, that the guest does not give back */
     unsigned links_down; /* one bit per NIC */
+    bool is_itself;      /* not its parent's double (any more) */
     unsigned load_milli;
     int64_t load_since_ms; /* loop time up to which status.usage.cpu_ns counts */
     struct loop_source *boot, *shutdown;
@@ -36,6 +37,7 @@ struct compute_fake_world {
     struct map *frozen;        /* name: struct machine_config of what was frozen */
     pid_t next_pid;
     unsigned spare_slots;
+    char identity_refusal[64]; /* "": guests take theirs */
     compute_fake_resize_fn *resize;
     void *resize_arg;
     compute_fake_agent_fn *agent;

@@ -229,17 +229,20 @@ static void add_serial(struct command_line *line)
 
 static void add_agent(struct command_line *line, const struct machine_config *config)
 {
-    int number;
-
     if (!config->guest_agent)
         return;
-    number = descriptor(line, (struct descriptor){ .role = DESCRIPTOR_AGENT });
-    option(line, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off", number);
+    option(line, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off",
+           descriptor(line, (struct descriptor){ .role = DESCRIPTOR_AGENT }));
+    option(line, "-chardev", "socket,id=identity,fd=%d,server=on,wait=off",
+           descriptor(line, (struct descriptor){ .role = DESCRIPTOR_IDENTITY }));
     option(line, "-device",
            "virtio-serial-pci,id=vserial,bus=pcie.0,addr=%#x,disable-legacy=on,max_ports=4",
            SLOT_SERIAL);
     option(line, "-device",
            "virtserialport,bus=vserial.0,nr=1,chardev=agent,id=agent,name=org.qemu.guest_agent.0");
+    /* guest/identity.h; the driver does not know what is said there. */
+    option(line, "-device",
+           "virtserialport,bus=vserial.0,nr=2,chardev=identity,id=identity,name=dev.virga.identity.0");
 }
 
 static void add_helpers(struct command_line *line)
@@ -254,8 +257,8 @@ static void add_helpers(struct command_line *line)
     option(line, "-device",
            "virtio-rng-pci,id=random,rng=rng,bus=pcie.0,addr=%#x,disable-legacy=on", SLOT_RNG);
     option(line, "-device", "pvpanic");
-    /* A fork finds a new identifier, which makes its kernel draw new randomness. */
-    option(line, "-device", "vmgenid,id=generation,guid=auto");
+    /* No vmgenid: forks are told to draw new randomness (guest/identity.h), and the guest's ACPI
+     * interpreter takes 100 ms of an emulated processor for a new identifier. */
 }
 
 /* --- firmware and kernel --- */

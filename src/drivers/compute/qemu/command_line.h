@@ -13,6 +13,7 @@ enum descriptor_role {
     DESCRIPTOR_MONITOR, /* listening sockets */
     DESCRIPTOR_SERIAL,
     DESCRIPTOR_AGENT,
+    DESCRIPTOR_IDENTITY,
     DESCRIPTOR_SERIAL_LOG, /* written at its end */
     DESCRIPTOR_FIRMWARE,   /* UEFI code, read-only */
     DESCRIPTOR_VARS,       /* UEFI variables, writable */

@@ -163,6 +163,7 @@ const struct compute_ops compute_qemu = {
     .log_open = qemu_log_open,
     .screenshot = qemu_screenshot,
     .agent = qemu_agent,
+    .identify = qemu_identify,
     .nic_link = qemu_nic_link,
     .freeze = qemu_freeze,
     .frozen_remove = qemu_frozen_remove,

@@ -170,6 +170,8 @@ static int open_wanted(struct launch *launch, const struct descriptor *wanted, i
         return socket_listen(run, "serial", ret_fd, err);
     case DESCRIPTOR_AGENT:
         return socket_listen(run, "agent", ret_fd, err);
+    case DESCRIPTOR_IDENTITY:
+        return socket_listen(run, "identity", ret_fd, err);
     case DESCRIPTOR_SERIAL_LOG:
         return open_log(launch, "serial.log", ret_fd, err);
     case DESCRIPTOR_FIRMWARE:

@@ -104,6 +104,7 @@ struct qemu_machine {
     struct qemu_io_error *io_error;
     struct qemu_serial *serial;
     struct qemu_agent *agent;
+    struct qemu_identity *identity;
 };
 
 /* --- machines.c --- */

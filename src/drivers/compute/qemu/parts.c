@@ -12,6 +12,7 @@ void qemu_parts_stop(struct qemu_machine *machine, const struct err *why)
 {
     qemu_plugs_stop(machine, why);
     qemu_agent_stop(machine, why);
+    qemu_identity_stop(machine, why);
     qemu_serial_stop(machine);
     qemu_io_error_forget(machine);
 }

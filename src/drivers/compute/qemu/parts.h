@@ -65,6 +65,11 @@ void qemu_agent_stop(struct qemu_machine *machine, const struct err *why);
 void qemu_agent(struct compute *compute, const char *uid, const char *command,
                 const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);
 
+/* identity.c; started before the machine is up, so that a frozen state finds its port open. */
+void qemu_identity_start(struct qemu_machine *machine);
+void qemu_identity_stop(struct qemu_machine *machine, const struct err *why);
+void qemu_identify(struct compute *compute, const char *uid, const void *bytes, size_t size, struct done done);
+
 /* serial.c */
 void qemu_serial_start(struct qemu_machine *machine);
 void qemu_serial_stop(struct qemu_machine *machine);
