@@ -4,67 +4,71 @@ through its balancer at 127.0.0.1:PORT: "FIRST_MS LAST_MS REFUSED" for each roun
 Every member answers /cgi-bin/name with a name of its own. The time runs from the request that sets replicas."""
 import http.client
 import json
-import socket
+import os
 import sys
 import threading
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from unix_http import UnixConnection
+
 SOCKET, GROUP, PORT, COUNT, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-PATH = f"/apis/virga.dev/v1/namespaces/default/instancegroups/{GROUP}"
+FOLDER = "/apis/virga.dev/v1/namespaces/default/instancegroups"
 PATIENCE_S = 300
-
-
-class Connection(http.client.HTTPConnection):
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(SOCKET)
-
-
-def ask(method, path, body=None):
-    connection = Connection("virga")
-    connection.request(method, path, json.dumps(body) if body else None,
-                       {"Content-Type": "application/merge-patch+json"})
-    answer = json.loads(connection.getresponse().read())
-    connection.close()
-    return answer
+PACE_S = 0.02
 
 
 def scale_to(count):
-    ask("PATCH", PATH + "/scale", {"spec": {"replicas": count}})
+    connection = UnixConnection(SOCKET, PATIENCE_S)
+    connection.request("PATCH", f"{FOLDER}/{GROUP}/scale", json.dumps({"spec": {"replicas": count}}),
+                       {"Content-Type": "application/merge-patch+json"})
+    connection.getresponse().read()
+    connection.close()
+
+
+def is_settled(group, count):
+    status = group.get("status", {})
+    return status.get("readyReplicas") == status.get("replicas") == count and \
+        status.get("warmReplicas", 0) == group["spec"].get("warm", 0)
 
 
 def wait_settled(count):
-    deadline = time.time() + PATIENCE_S
-    while time.time() < deadline:
-        group = ask("GET", PATH)
-        status = group.get("status", {})
-        if status.get("readyReplicas") == status.get("replicas") == count and \
-                status.get("warmReplicas", 0) == group["spec"].get("warm", 0):
+    end = time.monotonic() + PATIENCE_S
+    connection = UnixConnection(SOCKET, PATIENCE_S)
+    connection.request("GET", f"{FOLDER}?watch=1&fieldSelector=metadata.name={GROUP}")
+    group = {}
+    for line in connection.getresponse():
+        group = json.loads(line)["object"]
+        if is_settled(group, count):
+            connection.close()
             return
-        time.sleep(0.05)
-    sys.exit(f"the group never had {count} members: {json.dumps(status)[:400]}")
+        if time.monotonic() > end:
+            break
+    sys.exit(f"the group never had {count} members: {json.dumps(group.get('status'))[:400]}")
 
 
 class Poll:
     """Asks fifty times a second: members answer beside what is measured, on the same processors."""
 
     def __init__(self, known):
-        self.known, self.seen, self.refused, self.is_over = known, {}, 0, False
+        self.known, self.seen, self.refused = known, {}, 0
+        self.is_over, self.has_all = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
-        while not self.is_over:
+        while not self.is_over.wait(PACE_S):
             name = answer()
             now = time.time()
             if name is None:
                 self.refused += 1
             elif name not in self.known:
                 self.seen.setdefault(name, now)
-            time.sleep(0.02)
+            if len(self.seen) == COUNT:
+                self.has_all.set()
 
     def stop(self):
-        self.is_over = True
+        self.is_over.set()
         self.thread.join()
 
 
@@ -83,13 +87,10 @@ def answer():
 def main():
     for _ in range(ROUNDS):
         wait_settled(1)
-        time.sleep(0.5)
         poll = Poll({answer() for _ in range(20)})
         asked = time.time()
         scale_to(1 + COUNT)
-        deadline = asked + PATIENCE_S
-        while len(poll.seen) < COUNT and time.time() < deadline:
-            time.sleep(0.005)
+        poll.has_all.wait(PATIENCE_S)
         poll.stop()
         times = sorted(poll.seen.values())
         if len(times) < COUNT:

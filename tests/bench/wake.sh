@@ -44,11 +44,7 @@ YAML
 }
 
 wake_until() { # TEXT
-    local i
-    for i in $(seq 1200); do
-        "$build/src/cli/virga" get instancegroup wake | grep -q "$1" && return
-        sleep 0.1
-    done
+    grep -q -m1 "$1" < <(exec timeout 120 "$build/src/cli/virga" get instancegroup wake --watch) && return
     echo "the group never became $1" >&2
     return 1
 }
