@@ -235,18 +235,15 @@ static void drop_first(struct monitor *monitor)
     free(segment);
 }
 
-static void flush(struct monitor *monitor)
+/* As much as goes now; false, with errno, when QEMU is gone. */
+static bool send_some(struct monitor *monitor)
 {
     while (monitor->first && monitor->fd >= 0) {
         struct segment *segment = monitor->first;
         ssize_t sent = send_segment(monitor->fd, segment);
 
-        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
-            break;
-        if (sent < 0) {
-            lose_by_errno(monitor, "write to");
-            return;
-        }
+        if (sent < 0)
+            return errno == EAGAIN || errno == EINTR;
         if (segment->fd >= 0)
             close(segment->fd);
         segment->fd = -1;
@@ -254,7 +251,15 @@ static void flush(struct monitor *monitor)
         if (segment->sent == segment->size)
             drop_first(monitor);
     }
-    wait_for_qemu(monitor);
+    return true;
+}
+
+static void flush(struct monitor *monitor)
+{
+    if (send_some(monitor))
+        wait_for_qemu(monitor);
+    else
+        lose_by_errno(monitor, "write to");
 }
 
 static void queue_output(struct monitor *monitor, int take_fd)
@@ -266,6 +271,7 @@ static void queue_output(struct monitor *monitor, int take_fd)
     segment->bytes = buf_take(&monitor->qmp.out);
     *monitor->last = segment;
     monitor->last = &segment->next;
+    (void)send_some(monitor); /* who asks is not called back from here: the loop finds a failure again */
     wait_for_qemu(monitor);
 }
 
