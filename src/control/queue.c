@@ -70,10 +70,19 @@ static struct entry *queue_take(struct control *control)
 
 static void run_next(void *arg);
 
-static void arm_runner(struct control *control)
+/* Clients first: who watches is told in the same turn of the loop as we are. */
+static void wait_a_turn(void *arg)
+{
+    struct control *control = arg;
+
+    loop_source_free(control->runner);
+    control->runner = loop_defer(control->setup.loop, run_next, control);
+}
+
+static void arm_runner(struct control *control, loop_fn *fn)
 {
     if (control->queue_first && !control->runner)
-        control->runner = loop_defer(control->setup.loop, run_next, control);
+        control->runner = loop_defer(control->setup.loop, fn, control);
 }
 
 /* One object per turn of the loop, so that requests are answered in between. */
@@ -83,7 +92,7 @@ static void run_next(void *arg)
     struct entry *entry = queue_take(control);
 
     loop_source_free(take_pointer(control->runner));
-    arm_runner(control);
+    arm_runner(control, run_next);
     if (entry)
         reconcile_entry(entry);
 }
@@ -100,7 +109,7 @@ void entry_queue(struct entry *entry)
     else
         control->queue_first = entry;
     control->queue_last = entry;
-    arm_runner(control);
+    arm_runner(control, wait_a_turn);
 }
 
 static void timer_fired(void *arg)

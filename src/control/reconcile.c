@@ -108,6 +108,29 @@ static void write_back(struct entry *entry, const json_t *object)
                                          str_dup(entry->key));
 }
 
+static void copy_generation(const json_t *from, json_t *to)
+{
+    json_t *generation = json_object_get(from, "observedGeneration");
+
+    if (generation && json_is_object(to))
+        json_object_set(to, "observedGeneration", generation);
+}
+
+/* Whether there is more to tell than which generation was seen. */
+static bool is_news(const json_t *before, const json_t *now)
+{
+    const json_t *old = json_at(before, "status.conditions");
+    auto_json json_t *same = NULL;
+
+    if (json_equal((json_t *)before, (json_t *)now))
+        return false;
+    same = json_deep_copy(now);
+    copy_generation(json_at(before, "status"), json_at(same, "status"));
+    for (size_t i = 0; i < json_array_size(old); i++)
+        copy_generation(json_array_get(old, i), json_array_get(json_at(same, "status.conditions"), i));
+    return !json_equal((json_t *)before, same);
+}
+
 static void look_at(struct entry *entry, const struct record *record)
 {
     auto_json json_t *object = object_decode(record);
@@ -117,9 +140,10 @@ static void look_at(struct entry *entry, const struct record *record)
     dependencies_clear(entry);
     struct verdict verdict = call_controller(&work);
     /* That it was seen is told with what came of it: a write for that alone delays what is next. */
-    if (!object_is_deleting(object) && (entry->running_ops == 0 || !json_equal(before, object)))
+    bool waits = entry->running_ops > 0 && !is_news(before, object);
+    if (!object_is_deleting(object) && !waits)
         observe_generation(entry->controller, object);
-    if (!json_equal(before, object))
+    if (!waits && !json_equal(before, object))
         write_back(entry, object);
     if (verdict.again_ms >= 0)
         entry_queue_after(entry, verdict.again_ms);

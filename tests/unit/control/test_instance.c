@@ -1,6 +1,6 @@
 #include "site.h"
 
-enum { WRITES_OF_A_START_MAX = 20 };
+enum { WRITES_OF_A_START_MAX = 14, IMPORT_MS = 10 * 1000 };
 
 /* Each is a flush of the disk that the one who waits for a machine waits for. */
 TEST(a_start_is_decided_in_few_writes)
@@ -9,7 +9,7 @@ TEST(a_start_is_decided_in_few_writes)
 
     begin(1);
     create_image();
-    loop_sim_advance(site.loop, 10 * STEP_MS);
+    loop_sim_advance(site.loop, IMPORT_MS);
     before = site.store->ops->revision(site.store);
     create_instance("web", simple_spec());
     wait_for("web", "Running");
