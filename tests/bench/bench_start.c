@@ -7,8 +7,9 @@
  *
  * A watch is open beforehand. "run" prints "asked SECONDS", the wall clock before the first request,
  * and for each instance "NAME accepted MS running MS" from its request to the answer and to the
- * event that shows it running. "pause" prints "pause MS resume MS" a round, from the request to the
- * event that shows the phase. Everything is in namespace default. */
+ * event that shows it running. "pause" prints "pause MS resume MS accepted MS MS" a round, from the
+ * requests to the events that show the phase, and to the answers. Everything is in namespace
+ * default. */
 #include "base/files.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -243,25 +244,45 @@ static void run(const char *socket_path, const char *body_path, char **names, un
 
 /* --- pause --- */
 
-static double change(struct stream *watch, int fd, const char *name, const char *phase)
+struct changed {
+    double accepted_ms, shown_ms; /* since the request; 0: not yet */
+};
+
+static void look_for_phase(struct stream *watch, const char *name, const char *phase, double asked_ms,
+                           struct changed *changed)
+{
+    json_t *event;
+
+    stream_fill(watch);
+    while ((event = next_event(watch))) {
+        if (!changed->shown_ms && shows(event, name, phase))
+            changed->shown_ms = monotonic_ms() - asked_ms;
+        json_decref(event);
+    }
+}
+
+static struct changed change(struct stream *watch, int fd, const char *name, const char *phase)
 {
     auto_free char *head = str_printf("PATCH " INSTANCES "/%s", name);
     auto_free char *body = str_printf("{\"spec\":{\"powerState\":\"%s\"}}", phase);
+    struct changed changed = { 0 };
     double asked_ms = monotonic_ms();
-    bool is_there = false;
-    json_t *event;
 
     send_request(fd, head, "application/merge-patch+json", body);
-    while (!is_there) {
-        stream_fill(watch);
-        while ((event = next_event(watch))) {
-            is_there |= shows(event, name, phase);
-            json_decref(event);
+    while (!changed.accepted_ms || !changed.shown_ms) {
+        struct pollfd pollers[] = { { .fd = changed.accepted_ms ? -1 : fd, .events = POLLIN },
+                                    { .fd = watch->fd, .events = POLLIN } };
+
+        if (poll(pollers, 2, WAIT_MS) <= 0)
+            fail(phase, "nothing happened for a minute");
+        if (pollers[0].revents) {
+            changed.accepted_ms = monotonic_ms() - asked_ms;
+            read_answer(fd);
         }
+        if (pollers[1].revents)
+            look_for_phase(watch, name, phase, asked_ms, &changed);
     }
-    double took_ms = monotonic_ms() - asked_ms;
-    read_answer(fd);
-    return took_ms;
+    return changed;
 }
 
 static void pause_and_resume(const char *socket_path, const char *name, unsigned rounds)
@@ -270,10 +291,11 @@ static void pause_and_resume(const char *socket_path, const char *name, unsigned
     int fd = dial(socket_path);
 
     for (unsigned i = 0; i < rounds; i++) {
-        double paused_ms = change(&watch, fd, name, "Paused");
-        double resumed_ms = change(&watch, fd, name, "Running");
+        struct changed paused = change(&watch, fd, name, "Paused");
+        struct changed resumed = change(&watch, fd, name, "Running");
 
-        printf("pause %.2f resume %.2f\n", paused_ms, resumed_ms);
+        printf("pause %.2f resume %.2f accepted %.2f %.2f\n", paused.shown_ms, resumed.shown_ms,
+               paused.accepted_ms, resumed.accepted_ms);
     }
     buf_done(&watch.text);
     close(fd);
