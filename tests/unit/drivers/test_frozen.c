@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const name = "77777777-7777-4777-8777-777777777777";
@@ -100,5 +101,22 @@ TEST(what_differs_from_the_frozen_machine_is_named)
     rewrite(path, json_integer(DEVICES_NOW + 1));
     CHECK_FAILS(frozen_check(path, config, &make, &err), &err, ERR_INVALID);
     CHECK_CONTAINS(err.text, "newer virgad");
+    end();
+}
+
+TEST(a_folder_that_went_with_the_last_machine_comes_back_for_root_alone)
+{
+    auto_free char *path = NULL;
+    struct stat status;
+    struct err err;
+
+    begin();
+    path = str_printf("%s/new", dirs.memory_dir);
+    CHECK_OK(frozen_make_folder(dirs.memory_dir, path, &err), &err);
+    CHECK_EQ(stat(dirs.memory_dir, &status), 0);
+    CHECK_EQ(status.st_mode & 0777, 0700);
+    CHECK_EQ(rmdir(path), 0);
+    CHECK_EQ(chmod(dirs.memory_dir, 0755), 0);
+    CHECK_FAILS(frozen_make_folder(dirs.memory_dir, path, &err), &err, ERR_INVALID);
     end();
 }

@@ -8,6 +8,7 @@
 #include "drivers/compute/qemu/command_line.h"
 #include "drivers/compute/qemu/devices.h"
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { SPARE_BYTES = 64 * 1024 * 1024, JSON_MAX = 64 * 1024 };
+enum { SPARE_BYTES = 64 * 1024 * 1024, JSON_MAX = 64 * 1024, MAKE_TRIES_MAX = 10 };
 
 /* Everybody may make folders in /dev/shm. */
 static bool is_private(const char *path)
@@ -108,6 +109,21 @@ static bool has_room(const char *dir, int64_t bytes)
     return (int64_t)status.f_bavail * (int64_t)status.f_frsize > bytes + SPARE_BYTES;
 }
 
+int frozen_make_folder(const char *dir, const char *path, struct err *err)
+{
+    for (unsigned tries = 0; tries < MAKE_TRIES_MAX; tries++) {
+        if (dir_make(dir, 0700, err) < 0)
+            return -1;
+        if (!is_private(dir))
+            return err_set(err, ERR_INVALID, "%s is not ours alone", dir);
+        if (mkdir(path, 0700) == 0)
+            return 0;
+        if (errno != ENOENT)
+            break;
+    }
+    return err_errno(err, "make folder %s", path);
+}
+
 int frozen_begin(const struct frozen_dirs *dirs, const char *name, int64_t memory_bytes, char **ret_path,
                  int *ret_state_fd, struct err *err)
 {
@@ -122,7 +138,7 @@ int frozen_begin(const struct frozen_dirs *dirs, const char *name, int64_t memor
         return err_set(err, ERR_NO_SPACE, "neither %s nor %s has room for %lld MiB of memory", dirs->memory_dir,
                        dirs->disk_dir, (long long)(memory_bytes / (1024 * 1024)));
     path = str_printf("%s/%s.new", dir, name);
-    if (dir_remove(path, err) < 0 || dir_make(path, 0700, err) < 0)
+    if (dir_remove(path, err) < 0 || frozen_make_folder(dir, path, err) < 0)
         return -1;
     state = str_printf("%s/state", path);
     *ret_state_fd = open(state, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

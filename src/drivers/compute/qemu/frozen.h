@@ -5,8 +5,9 @@
  *     state        device state, as QEMU migrates it
  *     frozen.json  what a fork must be like
  *
- * Forks open 'memory' for writing, as QEMU wants it, though they never write: the file is open to
- * all, in folders that only root may enter. Blocking, for worker jobs and open(). */
+ * Forks open 'memory' for writing, as QEMU wants it, though they never write (nor punch holes, see
+ * launch.c): the file is open to all, in folders that only root may enter. Blocking, for worker jobs
+ * and open(). */
 #pragma once
 #include "drivers/compute/qemu/trace.h"
 
@@ -32,6 +33,9 @@ void frozen_sweep(const struct frozen_dirs *dirs, const char *boot_id);
  * ERR_NO_SPACE: neither place has room. '*ret_path' is the caller's. */
 int frozen_begin(const struct frozen_dirs *dirs, const char *name, int64_t memory_bytes, char **ret_path,
                  int *ret_state_fd, struct err *err);
+/* Makes 'path' in 'dir', which goes with the last frozen machine, and then perhaps just now: it is
+ * made anew, and for root alone. */
+int frozen_make_folder(const char *dir, const char *path, struct err *err);
 /* Copies the memory behind 'memory_fd', writes what forks must be like, and gives it its name. */
 int frozen_finish(const char *path, int memory_fd, const struct machine_config *config,
                   const struct frozen_make *make, struct err *err);
