@@ -2,6 +2,7 @@
 #include "kinds/kind.h"
 #include "base/quantity.h"
 #include "base/str.h"
+#include <string.h>
 
 static json_t *find(const json_t *object, const char *type)
 {
@@ -26,11 +27,17 @@ static json_t *find_or_add(json_t *object, const char *type)
     return condition;
 }
 
+/* Texts may have come from guests and programs. */
 static bool set_text(json_t *condition, const char *key, const char *text)
 {
-    if (str_equal(json_text_at(condition, key, NULL), text))
+    auto_json json_t *value = NULL;
+
+    if (!text || str_equal(json_text_at(condition, key, NULL), text))
         return false;
-    json_object_set_new(condition, key, json_string(text));
+    value = json_string_repaired(text, strlen(text));
+    if (json_equal(json_object_get(condition, key), value))
+        return false;
+    json_object_set(condition, key, value);
     return true;
 }
 

@@ -123,6 +123,38 @@ TEST(hooks_run_before_a_member_serves_and_before_it_goes)
     end_group();
 }
 
+/* "no \xff\n", which is no text. */
+static json_t *answer_badly(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
+{
+    if (str_equal(command, "guest-exec-status"))
+        return json_pack("{s:b,s:i,s:s}", "exited", 1, "exitcode", 1, "out-data", "bm8g/wo=");
+    return answer(arg, uid, command, arguments, err);
+}
+
+static void find_complaint(void *arg, const json_t *event)
+{
+    if (str_equal(json_text_at(event, "reason", NULL), "JoinFailed"))
+        snprintf(arg, 128, "%s", json_text_at(event, "message", ""));
+}
+
+TEST(what_a_hook_says_is_told_whatever_it_is)
+{
+    char complaint[128] = "";
+
+    begin(8);
+    compute_fake_set_agent(site.world, answer_badly, NULL);
+    create_image();
+    create_group(json_pack("{s:i,s:{s:s},s:{s:{s:[s]}}}", "replicas", 1, "readiness", "type", "Agent", "hooks", "join",
+                           "command", "/bin/join"));
+    for (int i = 0; i < 600 && !complaint[0]; i++) {
+        pass_time();
+        control_each(site.control, &kind_event, "default", find_complaint, complaint);
+    }
+    CHECK_CONTAINS(complaint, "the command ended with status 1: no \xef\xbf\xbd");
+    compute_fake_set_agent(site.world, answer, NULL);
+    end_group();
+}
+
 TEST(hooks_run_for_each_member_that_ever_has_a_stable_name)
 {
     commands = 0;

@@ -82,3 +82,12 @@ TEST(what_is_set_passes_the_validation_of_every_kind_that_has_conditions)
     kind_validate(&kind_host, object, NULL, &causes);
     CHECK_EQ(causes.count, 0);
 }
+
+TEST(a_message_that_is_no_text_is_repaired_and_stays)
+{
+    auto_json json_t *object = json_object();
+
+    CHECK(condition_set(object, "Ready", "False", "Failed", "no \xff", 1000));
+    CHECK_STR(json_text_at(condition_get(object, "Ready"), "message", NULL), "no \xef\xbf\xbd");
+    CHECK(!condition_set(object, "Ready", "False", "Failed", "no \xff", 2000));
+}
