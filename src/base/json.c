@@ -296,3 +296,28 @@ json_t *json_string_repaired(const char *bytes, size_t size)
     }
     return json_stringn(repaired.bytes, repaired.size);
 }
+
+/* Also those of ISO 6429 beyond ASCII, U+0080 to U+009F. */
+static size_t control_size(const char *at)
+{
+    if ((unsigned char)*at < ' ' || *at == 0x7f)
+        return 1;
+    return (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0 ? 2 : 0;
+}
+
+json_t *json_string_plain(const char *text)
+{
+    auto_json json_t *repaired = json_string_repaired(text, strlen(text));
+    auto_free char *plain = str_dup(json_string_value(repaired));
+    size_t length = 0; /* without controls at the end */
+
+    for (char *at = plain; *at;) {
+        size_t size = control_size(at);
+
+        memset(at, ' ', size);
+        at += size ? size : 1;
+        if (!size)
+            length = (size_t)(at - plain);
+    }
+    return json_stringn(plain, length);
+}

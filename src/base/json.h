@@ -42,4 +42,6 @@ bool json_remove_at(json_t *object, const char *path); /* false when absent */
 
 /* A string of any bytes: what is no UTF-8, and NUL, becomes U+FFFD. Never NULL. */
 json_t *json_string_repaired(const char *bytes, size_t size);
+/* The same for people's terminals: control characters are blanks, and none are at the end. */
+json_t *json_string_plain(const char *text);
 json_t *json_printf(const char *format, ...) __attribute__((format(printf, 1, 2))); /* the same */

@@ -143,7 +143,7 @@ static json_t *show_member(const struct balancer_scene *scene, size_t index,
         json_object_set_new(shown, "address", place(&wanted->addr, wanted->port));
     if (member->check[0])
         json_object_set_new(shown, "check",
-                            json_string_repaired(member->check, strlen(member->check)));
+                            json_string_plain(member->check));
     return shown;
 }
 

@@ -249,7 +249,7 @@ void work_phase(struct work *work, const char *phase, const char *message)
 {
     json_set_at(work->object, "status.phase", json_string(phase));
     if (message)
-        json_set_at(work->object, "status.message", json_string_repaired(message, strlen(message)));
+        json_set_at(work->object, "status.message", json_string_plain(message));
     else
         json_remove_at(work->object, "status.message");
 }

@@ -86,7 +86,7 @@ static json_t *new_event(struct recorder *recorder, const struct kind *kind, con
     return json_pack("{s:{s:s,s:s},s:o,s:s,s:o,s:s,s:i,s:s,s:s,s:n,s:{s:s,s:s},s:s,s:s}", "metadata",
                      "name", series->name, "namespace", series->namespace_name, "involvedObject",
                      reference(kind, object), "reason", reason, "message",
-                     json_string_repaired(message, strlen(message)), "type", type,
+                     json_string_plain(message), "type", type,
                      "count", 1, "firstTimestamp", now, "lastTimestamp", now, "eventTime", "source",
                      "component", "virgad", "host", host, "reportingComponent", "virgad",
                      "reportingInstance", host);

@@ -97,7 +97,7 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct group_scene *scene
     auto_free char *text = str_vprintf(format, args);
     va_end(args);
     set_phase(scene, "Failed");
-    json_object_set_new(seed_of(scene), "message", json_printf("%s", text));
+    json_object_set_new(seed_of(scene), "message", json_string_plain(text));
     json_object_set_new(seed_of(scene), "failures", json_integer(failures));
     set_time(scene, "retryAt", group_now_ms(scene) + group_backoff_ms(scene, failures));
     if (json_int_at(scene->object, "status.forkFrom.revision", 0) != json_int_at(seed_of(scene), "revision", 0))

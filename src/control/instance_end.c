@@ -37,7 +37,7 @@ void end_record(struct scene *scene, enum machine_end end, const char *message)
     json_set_at(scene->object, "status.lastEnd",
                 json_pack("{s:s,s:s}", "reason", reason_of(end), "time", now));
     if (message[0])
-        json_set_at(scene->object, "status.lastEnd.message", json_string_repaired(message, __builtin_strlen(message)));
+        json_set_at(scene->object, "status.lastEnd.message", json_string_plain(message));
     work_condition(scene->work, "Ended", true, reason_of(end), "%s", message);
     work_event(scene->work, end == MACHINE_END_GUEST_SHUTDOWN || end == MACHINE_END_HOST_STOP ? "Normal" : "Warning",
                reason_of(end), "%s", message[0] ? message : "the machine has ended");

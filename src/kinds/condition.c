@@ -2,7 +2,6 @@
 #include "kinds/kind.h"
 #include "base/quantity.h"
 #include "base/str.h"
-#include <string.h>
 
 static json_t *find(const json_t *object, const char *type)
 {
@@ -34,7 +33,7 @@ static bool set_text(json_t *condition, const char *key, const char *text)
 
     if (!text || str_equal(json_text_at(condition, key, NULL), text))
         return false;
-    value = json_string_repaired(text, strlen(text));
+    value = json_string_plain(text);
     if (json_equal(json_object_get(condition, key), value))
         return false;
     json_object_set(condition, key, value);

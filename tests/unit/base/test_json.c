@@ -273,6 +273,21 @@ TEST(printed_strings_are_always_valid)
     CHECK_STR(json_string_value(empty), "");
 }
 
+TEST(plain_strings_move_no_cursor)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        { "", "" }, { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" }, { "a\tb\n\r\n", "a b" },
+        { "\033[31mred", " [31mred" }, { "\xc2\x9b[2Jx\x7f", "  [2Jx" }, { "\xff\n", "\xef\xbf\xbd" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        auto_json json_t *value = json_string_plain(rows[i].in);
+        CHECK_STR(json_string_value(value), rows[i].out);
+    }
+}
+
 TEST(writing_appends_to_the_buffer)
 {
     auto_buf struct buf buf = { 0 };

@@ -87,7 +87,7 @@ TEST(a_message_that_is_no_text_is_repaired_and_stays)
 {
     auto_json json_t *object = json_object();
 
-    CHECK(condition_set(object, "Ready", "False", "Failed", "no \xff", 1000));
-    CHECK_STR(json_text_at(condition_get(object, "Ready"), "message", NULL), "no \xef\xbf\xbd");
-    CHECK(!condition_set(object, "Ready", "False", "Failed", "no \xff", 2000));
+    CHECK(condition_set(object, "Ready", "False", "Failed", "no \xff\033[2J\r\n", 1000));
+    CHECK_STR(json_text_at(condition_get(object, "Ready"), "message", NULL), "no \xef\xbf\xbd [2J");
+    CHECK(!condition_set(object, "Ready", "False", "Failed", "no \xff\033[2J\r\n", 2000));
 }
