@@ -100,6 +100,19 @@ struct machine_config *micro(void)
     return config;
 }
 
+void make_fork(struct machine_config *config, const char *fork_uid, const char *frozen)
+{
+    auto_free char *command = str_printf("cp %s/root.qcow2 %s/fork.qcow2", space, space);
+
+    run(command);
+    free(config->uid);
+    config->uid = str_dup(fork_uid);
+    config->frozen = str_dup(frozen);
+    free(config->disks[0].source.files[0].path);
+    config->disks[0].source.files[0].path = str_printf("%s/fork.qcow2", space);
+    config->nics[0].mac.octet[5] = 2;
+}
+
 bool agent_is_connected(void)
 {
     struct machine_status status;

@@ -13,6 +13,8 @@ extern char space[];       /* a folder that is a small file system */
 /* --- life --- */
 
 struct machine_config *micro(void); /* the caller frees it */
+/* The same machine as another, which goes on from what the first was frozen as. */
+void make_fork(struct machine_config *config, const char *fork_uid, const char *frozen);
 int open_tap(void);
 /* Opens the rig and starts a micro guest with what 'change' (NULL: nothing) makes of micro(); it is
  * up when its agent is. */

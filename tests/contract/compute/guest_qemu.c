@@ -419,15 +419,8 @@ TEST(uefi_firmware_runs_and_its_variables_outlive_the_machine)
 static struct machine_config *fork_of_micro(void)
 {
     struct machine_config *config = micro();
-    auto_free char *command = str_printf("cp %s/root.qcow2 %s/fork.qcow2", space, space);
 
-    run(command);
-    free(config->uid);
-    config->uid = str_dup(fork_uid);
-    config->frozen = str_dup(frozen_name);
-    free(config->disks[0].source.files[0].path);
-    config->disks[0].source.files[0].path = str_printf("%s/fork.qcow2", space);
-    config->nics[0].mac.octet[5] = 2;
+    make_fork(config, fork_uid, frozen_name);
     return config;
 }
 

@@ -112,3 +112,33 @@ TEST(below_what_it_was_started_with_a_guest_gives_what_it_does_not_use)
     wait_until(has_it_back, "the guest has it again");
     end();
 }
+
+TEST(a_fork_gets_and_gives_memory_beyond_what_it_went_on_with)
+{
+    static const char *const fork_uid = "66666666-6666-4666-8666-666666666666",
+                            *const frozen = "77777777-7777-4777-8777-777777777777";
+    auto_clean(machine_config_free_auto) struct machine_config *config = NULL;
+    const char *parent;
+    int tap;
+
+    begin_with(ready_to_grow);
+    parent = uid;
+    RIG_OK(&rig, freeze, parent, frozen);
+    config = micro();
+    ready_to_grow(config);
+    make_fork(config, fork_uid, frozen);
+    tap = open_tap();
+    RIG_OK(&rig, start, config, &tap);
+    uid = fork_uid;
+    wait_until(agent_is_connected, "the fork's agent connects");
+    RIG_OK(&rig, resize, uid, 1, 512LL * MIB);
+    CHECK(rig_reaches_size(&rig, uid, 1, 512LL * MIB));
+    wait_until(has_grown, "the fork has the memory");
+    RIG_OK(&rig, resize, uid, 1, 256LL * MIB);
+    CHECK(rig_reaches_size(&rig, uid, 1, 256LL * MIB));
+    RIG_OK(&rig, kill, uid);
+    RIG_OK(&rig, release, uid);
+    uid = parent;
+    RIG_OK(&rig, frozen_remove, frozen);
+    end();
+}

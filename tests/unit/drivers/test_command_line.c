@@ -140,6 +140,15 @@ TEST(a_fork_goes_on_from_a_frozen_machine)
     check_golden("qemu/fork.args", config, &debian_12);
 }
 
+TEST(a_fork_grows_into_memory_without_a_file)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = plain();
+
+    config->frozen = str_dup("77777777-7777-4777-8777-777777777777");
+    config->memory_bytes_max = 700 << 20;
+    check_golden("qemu/growing_fork.args", config, &debian_12);
+}
+
 TEST(a_micro_guest_boots_its_kernel_directly)
 {
     auto_clean(machine_config_free_auto) struct machine_config *config = micro();

@@ -162,8 +162,9 @@ static void add_growth(struct command_line *line, const struct machine_config *c
 
     if (!bytes)
         return;
-    option(line, "-object", "memory-backend-memfd,id=growth-memory,size=%lldM,share=on,reserve=off",
-           (long long)(bytes / MIB));
+    /* Of a fork without a file: its QEMU can take nothing back from one (launch.c). */
+    option(line, "-object", "%s,id=growth-memory,size=%lldM,share=on,reserve=off",
+           config->frozen ? "memory-backend-ram" : "memory-backend-memfd", (long long)(bytes / MIB));
     option(line, "-device",
            "virtio-mem-pci,id=growth,memdev=growth-memory,requested-size=0,block-size=2M,bus=pcie.0,addr=%#x,"
            "disable-legacy=on",
