@@ -45,7 +45,7 @@ static void decide_first(struct scene *scene)
     if (!view_bool(&kind_snapshot, snapshot, "spec.memory"))
         work_condition(scene->work, FORKED, false, "DiskOnly", "the snapshot has no memory: it boots");
     else if (!condition_is_true(snapshot, "MemoryReady"))
-        boot_instead(scene, "MemoryLost", "the snapshot's memory went with a restart of the host");
+        boot_instead(scene, "MemoryLost", "the snapshot's memory went with a restart of the host or an update of virgad");
     else if (misfit)
         boot_instead(scene, "DoesNotFit", misfit);
     else

@@ -274,7 +274,7 @@ static void look_for_memory(struct shot *shot)
     if (memory_is_there(shot))
         return;
     work_condition(shot->work, "MemoryReady", false, "MemoryLost",
-                   "the memory went with a restart of the host; instances boot from the disk");
+                   "the memory went with a restart of the host or an update of virgad; instances boot from the disk");
     work_event(shot->work, "Warning", "MemoryLost", "instances boot from the disk from now on");
 }
 

@@ -250,8 +250,10 @@ struct compute_ops {
     /* Writes memory and device state of a machine that runs or is paused down under 'name' (a
      * UUID), for others to go on from. done: it is MACHINE_PAUSED with all its links down, and its
      * disks are flushed and may be copied; resume() and nic_link() let it go on. On error it is as
-     * it was. ERR_CONFLICT: it is a fork itself, or has another size than it was started with. ERR_ALREADY_EXISTS: the name is taken.
-     * What stands here lives in memory: it is gone after a reboot of the host. */
+     * it was. ERR_CONFLICT: it is a fork itself, or has another size than it was started with.
+     * ERR_UNSUPPORTED: a daemon started it that gave machines other devices. ERR_ALREADY_EXISTS: the name
+     * is taken. It is gone after a reboot of the host, and when a daemon opens that gives machines other
+     * devices. */
     void (*freeze)(struct compute *compute, const char *uid, const char *name, struct done done);
     /* Machines that went on from it are not touched. Idempotent. */
     void (*frozen_remove)(struct compute *compute, const char *name, struct done done);

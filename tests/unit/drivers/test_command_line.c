@@ -110,7 +110,7 @@ static void check_golden(const char *name, const struct machine_config *config,
 
     CHECK_OK(command_line_check(config, host, &err), &err);
     CHECK_OK(command_line_accelerator(config, host, &kvm, &err), &err);
-    command_line_build(&line, config, host, kvm, DEVICES_NOW);
+    command_line_build(&line, config, host, kvm);
     auto_free char *text = text_of(&line);
     golden_check(name, text);
     command_line_done(&line);
@@ -156,35 +156,14 @@ TEST(a_micro_guest_boots_its_kernel_directly)
     check_golden("qemu/micro.args", config, &debian_12);
 }
 
-static struct machine_config *micro_in_boot_order(void)
+TEST(firmware_that_loads_a_kernel_looks_at_no_disk_and_no_card)
 {
-    struct machine_config *config = micro();
+    auto_clean(machine_config_free_auto) struct machine_config *config = micro();
 
     config->vnc = true;
     config->disks[0].boot_index = 1;
     config->nics[0].boot_index = 17;
-    return config;
-}
-
-TEST(firmware_that_loads_a_kernel_looks_at_no_disk_and_no_card)
-{
-    auto_clean(machine_config_free_auto) struct machine_config *config = micro_in_boot_order();
-
     check_golden("qemu/kernel-display.args", config, &debian_12);
-}
-
-TEST(a_fork_of_what_an_older_daemon_froze_has_its_devices)
-{
-    auto_clean(machine_config_free_auto) struct machine_config *config = micro_in_boot_order();
-    struct command_line line;
-
-    command_line_build(&line, config, &debian_12, false, DEVICES_FIRST);
-    auto_free char *text = text_of(&line);
-    CHECK_CONTAINS(text, "\"id\":\"nic.0.lan\",\"bootindex\":17");
-    CHECK_CONTAINS(text, "\"id\":\"disk.1.root\",\"bootindex\":1,");
-    CHECK(!strstr(text, "romfile"));
-    CHECK(!strstr(text, "-fw_cfg"));
-    command_line_done(&line);
 }
 
 TEST(a_uefi_guest_with_a_display_boots_from_its_disk)
@@ -307,7 +286,7 @@ TEST(a_comma_in_the_name_cannot_add_an_option)
 
     free(config->name);
     config->name = str_dup("a,process=evil");
-    command_line_build(&line, config, &debian_12, false, DEVICES_NOW);
+    command_line_build(&line, config, &debian_12, false);
     CHECK_STR(line.argv[2], "guest=a,,process=evil,process=virga:a,,process=evil,debug-threads=on");
     command_line_done(&line);
 }
@@ -332,7 +311,7 @@ TEST(the_largest_machine_fits_the_ports_and_the_descriptors)
     config->guest_agent = true;
     config->kernel = str_dup("/k");
     config->initrd = str_dup("/i");
-    command_line_build(&line, config, &debian_12, false, DEVICES_NOW);
+    command_line_build(&line, config, &debian_12, false);
     CHECK(line.descriptor_count <= DESCRIPTORS_MAX);
     command_line_done(&line);
 }

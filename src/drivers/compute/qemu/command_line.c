@@ -187,13 +187,13 @@ static void add_behaviour(struct command_line *line, const struct machine_config
 /* SeaBIOS waits 100 ms for what may be slow to appear at an empty USB port. Nothing is: the only USB
  * device is there from the start, and nobody boots from it. (docs/Runtime_config.md of SeaBIOS; a
  * number in binary.) QEMU warns of the name, which is not below "opt/". */
-static void add_usb_wait(struct command_line *line, const struct machine_config *config, unsigned devices)
+static void add_usb_wait(struct command_line *line, const struct machine_config *config)
 {
-    if (!config->uefi && devices >= DEVICES_QUICK_BOOT)
+    if (!config->uefi)
         option(line, "-fw_cfg", "name=etc/usb-time-sigatt,string=%c", USB_WAIT_MS);
 }
 
-static void add_display(struct command_line *line, const struct machine_config *config, unsigned devices)
+static void add_display(struct command_line *line, const struct machine_config *config)
 {
     option(line, "-display", "none");
     if (!config->vnc)
@@ -203,7 +203,7 @@ static void add_display(struct command_line *line, const struct machine_config *
     option(line, "-device", "VGA,id=video,bus=pcie.0,addr=%#x,vgamem_mb=16", SLOT_VIDEO);
     option(line, "-device", "qemu-xhci,id=usb,bus=pcie.0,addr=%#x", SLOT_USB);
     option(line, "-device", "usb-tablet,id=tablet,bus=usb.0");
-    add_usb_wait(line, config, devices);
+    add_usb_wait(line, config);
 }
 
 /* --- channels --- */
@@ -320,16 +320,16 @@ static void add_chain(struct command_line *line, const struct machine_config *co
 }
 
 /* A place in the boot order has the firmware set the device up, and a NIC load a ROM to boot with. */
-static bool has_boot_order(const struct machine_config *config, unsigned devices)
+static bool has_boot_order(const struct machine_config *config)
 {
-    return !config->kernel || config->uefi || devices < DEVICES_QUICK_BOOT;
+    return !config->kernel || config->uefi;
 }
 
-static struct machine_disk disk_of(const struct machine_config *config, unsigned index, unsigned devices)
+static struct machine_disk disk_of(const struct machine_config *config, unsigned index)
 {
     struct machine_disk disk = config->disks[index]; /* its texts stay the configuration's */
 
-    if (!has_boot_order(config, devices))
+    if (!has_boot_order(config))
         disk.boot_index = 0;
     return disk;
 }
@@ -344,12 +344,12 @@ static void add_cdrom(struct command_line *line, const struct machine_config *co
 }
 
 static void add_disks(struct command_line *line, const struct machine_config *config, unsigned port,
-                      bool io_uring, unsigned devices)
+                      bool io_uring)
 {
     unsigned cdrom_slot = 0;
 
     for (unsigned i = 0; i < config->disk_count; i++) {
-        const struct machine_disk disk = disk_of(config, i, devices);
+        const struct machine_disk disk = disk_of(config, i);
         struct node_base base = disk_node_base(port);
 
         if (disk.is_cdrom) {
@@ -362,13 +362,13 @@ static void add_disks(struct command_line *line, const struct machine_config *co
     }
 }
 
-static void add_nics(struct command_line *line, const struct machine_config *config, unsigned devices)
+static void add_nics(struct command_line *line, const struct machine_config *config)
 {
     for (unsigned port = 0; port < config->nic_count; port++) {
         struct machine_nic nic = config->nics[port];
         char number[16];
 
-        if (!has_boot_order(config, devices))
+        if (!has_boot_order(config))
             nic.boot_index = 0;
         snprintf(number, sizeof number, "%d",
                  descriptor(line, (struct descriptor){ .role = DESCRIPTOR_NIC, .index = port }));
@@ -389,7 +389,7 @@ static void add_ports(struct command_line *line, const struct machine_config *co
 /* --- all of it --- */
 
 void command_line_build(struct command_line *line, const struct machine_config *config,
-                        const struct qemu_host *host, bool kvm, unsigned devices)
+                        const struct qemu_host *host, bool kvm)
 {
     *line = (struct command_line){ 0 };
     (void)descriptor(line, (struct descriptor){ .role = DESCRIPTOR_LOCK }); /* no argument */
@@ -406,13 +406,13 @@ void command_line_build(struct command_line *line, const struct machine_config *
     add_behaviour(line, config);
     add_kernel(line, config);
     add_serial(line);
-    add_display(line, config, devices);
+    add_display(line, config);
     add_agent(line, config);
     add_helpers(line);
     add_growth(line, config);
     add_ports(line, config);
-    add_nics(line, config, devices);
-    add_disks(line, config, /*port=*/config->nic_count, host->has_io_uring, devices);
+    add_nics(line, config);
+    add_disks(line, config, /*port=*/config->nic_count, host->has_io_uring);
 }
 
 int64_t command_line_overhead_bytes(bool kvm)

@@ -55,17 +55,12 @@ int command_line_check_uid(const struct machine_config *config, struct err *err)
 int command_line_check_disk(const struct machine_disk *disk, struct err *err);
 unsigned command_line_cdrom_count(const struct machine_config *config);
 
-/* Which devices a machine is made of beside what 'config' says. It is written down with a machine and
- * with what it is frozen to: a fork needs the very same. */
-enum {
-    DEVICES_FIRST = 1,
-    /* The firmware waits for no USB device, and where it loads a kernel it looks at no disk and no NIC. */
-    DEVICES_QUICK_BOOT = 2,
-    DEVICES_NOW = DEVICES_QUICK_BOOT,
-};
-/* 'config' must have passed the check; 'devices' is one of the above. */
+/* Which devices a machine has beside what 'config' says. It is written down with a machine and with what
+ * it is frozen to, for a fork needs the very same: it rises whenever they change. */
+enum { DEVICES = 3 };
+/* 'config' must have passed the check. */
 void command_line_build(struct command_line *line, const struct machine_config *config,
-                        const struct qemu_host *host, bool kvm, unsigned devices);
+                        const struct qemu_host *host, bool kvm);
 void command_line_done(struct command_line *line);
 
 /* Size of the device that memory is added by; 0: none. */

@@ -242,6 +242,9 @@ static int check(const struct qemu_machine *machine, const char *name, struct er
 {
     if (!machine_uid_is_valid(name))
         return err_set(err, ERR_INVALID, "'%.40s' is no UUID", name);
+    if (machine->devices != DEVICES)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the machine runs since an earlier version of virgad: it can be frozen once it was restarted");
     if (machine->config->frozen)
         return err_set(err, ERR_CONFLICT, "the machine is a fork itself; it can be forked after a restart");
     if (machine->run_state != MACHINE_RUNNING && machine->run_state != MACHINE_PAUSED)

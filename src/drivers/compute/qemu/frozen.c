@@ -71,7 +71,7 @@ static json_t *read_likeness(const char *path, struct err *err)
 /* What says nothing of its devices was frozen before there was more than one sort. */
 static struct frozen_make make_of(const json_t *frozen)
 {
-    struct frozen_make make = { .devices = (unsigned)json_int_at(frozen, "devices", DEVICES_FIRST) };
+    struct frozen_make make = { .devices = (unsigned)json_int_at(frozen, "devices", 1) };
 
     snprintf(make.machine_type, sizeof make.machine_type, "%s", json_text_at(frozen, "machineType", ""));
     snprintf(make.boot_id, sizeof make.boot_id, "%s", json_text_at(frozen, "boot", ""));
@@ -88,8 +88,8 @@ int frozen_check(const char *path, const struct machine_config *config, struct f
     if (!frozen)
         return err_wrap(err, "frozen machine");
     *ret_make = make_of(frozen);
-    if (ret_make->devices < DEVICES_FIRST || ret_make->devices > DEVICES_NOW)
-        return err_set(err, ERR_INVALID, "the machine was frozen with devices of a newer virgad");
+    if (ret_make->devices != DEVICES)
+        return err_set(err, ERR_INVALID, "the machine was frozen with the devices of another version of virgad");
     wanted = likeness(config, ret_make);
     json_object_foreach(wanted, key, value)
         if (!json_equal(value, json_object_get(frozen, key)))
@@ -244,7 +244,7 @@ static void sweep_one(const char *dir, const char *name, void *arg)
 
     if (!str_ends(name, ".new"))
         json = read_likeness(path, &err);
-    if (!json || !str_equal(json_text_at(json, "boot", ""), arg))
+    if (!json || !str_equal(json_text_at(json, "boot", ""), arg) || make_of(json).devices != DEVICES)
         (void)dir_remove(path, &err); /* the next daemon tries again */
 }
 

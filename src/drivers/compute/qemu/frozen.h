@@ -15,7 +15,7 @@
 struct frozen_make {
     char machine_type[32];
     char boot_id[40];
-    unsigned devices; /* as command_line_build() was told */
+    unsigned devices; /* DEVICES of the daemon that launched it */
 };
 
 struct frozen_dirs {
@@ -26,7 +26,8 @@ struct frozen_dirs {
 void frozen_dirs_init(struct frozen_dirs *dirs, const struct compute_setup *setup);
 void frozen_dirs_done(struct frozen_dirs *dirs);
 
-/* Removes what was not finished, and what an earlier boot of the host left. */
+/* Removes what was not finished, and what nothing can go on from: of an earlier boot of the host, or with
+ * other devices. */
 void frozen_sweep(const struct frozen_dirs *dirs, const char *boot_id);
 
 /* Makes NAME.new where 'memory_bytes' fit, with an empty 'state' open for writing. ERR_ALREADY_EXISTS;

@@ -292,7 +292,7 @@ static void end_process(struct launch *launch)
     launch->pid = 0;
 }
 
-/* A fork has the machine type and the devices of what it goes on from. */
+/* A fork has the machine type of what it goes on from. */
 static int find_frozen(struct launch *launch, struct err *err)
 {
     const struct machine_config *config = launch->trace.config;
@@ -303,7 +303,6 @@ static int find_frozen(struct launch *launch, struct err *err)
     launch->frozen_path = frozen_path(&launch->frozen_dirs, config->frozen, err);
     if (!launch->frozen_path || frozen_check(launch->frozen_path, config, &make, err) < 0)
         return -1;
-    launch->trace.devices = make.devices;
     if (str_equal(make.machine_type, launch->trace.machine_type))
         return 0;
     return err_set(err, ERR_INVALID, "the machine was frozen as %s, and would go on as %s", make.machine_type,
@@ -316,7 +315,7 @@ static int prepare(struct launch *launch, struct err *err)
 
     if (find_frozen(launch, err) < 0 || trace_write(&launch->paths, trace, err) < 0)
         return -1;
-    command_line_build(&launch->line, trace->config, &launch->host, trace->kvm, trace->devices);
+    command_line_build(&launch->line, trace->config, &launch->host, trace->kvm);
     fault_point("compute.launch.recorded");
     if (fault_fails("compute.launch.open", err) < 0 || open_descriptors(launch, err) < 0)
         return -1;
@@ -377,7 +376,6 @@ static void finish(void *arg, bool is_closed, const struct err *err)
         int pidfd = launch->pidfd;
 
         launch->pidfd = -1;
-        machine->devices = launch->trace.devices;
         qemu_watch(machine, launch->pid, pidfd);
     } else if (machine) {
         machine->start_err = *err;
@@ -409,7 +407,7 @@ void qemu_launch(struct qemu_machine *machine, const int *take_nic_fds)
                              .number = machine->number,
                              .launched_wall_ms = machine->status.launched_wall_ms,
                              .kvm = machine->kvm,
-                             .devices = DEVICES_NOW };
+                             .devices = machine->devices };
     memcpy(trace->boot_id, driver->boot_id, sizeof trace->boot_id);
     memcpy(trace->machine_type, machine->status.machine_type, sizeof trace->machine_type);
     take_nics(launch, machine->config->nic_count, take_nic_fds);

@@ -70,7 +70,7 @@ struct qemu_machine {
     struct machine_config *config; /* as launched */
     uid_t number;
     bool kvm;
-    unsigned devices; /* as command_line_build() was told; 0: not yet */
+    unsigned devices; /* DEVICES of the daemon that launched it */
     struct trace_paths paths;
 
     enum qemu_phase phase;

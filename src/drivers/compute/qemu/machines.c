@@ -54,6 +54,7 @@ struct qemu_machine *qemu_machine_new(struct qemu_driver *driver,
     machine->config = take_config;
     machine->uid = str_dup(take_config->uid);
     machine->pidfd = -1;
+    machine->devices = DEVICES;
     machine->phase = PHASE_STARTING;
     machine->status.state = MACHINE_LAUNCHING;
     trace_paths_init(&machine->paths, driver->state_dir, driver->run_dir, machine->uid);

@@ -23,7 +23,7 @@ struct trace {
     char boot_id[40]; /* of the host's boot it was launched in */
     int64_t launched_wall_ms;
     bool kvm;
-    unsigned devices; /* as command_line_build() was told; 1 where it is not written down */
+    unsigned devices; /* DEVICES of the daemon that launched it; 1: not written down */
     char machine_type[32];
 };
 void trace_done(struct trace *trace);
