@@ -236,9 +236,11 @@ static void ask(struct qemu_machine *machine, const char *command, json_t *take_
     monitor_call(machine->monitor, command, take_arguments, -1, MONITOR_HANDSHAKE_MS, fn, machine);
 }
 
+/* Of a machine that we have just launched we know the devices, and nobody has changed them. */
 static void on_ready(void *arg, const char *version)
 {
     struct qemu_machine *machine = arg;
+    bool is_new = machine->start_call != NULL;
 
     fault_point("compute.launch.ready");
     machine->questions = 0;
@@ -247,7 +249,9 @@ static void on_ready(void *arg, const char *version)
     qemu_identity_start(machine);
     qemu_agent_start(machine);
     ask(machine, "query-status", NULL, on_status);
-    ask(machine, "qom-list", json_pack("{ss}", "path", "/machine/peripheral"), on_devices);
-    ask(machine, "query-block", NULL, on_blocks);
+    if (!is_new) {
+        ask(machine, "qom-list", json_pack("{ss}", "path", "/machine/peripheral"), on_devices);
+        ask(machine, "query-block", NULL, on_blocks);
+    }
     ask(machine, "query-chardev", NULL, on_chardevs);
 }
