@@ -23,7 +23,7 @@ enum { FIRST_PERIOD_MS = 50, FIRST_PERIODS = 10 };
 
 /* A connection whose first packet came too early is tried again by the kernel a second later: by us,
  * sooner. */
-enum { DIAL_MS = 200 };
+enum { DIAL_MS = 80 };
 
 struct probe {
     struct probe *next, **link;
@@ -158,6 +158,13 @@ static bool is_early(const struct subject *subject, bool is_liveness)
     return !is_liveness && !subject->book->good && !member_has_served(subject->instance);
 }
 
+static int64_t dial_ms_of(const struct subject *subject, bool is_liveness, int64_t timeout_ms)
+{
+    int64_t age_ms = group_now_ms(subject->scene) - subject->book->begun_ms;
+
+    return is_early(subject, is_liveness) ? min_of(timeout_ms, max_of(DIAL_MS, age_ms / FIRST_PERIODS)) : timeout_ms;
+}
+
 static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
 {
     const struct control_setup *setup = control_setup(subject->scene->work->control);
@@ -173,7 +180,7 @@ static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
     probe = mem_new(struct probe);
     *probe = (struct probe){ .book = book, .loop = setup->loop, .is_liveness = is_liveness, .fd = -1, .timeout_ms = 1000 };
     (void)duration_parse(json_text_at(rule, "timeout", "1s"), &probe->timeout_ms, &err); /* validated */
-    probe->dial_ms = is_early(subject, is_liveness) ? min_of(probe->timeout_ms, DIAL_MS) : probe->timeout_ms;
+    probe->dial_ms = dial_ms_of(subject, is_liveness, probe->timeout_ms);
     if (str_equal(json_text_at(rule, "type", ""), "HTTP"))
         probe->request = str_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: virga-probe\r\nConnection: close\r\n\r\n",
                                     json_text_at(rule, "path", "/"), book->name);

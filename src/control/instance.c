@@ -2,6 +2,7 @@
 #include "control/instance.h"
 #include "control/instance_hold.h"
 #include "control/placement.h"
+#include "control/turns.h"
 #include "base/quantity.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
@@ -250,6 +251,8 @@ static struct verdict come_up(struct scene *scene)
     int64_t due_ms = instance_start_due_ms(scene), settle_ms, usage_ms;
 
     machine_account(scene);
+    if (!fork_is_starting(scene))
+        turn_end(scene->work->control, TURN_TO_BEGIN, scene->uid);
     settle_ms = runs ? fork_settle(scene) : -1;
     first = climb(scene, runs);
     (void)volumes_unclaim(scene, false);

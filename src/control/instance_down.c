@@ -5,6 +5,7 @@
 #include "control/internal.h"
 #include "control/placement.h"
 #include "control/results.h"
+#include "control/turns.h"
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "base/str.h"
@@ -187,6 +188,8 @@ struct verdict instance_finalize(struct work *work, bool *ret_gone)
     if (instance_is_held(work->control, object_uid(work->object)))
         return VERDICT_SETTLED;
     scene_begin(&scene, work);
+    turn_end(work->control, TURN_TO_BEGIN, scene.uid);
+    turn_end(work->control, TURN_TO_FINISH, scene.uid);
     work_phase(work, "Terminating", NULL);
     if (!instance_take_down(&scene, &verdict) || !ports_remove_rest(&scene) || !is_seed_removed(&scene) ||
         !are_logs_removed(&scene) || !root_volume_dispose(&scene))

@@ -9,6 +9,7 @@
 #include "control/guest_exec.h"
 #include "control/network_refs.h"
 #include "control/results.h"
+#include "control/turns.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -25,7 +26,8 @@
 
 enum {
     SCRIPT_MS = 5 * 60 * 1000, /* it makes keys */
-    LATER_MS = 300,            /* the first answers come first */
+    LATER_MS = 1000,           /* the first answers come first */
+    PATIENCE_MS = 10 * 1000,   /* with other forks that begin */
     ATTEMPTS_MAX = 3,
 };
 
@@ -169,7 +171,8 @@ static bool script_has_run(struct scene *scene)
 
     if (work_op_succeeded(scene->work, "identity behind"))
         return true;
-    if (!scene->machine.agent_connected || !work_op_begin(scene->work, "identity behind"))
+    if (!scene->machine.agent_connected || work_op(scene->work, "identity behind", NULL) == OP_RUNNING ||
+        !turn_take(scene->work, TURN_TO_FINISH, scene->uid) || !work_op_begin(scene->work, "identity behind"))
         return false;
     auto_free char *text =
         str_printf("VIRGA_UID=%s VIRGA_MODE=%s\n%s", scene->uid, scene->machine.is_fork ? "fork" : "boot", script);
@@ -246,7 +249,10 @@ int64_t identity_finish(struct scene *scene)
         return -1;
     if (later_ms && *later_ms > now_ms)
         return *later_ms - now_ms;
+    if (later_ms && *later_ms + PATIENCE_MS > now_ms && !turns_rest(scene->work->control, TURN_TO_BEGIN))
+        return LATER_MS;
     if (script_has_run(scene)) {
+        turn_end(scene->work->control, TURN_TO_FINISH, scene->uid);
         work_condition(scene->work, OWN_IDENTITY, true, "Given", "%s", "");
     } else if (work_op(scene->work, "identity behind", &err) == OP_FAILED) {
         work_condition(scene->work, OWN_IDENTITY, false, "Failed", "%s", err.text);

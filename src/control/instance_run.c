@@ -1,6 +1,7 @@
 /* control/instance_run.c - from the stored objects to a started machine. */
 #include "control/instance.h"
 #include "control/internal.h"
+#include "control/turns.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/quantity.h"
@@ -193,6 +194,11 @@ void machine_climb(struct scene *scene)
                        "the machine is being started");
     /* Ports are opened while it is being stored that the machine is to start. */
     is_recorded = start_is_recorded(scene);
+    if (fork_is_starting(scene) && !turn_take(scene->work, TURN_TO_BEGIN, scene->uid)) {
+        launch_let_go(scene);
+        scene_waits(scene, "Queued", "other forks begin first");
+        return;
+    }
     if (work_op(scene->work, "open", NULL) == OP_RUNNING ||
         work_op(scene->work, "start", NULL) == OP_RUNNING)
         return;

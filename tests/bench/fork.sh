@@ -15,7 +15,7 @@ spec:
   maxReplicas: 12
   start: $2
   warm: $3
-  readiness: {type: HTTP, port: 80, path: /cgi-bin/name}
+  readiness: {type: HTTP, port: 80}
   template:
     spec:
       image: micro
@@ -24,9 +24,7 @@ spec:
       stopTimeout: 0s
       userData: |
         #!/bin/sh
-        mkdir -p /srv/www/cgi-bin
-        printf '#!/bin/sh\necho\nread name </proc/sys/kernel/hostname\necho \$name\n' >/srv/www/cgi-bin/name
-        chmod +x /srv/www/cgi-bin/name
+        echo here >/srv/www/index.html
         httpd -h /srv/www
 ---
 apiVersion: virga.dev/v1
@@ -35,7 +33,8 @@ metadata: {name: $1}
 spec:
   network: default
   listeners: [{name: http, address: 127.0.0.1, port: $fork_port}]
-  backends: [{name: $1, port: 80, drainTimeout: 1s, members: {instanceGroup: $1}}]
+  backends:
+  - {name: $1, port: 80, drainTimeout: 1s, stickyCookie: {name: member}, members: {instanceGroup: $1}}
 YAML
     "$build/src/cli/virga" apply -f "$work/$1.yaml" >/dev/null
 }

@@ -1,6 +1,8 @@
 /* Snapshots: taken while the instance stands still for a moment, and kept while anybody stands on them. */
 #include "site.h"
+#include "drivers/compute/fake/world.h"
 #include <errno.h>
+#include <unistd.h>
 
 static void create_snapshot(const char *name, const char *instance_name, bool memory)
 {
@@ -301,6 +303,69 @@ TEST(a_fork_that_does_not_take_its_identity_boots)
     auto_free char *message = message_of("one", "Forked");
     CHECK_CONTAINS(message, "network cards: error 19");
     CHECK_EQ(events_of("one", "IdentityFailed"), 1);
+    end();
+}
+
+/* --- turns --- */
+
+enum { CROWD = 7 };
+
+/* All in one turn of the loop. */
+static void create_crowd(void)
+{
+    for (unsigned i = 0; i < CROWD; i++) {
+        auto_free char *name = str_printf("crowd-%u", i);
+
+        control_create(site.control, &kind_instance,
+                       json_pack("{s:{s:s,s:s},s:{s:s}}", "metadata", "name", name, "namespace", "default", "spec",
+                                 "snapshot", "warm"),
+                       nobody);
+    }
+    loop_sim_advance(site.loop, 1);
+}
+
+static bool crowd_member_begins(unsigned index)
+{
+    auto_free char *name = str_printf("crowd-%u", index);
+    auto_free char *uid = uid_of(name);
+    const struct fake_machine *machine = fake_machine_find(site.world, uid);
+
+    return machine && machine->links_down && machine->config->nic_count;
+}
+
+/* How many begin now; how many are forks in '*ret_done'. */
+static unsigned look_at_crowd(unsigned *ret_done)
+{
+    unsigned begin = 0;
+
+    *ret_done = 0;
+    for (unsigned i = 0; i < CROWD; i++) {
+        auto_free char *name = str_printf("crowd-%u", i);
+
+        begin += crowd_member_begins(i);
+        *ret_done += has_condition(name, "Forked", "True");
+    }
+    return begin;
+}
+
+TEST(forks_that_begin_at_once_take_turns)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned done = 0, most = 0;
+
+    run_web(17);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_crowd();
+    for (int64_t waited_ms = 0; done < CROWD; waited_ms++) {
+        unsigned begin = look_at_crowd(&done);
+
+        CHECK(waited_ms < LIMIT_MS);
+        CHECK(begin <= (unsigned)processors);
+        most = begin > most ? begin : most;
+        loop_sim_advance(site.loop, 1);
+    }
+    CHECK(most > 0);
     end();
 }
 

@@ -21,6 +21,7 @@ enum {
     SYNC_MS = 5000,
     PING_EVERY_MS = 20 * 1000,
     RECONNECT_MS = 1000,
+    FORK_REST_MS = 600, /* what a fork serves comes first, and an agent takes long to wake */
     CHUNK = 16 * 1024,
     CHUNKS_PER_TURN = 8,
     REST_MS = 2,
@@ -46,6 +47,7 @@ struct qemu_agent {
     struct command *first, **last; /* the first one is at work in AGENT_ASKED */
     struct loop_source *timer;     /* of the sync or command at work */
     struct loop_source *ping;
+    struct loop_source *hold;      /* not NULL: nothing is asked yet */
 };
 
 static void connect_agent(struct qemu_agent *agent);
@@ -236,7 +238,7 @@ static void begin_command(struct qemu_agent *agent)
 /* Begins the next thing when nothing is at work. */
 static void go_on(struct qemu_agent *agent)
 {
-    if (!agent->port_is_open || agent->fd < 0)
+    if (!agent->port_is_open || agent->fd < 0 || agent->hold)
         return;
     if (agent->protocol.state == AGENT_DEAF)
         begin_sync(agent);
@@ -249,7 +251,7 @@ static void on_ping(void *arg)
     struct qemu_agent *agent = arg;
 
     loop_timer_again(agent->ping, PING_EVERY_MS);
-    if (!is_asked(agent) && !agent->first && agent->machine->run_state == MACHINE_RUNNING &&
+    if (!is_asked(agent) && !agent->first && !agent->hold && agent->machine->run_state == MACHINE_RUNNING &&
         agent->port_is_open && agent->fd >= 0)
         begin_sync(agent);
 }
@@ -341,6 +343,15 @@ static void set_port_open(struct qemu_agent *agent, bool is_open)
         lose(agent, "it closed its port");
 }
 
+static void on_held(void *arg)
+{
+    struct qemu_agent *agent = arg;
+
+    loop_source_free(agent->hold);
+    agent->hold = NULL;
+    go_on(agent);
+}
+
 void qemu_read_chardevs(struct qemu_machine *machine, const json_t *chardevs)
 {
     size_t i;
@@ -373,6 +384,8 @@ void qemu_agent_start(struct qemu_machine *machine)
     agent->last = &agent->first;
     agent_protocol_init(&agent->protocol);
     agent->ping = loop_timer(loop_of(agent), PING_EVERY_MS, on_ping, agent);
+    if (machine->config->frozen && !machine->is_adopted)
+        agent->hold = loop_timer(loop_of(agent), FORK_REST_MS, on_held, agent);
     machine->agent = agent;
     connect_agent(agent);
 }
@@ -388,6 +401,7 @@ void qemu_agent_stop(struct qemu_machine *machine, const struct err *why)
     fail_all(agent, why);
     loop_source_free(agent->retry);
     loop_source_free(agent->ping);
+    loop_source_free(agent->hold);
     agent_protocol_done(&agent->protocol);
     buf_done(&agent->out);
     free(agent);
