@@ -70,11 +70,24 @@ void machine_release(struct scene *scene)
     compute->ops->release(compute, scene->uid, work_op_done(scene->work, "release"));
 }
 
+/* What goes because a group is made smaller or updated shall lose no request, however little its guest
+ * cares about its own end. */
+static bool is_member_of_group(const struct scene *scene)
+{
+    const json_t *owners = json_at(scene->object, "metadata.ownerReferences");
+
+    for (size_t i = 0; i < json_array_size(owners); i++)
+        if (str_equal(json_text_at(json_array_get(owners, i), "kind", NULL), "InstanceGroup"))
+            return true;
+    return false;
+}
+
 /* Load balancers let it finish what it has begun, unless it is to be forced at once. True: done. */
 static bool is_drained(struct scene *scene)
 {
     struct control *control = scene->work->control;
-    bool is_forced = view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout") == 0;
+    bool is_forced = view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout") == 0 &&
+                     !is_member_of_group(scene);
 
     if (condition_is_true(scene->object, "Stopping"))
         return true; /* it hears no more requests anyway */

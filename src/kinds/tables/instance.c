@@ -165,7 +165,8 @@ const struct field instance_spec_fields[] = {
       .type = FIELD_DURATION,
       .max = 24LL * 3600 * 1000,
       .fallback = "\"30s\"",
-      .doc = "How long the guest may take to shut down before it is forced. 0s forces at once." },
+      .doc = "How long the guest may take to shut down before it is forced. 0s forces at once; load "
+             "balancers are waited for in members of an InstanceGroup only." },
     { .name = "restartAt",
       .type = FIELD_TIME,
       .doc = "Setting a new time restarts the instance once, gracefully." },

@@ -318,6 +318,27 @@ TEST(load_is_told_of_groups_and_members)
     end();
 }
 
+TEST(a_member_of_a_group_is_drained_though_its_guest_is_given_no_time)
+{
+    begin_with_image(25);
+    create_balancer(HTTP, "{\"instanceGroup\":\"web\"}");
+    create_member("a", "\"conditions\":[{\"type\":\"Serving\",\"status\":\"True\",\"reason\":\"Ready\"}]");
+    wait_until(&kind_load_balancer, "front", "status.healthy", "1");
+    wait_until(&kind_instance, "a", "status.phase", "\"Running\"");
+    json_t *a = find(&kind_instance, "a");
+    json_set_at(a, "spec.stopTimeout", json_string("0s"));
+    control_update(site.control, &kind_instance, a, nobody);
+    loop_sim_advance(site.loop, 1000);
+    CHECK(member("a"));
+    set_load(5);
+    control_delete(site.control, &kind_instance, "default", "a", nobody);
+    loop_sim_advance(site.loop, 3000);
+    CHECK(member("a") && member("a")->is_draining);
+    set_load(0);
+    wait_gone(&kind_instance, "a");
+    end();
+}
+
 static size_t admit(json_t *take_object, const char *field, const char *message)
 {
     auto_json json_t *object = take_object;
