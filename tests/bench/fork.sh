@@ -34,7 +34,7 @@ spec:
   network: default
   listeners: [{name: http, address: 127.0.0.1, port: $fork_port}]
   backends:
-  - {name: $1, port: 80, drainTimeout: 1s, stickyCookie: {name: member}, members: {instanceGroup: $1}}
+  - {name: $1, port: 80, drainTimeout: ${drain:-1s}, stickyCookie: {name: member}, members: {instanceGroup: $1}}
 YAML
     "$build/src/cli/virga" apply -f "$work/$1.yaml" >/dev/null
 }
