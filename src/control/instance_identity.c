@@ -50,8 +50,8 @@ static const char script[] = PROLOGUE
     "for own; do\n"
     "    for name in /sys/class/net/*; do read -r mac <$name/address; [ \"$mac\" != $own ] || break; done\n"
     "    name=${name##*/} ipv6=/proc/sys/net/ipv6/conf/${name##*/}/disable_ipv6\n"
-    "    [ \"$(cat $ipv6)\" != 0 ] || { echo 1 >$ipv6; echo 0 >$ipv6; }\n" /* addresses of the other MAC address */
     "    if [ -x /usr/lib/virga/network ]; then\n"
+    "        [ \"$(cat $ipv6)\" != 0 ] || { echo 1 >$ipv6; echo 0 >$ipv6; }\n" /* of the other MAC address */
     "        /usr/lib/virga/network down $name; /usr/lib/virga/network up $name &\n"
     "    elif [ -d /run/systemd/netif/links ]; then networkctl renew $name\n"
     "    elif grep -qs \"^$name=\" /run/network/ifstate; then ifdown --force $name; ifup $name\n"

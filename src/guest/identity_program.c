@@ -311,15 +311,35 @@ static long set_addresses(long fd, char *name, const struct guest_card *card)
     return result;
 }
 
+/* Addresses of IPv6 are made of the MAC address, so IPv6 begins anew with the other one. What manages the
+ * network in a guest (networkd, NetworkManager) asks for them when the link comes up, and must not lose
+ * them after that. Our own image has the script do it, when the first answers have been given. */
+static bool begins_ipv6_anew(const char *path)
+{
+    char text[TEXT_SIZE];
+
+    return CALL(access, "/usr/lib/virga/network", 0, 0) < 0 && read_file(path, text) > 0 && text[0] == '0';
+}
+
 static long take_card(long fd, const struct guest_card *card)
 {
-    char name[IFNAMSIZ];
+    char name[IFNAMSIZ], path[TEXT_SIZE];
+    bool is_anew;
     long result;
 
     if (!find_interface(fd, card, name))
         return -ENODEV;
+    name[IFNAMSIZ - 1] = '\0';
+    join(path, "/proc/sys/net/ipv6/conf/", name, "/disable_ipv6");
+    is_anew = begins_ipv6_anew(path);
+    if (is_anew)
+        (void)write_file(path, "1\n", 2, 0);
     result = set_mac(fd, name, card->new_mac);
-    return result < 0 ? result : set_addresses(fd, name, card);
+    if (result >= 0)
+        result = set_addresses(fd, name, card);
+    if (is_anew)
+        (void)write_file(path, "0\n", 2, 0);
+    return result;
 }
 
 static long take_cards(const struct guest_identity *identity)
