@@ -1,6 +1,7 @@
 /* control/network.c - Network: from spec to what the driver keeps up. */
 #include "control/control.h"
 #include "control/network_refs.h"
+#include "control/strangers.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
@@ -113,12 +114,16 @@ static struct verdict finalize(struct work *work, bool *ret_gone)
 {
     struct network_driver *network = control_setup(work->control)->network;
     struct search search = { object_name(work->object), false };
+    bool is_strange;
 
     control_each(work->control, &kind_instance, object_namespace(work->object), look_for_use, &search);
     control_each(work->control, &kind_load_balancer, object_namespace(work->object),
                  look_for_balancer, &search);
-    work_phase(work, "Terminating", search.found ? "instances or load balancers are connected to it" : NULL);
-    if (search.found)
+    is_strange = strangers_have_port(work->control, object_uid(work->object));
+    work_phase(work, "Terminating",
+               search.found ? "instances or load balancers are connected to it"
+               : is_strange ? "a machine that no instance knows is connected to it: see the Host" : NULL);
+    if (search.found || is_strange)
         return VERDICT_AGAIN(RETRY_LOOK_MS);
     *ret_gone = work_op_succeeded(work, "remove");
     if (!*ret_gone && work_op_begin(work, "remove"))

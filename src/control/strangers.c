@@ -280,6 +280,26 @@ bool strangers_have_volume(struct control *control)
     return false;
 }
 
+static bool have_machine(const struct strangers *strangers, const char *port_id)
+{
+    size_t length = strcspn(port_id, "/");
+
+    for (const struct stranger *at = strangers->first; at; at = at->next)
+        if (at->sort == &machine && strlen(at->uid) == length && strncmp(at->uid, port_id, length) == 0)
+            return true;
+    return false;
+}
+
+bool strangers_have_port(struct control *control, const char *network_uid)
+{
+    const struct strangers *strangers = control_extension(control, NAME);
+
+    for (const struct stranger *at = strangers ? strangers->first : NULL; at; at = at->next)
+        if (at->sort == &port && str_equal(at->where, network_uid) && have_machine(strangers, at->uid))
+            return true;
+    return false;
+}
+
 /* --- what the Host says --- */
 
 static bool is_to_go(const struct work *work, const struct stranger *stranger)

@@ -9,3 +9,5 @@ void strangers_find(struct control *control);
 void strangers_show(struct work *work);
 /* Is any volume here unknown? It may stand on any image. */
 bool strangers_have_volume(struct control *control);
+/* Is a machine that is unknown connected to the network? */
+bool strangers_have_port(struct control *control, const char *network_uid);

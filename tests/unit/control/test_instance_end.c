@@ -164,6 +164,36 @@ TEST(the_logs_of_machines_that_nobody_knows_go_when_the_host_is_told_so)
     end();
 }
 
+TEST(a_network_stays_as_long_as_an_unknown_machine_is_connected_to_it)
+{
+    static char uid[] = "0b5e5c2a-6b0f-4b6e-9d0a-2f6d6f0a1b03";
+    const struct machine_config config = { .uid = uid, .cpus = 1, .memory_bytes = 1 << 28 };
+
+    begin(6);
+    loop_sim_advance(site.loop, 1000);
+    auto_json json_t *network = control_find(site.control, &kind_network, "default", "default");
+    struct port_config port = { .id = "0b5e5c2a-6b0f-4b6e-9d0a-2f6d6f0a1b03/eth0", .mac = { { 0x52, 0x54 } } };
+    (void)snprintf(port.network_uid, sizeof port.network_uid, "%s", object_uid(network));
+    site.setup.network->ops->port_ensure(site.setup.network, &port, nobody);
+    site.setup.compute->ops->start(site.setup.compute, &config, NULL, nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+    daemon_dies();
+    daemon_starts();
+    loop_sim_advance(site.loop, 1000);
+    control_delete(site.control, &kind_network, "default", "default", nobody);
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_json json_t *going = control_find(site.control, &kind_network, "default", "default");
+    CHECK_CONTAINS(json_text_at(going, "status.message", ""), "a machine that no instance knows");
+    CHECK(compute_fake_has_process(site.world, uid));
+    auto_json json_t *host = control_find(site.control, &kind_host, NULL, "node1");
+    json_set_at(host, "metadata.annotations", json_pack("{s:s}", "virga.dev/remove-unknown", uid));
+    control_update(site.control, &kind_host, json_incref(host), nobody);
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_json json_t *gone = control_find(site.control, &kind_network, "default", "default");
+    CHECK(!gone);
+    end();
+}
+
 TEST(always_starts_again_even_after_the_guest_shut_itself_down)
 {
     begin(4);
