@@ -229,6 +229,17 @@ TEST(clients_wait_while_a_proxy_that_died_comes_back)
     end(config);
 }
 
+TEST(what_a_member_hangs_up_on_is_asked_of_another)
+{
+    struct balancer_config *config = begin(2);
+    char body[64];
+
+    web_server_hang_up(rig_web_server(&rig, 1), 5);
+    for (unsigned i = 0; i < 12; i++)
+        CHECK_EQ(web_get(&(struct web_request){ .port = FRONT }, body, sizeof body), 200);
+    end(config);
+}
+
 /* --- routes, cookies, headers --- */
 
 static struct balancer_config *with_backend(struct balancer_config *config, const char *name,

@@ -46,7 +46,7 @@ struct web_server {
     int listener, epoll, stop;
     pthread_t thread;
     _Atomic uint64_t requests;
-    _Atomic unsigned slow_ms, connections;
+    _Atomic unsigned slow_ms, connections, hang_ups;
     _Atomic bool is_sick;
     struct visitor *visitors;
 };
@@ -62,6 +62,11 @@ static void answer(struct web_server *server, struct visitor *visitor)
 
     if (!is_check)
         server->requests++;
+    if (!is_check && server->hang_ups) {
+        server->hang_ups--;
+        shutdown(visitor->fd, SHUT_RDWR);
+        return;
+    }
     if (!is_check && server->slow_ms)
         pause_ms(server->slow_ms);
     if (send(visitor->fd, text, (size_t)length, MSG_NOSIGNAL) < 0)
@@ -197,6 +202,8 @@ void web_server_free(struct web_server *server)
 uint16_t web_server_port(const struct web_server *server) { return server->port; }
 uint64_t web_server_requests(const struct web_server *server) { return server->requests; }
 void web_server_slow(struct web_server *server, unsigned answer_ms) { server->slow_ms = answer_ms; }
+void web_server_hang_up(struct web_server *server, unsigned requests) { server->hang_ups = requests; }
+
 void web_server_set_healthy(struct web_server *server, bool is_healthy)
 {
     server->is_sick = !is_healthy;

@@ -15,6 +15,8 @@ uint16_t web_server_port(const struct web_server *server);
 uint64_t web_server_requests(const struct web_server *server);
 /* From now on each answer takes so long. */
 void web_server_slow(struct web_server *server, unsigned answer_ms);
+/* So many of the next requests are answered by closing the connection. */
+void web_server_hang_up(struct web_server *server, unsigned requests);
 /* Health of "/health": 200 or 503. */
 void web_server_set_healthy(struct web_server *server, bool is_healthy);
 /* Connections that are open now. */

@@ -24,6 +24,7 @@ void rig_take_port(struct rig *rig, uint16_t port);
 /* Whether something answers at 127.0.0.1 and the port of member 'number' (1 to 9); at first it
  * does. */
 void rig_set_alive(struct rig *rig, unsigned number, bool is_alive);
+struct web_server *rig_web_server(struct rig *rig, unsigned number); /* of HAProxy's rig only */
 
 /* --- for all --- */
 

@@ -86,6 +86,13 @@ void rig_take_port(struct rig *rig, uint16_t port)
     CHECK(own->intruder != NULL);
 }
 
+struct web_server *rig_web_server(struct rig *rig, unsigned number)
+{
+    const struct own *own = rig->own;
+
+    return own->servers[number];
+}
+
 void rig_set_alive(struct rig *rig, unsigned number, bool is_alive)
 {
     struct own *own = rig->own;

@@ -209,6 +209,12 @@ static void add_backend(const struct balancer_backend *backend, const struct con
                "  timeout queue %lldms\n",
                (long long)backend->connect_timeout_ms, (long long)backend->idle_timeout_ms,
                (long long)backend->idle_timeout_ms, (long long)backend->queue_timeout_ms);
+    /* A member that hangs up before it has said anything has most likely not begun: what may be asked
+     * twice (RFC 9110, 9.2.2) is sent to another. */
+    if (backend->is_http)
+        buf_add_text(to, "  option redispatch 1\n"
+                         "  retry-on conn-failure empty-response\n"
+                         "  http-request disable-l7-retry unless METH_GET\n");
     if (backend->cookie)
         buf_printf(to,
                    "  cookie %s insert indirect nocache httponly dynamic\n"
