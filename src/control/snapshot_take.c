@@ -224,7 +224,8 @@ bool taking_undo(struct shot *shot)
 {
     struct work *work = shot->work;
 
-    if (work_op(work, still_op(shot), NULL) == OP_RUNNING || work_op(work, "copy", NULL) == OP_RUNNING)
+    if (work_op(work, "prepare", NULL) == OP_RUNNING || work_op(work, still_op(shot), NULL) == OP_RUNNING ||
+        work_op(work, "copy", NULL) == OP_RUNNING)
         return false;
     if (!stray_links_are_up(shot) || !goes_on(shot))
         return false;
@@ -249,6 +250,12 @@ static void forget(struct shot *shot)
 
 /* --- the whole --- */
 
+/* One that goes is not held up; what stands still already is copied first. */
+static bool is_too_late(const struct shot *shot)
+{
+    return !work_result(shot->work, STILL_SINCE) && (!shot->instance || object_is_deleting(shot->instance));
+}
+
 static bool has_failed(struct shot *shot, struct err *ret_err)
 {
     const struct err *failure = work_result(shot->work, FAILURE);
@@ -256,6 +263,11 @@ static bool has_failed(struct shot *shot, struct err *ret_err)
 
     if (failure) {
         *ret_err = *failure;
+        return true;
+    }
+    if (is_too_late(shot)) {
+        (void)err_set(ret_err, ERR_INVALID, "the instance is being deleted");
+        work_result_keep_bytes(shot->work, FAILURE, ret_err, sizeof *ret_err);
         return true;
     }
     if (work_op(shot->work, "prepare", &err) != OP_FAILED && work_op(shot->work, still_op(shot), &err) != OP_FAILED &&

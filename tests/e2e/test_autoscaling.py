@@ -48,13 +48,6 @@ class Autoscaling(CloudTest):
         said = self.cloud.virga("why", "group/web", "--tail", "50")
         self.assertIn("Target jobs (Custom, per member): 25 against 10, wants 3 (decides)", said)
         self.assertIn("Target people (Custom, per member): 3 against 10, wants 1", said)
-        # What was decided, and from what, outlives the daemon.
-        before = self.decisions()
-        self.cloud.kill()
-        self.cloud.start()
-        self.assertEqual(self.decisions()[:len(before)], before)
-        out = [one for one in before if one["desired"] == 3 and one["from"] == 1][0]
-        self.assertEqual((out["group"]["ready"], out["proposals"][0]["value"], out["max"]), (1, 25, 3))
         # Another policy would have done with fewer.
         policy = self.cloud.dir + "/policy.yaml"
         with open(policy, "w") as file:
@@ -63,6 +56,13 @@ class Autoscaling(CloudTest):
         said = json.loads(self.cloud.virga("autoscaler", "replay", "web", "--last", "1h", "-f", policy, "-o", "json"))
         self.assertEqual((said["peak"], said["lowest"]), (2, 1))
         self.assertGreaterEqual(said["samples"], 2)
+        # What was decided, and from what, outlives the daemon.
+        before = self.decisions()
+        self.cloud.kill()
+        self.cloud.start()
+        self.assertEqual(self.decisions()[:len(before)], before)
+        out = [one for one in before if one["desired"] == 3 and one["from"] == 1][0]
+        self.assertEqual((out["group"]["ready"], out["proposals"][0]["value"], out["max"]), (1, 25, 3))
         # kubectl's autoscaler takes over; two at once are refused.
         self.newest = run("bash", VERSIONS, timeout=300).split()[-1]
         with open(self.cloud.dir + "/kubeconfig", "w") as file:
