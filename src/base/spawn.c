@@ -42,9 +42,11 @@ struct plan {
     int program_fd;       /* when the user is changed: it need not reach the program's folder */
     int program_copy;     /* of program_fd, out of the way too */
     pid_t our_pid;
-    const char *failed_step; /* written by the child; NULL: it runs the program */
-    const char *failed_on;
-    int failed_errno;
+    /* Written by the child, on a way that never returns: the compiler must not take us for who
+     * can not see it. */
+    const char *volatile failed_step; /* NULL: it runs the program */
+    const char *volatile failed_on;
+    volatile int failed_errno;
 };
 
 /* --- before --- */
