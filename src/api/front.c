@@ -7,6 +7,7 @@
 #include "api/deadlines.h"
 #include "api/listen.h"
 #include "api/tls.h"
+#include "base/chain.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -31,7 +32,7 @@ enum {
 
 struct link {
     struct front *front;
-    struct link *next, *previous;
+    struct link *next, **link;
     int fd;        /* TCP */
     int inner;     /* our end of the pair; -1 before the handshake is done */
     char name[12]; /* the other end's number, as key in front->by_fd */
@@ -91,10 +92,8 @@ static struct link *link_new(struct front *front, int take_fd)
 {
     struct link *link = mem_new(struct link);
 
-    *link = (struct link){ .front = front, .fd = take_fd, .inner = -1, .next = front->links };
-    if (link->next)
-        link->next->previous = link;
-    front->links = link;
+    *link = (struct link){ .front = front, .fd = take_fd, .inner = -1 };
+    chain_add(&front->links, link);
     front->link_count++;
     link->client.peer = listen_peer(take_fd);
     link->session = tls_session_new(front->setup.certificates, take_fd);
@@ -105,12 +104,7 @@ static void unlink_link(struct link *link)
 {
     struct front *front = link->front;
 
-    if (link->next)
-        link->next->previous = link->previous;
-    if (link->previous)
-        link->previous->next = link->next;
-    else
-        front->links = link->next;
+    chain_remove(link);
     front->link_count--;
     if (map_get(front->by_fd, link->name) == link)
         map_remove(front->by_fd, link->name);

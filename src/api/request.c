@@ -4,6 +4,7 @@
 #include "api/connection.h"
 #include "api/internal.h"
 #include "api/k8s_protobuf.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "store/object.h"
 #include <assert.h>
@@ -28,26 +29,13 @@ struct request *request_new(struct api *api, struct MHD_Connection *mhd, const c
     request->connection = connection_of(mhd);
     request->body.size_max = JSON_BODY_SIZE_MAX;
     request->warnings.size_max = WARNINGS_SIZE_MAX;
-    request->next = api->requests;
-    if (api->requests)
-        api->requests->previous = request;
-    api->requests = request;
+    chain_add(&api->requests, request);
     return request;
-}
-
-static void unlink_request(struct request *request)
-{
-    if (request->next)
-        request->next->previous = request->previous;
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        request->api->requests = request->next;
 }
 
 void request_free(struct request *request)
 {
-    unlink_request(request);
+    chain_remove(request);
     if (request->response)
         MHD_destroy_response(request->response);
     json_decref(request->headers.impersonate_groups);

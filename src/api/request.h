@@ -48,7 +48,7 @@ struct request {
     struct api *api;
     struct connection *connection;
     struct MHD_Connection *mhd;
-    struct request *next, *previous; /* of all requests of the server */
+    struct request *next, **link; /* of all requests of the server */
     enum request_stage stage;
     bool suspended;
     enum http_method method;

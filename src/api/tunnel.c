@@ -9,6 +9,7 @@
 #include "api/handshake.h"
 #include "api/internal.h"
 #include "api/watch.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 
 struct tunnel {
     struct api *api;
-    struct tunnel *next, *previous;
+    struct tunnel *next, **link;
     struct MHD_UpgradeResponseHandle *upgrade; /* NULL until the answer is sent */
     int socket;
     struct loop_source *socket_io;
@@ -42,30 +43,12 @@ static void pump(struct tunnel *tunnel);
 
 /* --- life --- */
 
-static void link_tunnel(struct tunnel *tunnel)
-{
-    tunnel->next = tunnel->api->tunnels;
-    if (tunnel->next)
-        tunnel->next->previous = tunnel;
-    tunnel->api->tunnels = tunnel;
-}
-
-static void unlink_tunnel(struct tunnel *tunnel)
-{
-    if (tunnel->next)
-        tunnel->next->previous = tunnel->previous;
-    if (tunnel->previous)
-        tunnel->previous->next = tunnel->next;
-    else
-        tunnel->api->tunnels = tunnel->next;
-}
-
 static struct tunnel *tunnel_new(struct request *request)
 {
     struct tunnel *tunnel = mem_new(struct tunnel);
 
     *tunnel = (struct tunnel){ .api = request->api, .socket = -1, .fd = -1 };
-    link_tunnel(tunnel);
+    chain_add(&tunnel->api->tunnels, tunnel);
     return tunnel;
 }
 
@@ -80,7 +63,7 @@ static void close_fd(struct tunnel *tunnel)
 
 static void tunnel_free(struct tunnel *tunnel)
 {
-    unlink_tunnel(tunnel);
+    chain_remove(tunnel);
     close_fd(tunnel);
     loop_source_free(tunnel->socket_io);
     loop_source_free(tunnel->soon);

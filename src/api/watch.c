@@ -7,6 +7,7 @@
 #include "api/selection.h"
 #include "api/table.h"
 #include "api/tunnel.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "store/object.h"
 #include <inttypes.h>
@@ -25,7 +26,7 @@ struct event {
 struct watch {
     struct api *api;
     struct request *request; /* NULL behind a WebSocket */
-    struct watch *next, *previous;
+    struct watch *next, **link;
     struct selection selection;
     char *prefix; /* of the keys watched, owned */
     struct table table;
@@ -431,24 +432,6 @@ static int64_t timeout_ms(struct loop *loop, const struct watch_options *options
     return WATCH_TIMEOUT_MIN_MS + (int64_t)(loop_random(loop) % WATCH_TIMEOUT_MIN_MS);
 }
 
-static void link_watch(struct watch *watch)
-{
-    watch->next = watch->api->watches;
-    if (watch->next)
-        watch->next->previous = watch;
-    watch->api->watches = watch;
-}
-
-static void unlink_watch(struct watch *watch)
-{
-    if (watch->next)
-        watch->next->previous = watch->previous;
-    if (watch->previous)
-        watch->previous->next = watch->next;
-    else
-        watch->api->watches = watch->next;
-}
-
 static void start(struct watch *watch, const struct watch_options *options)
 {
     struct store *store = watch->api->store;
@@ -477,13 +460,13 @@ static struct watch *watch_new(struct request *request, enum accept_form form,
                                    .include = table_include(&request->url) };
     watch->wants_bookmarks = url_flag(&request->url, "allowWatchBookmarks");
     watch->prefix = selection_watch_prefix(&watch->selection);
-    link_watch(watch);
+    chain_add(&watch->api->watches, watch);
     return watch;
 }
 
 void watch_free(struct watch *watch)
 {
-    unlink_watch(watch);
+    chain_remove(watch);
     close_source(watch);
     drop_queue(watch);
     for (size_t i = watch->initial_next; i < watch->initial_count; i++)

@@ -5,6 +5,7 @@
 #include "api/namespaces.h"
 #include "api/prepare.h"
 #include "api/request.h"
+#include "base/chain.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "store/object.h"
@@ -155,22 +156,13 @@ static void link_write(struct write *write)
 {
     struct api *api = write->api;
 
-    write->next = api->writes;
-    write->previous = NULL;
-    if (write->next)
-        write->next->previous = write;
-    api->writes = write;
+    chain_add(&api->writes, write);
     map_set(api->writes_by_key, write->key, write);
 }
 
 static void unlink_write(struct write *write)
 {
-    if (write->next)
-        write->next->previous = write->previous;
-    if (write->previous)
-        write->previous->next = write->next;
-    else
-        write->api->writes = write->next;
+    chain_remove(write);
     if (map_get(write->api->writes_by_key, write->key) == write)
         map_remove(write->api->writes_by_key, write->key);
 }

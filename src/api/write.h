@@ -61,7 +61,7 @@ struct write {
     unsigned attempts;
     char *key;
     bool generates_name;
-    struct write *next, *previous; /* of those on their way to the store */
+    struct write *next, **link; /* of those on their way to the store */
     struct write *first_waiting, *last_waiting; /* for the same object, behind this one */
     struct write *next_waiting;
 };

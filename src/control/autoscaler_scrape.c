@@ -8,6 +8,7 @@
 #include "control/autoscaler.h"
 #include "control/balancers.h"
 #include "control/group.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "base/netaddr.h"
 #include "base/str.h"
@@ -59,10 +60,7 @@ static void unlink_scrape(struct scrape *scrape)
     if (!scrape->link)
         return;
     scrape->scaler->scrape_count--;
-    *scrape->link = scrape->next;
-    if (scrape->next)
-        scrape->next->link = scrape->link;
-    scrape->link = NULL;
+    chain_remove(scrape);
 }
 
 void scrapes_cut_off(struct scaler *scaler)
@@ -182,7 +180,6 @@ static void begin(struct scaler *scaler, const json_t *instance, const struct en
         return;
     scrape = mem_new(struct scrape);
     *scrape = (struct scrape){ .next = scaler->scrapes,
-                               .link = &scaler->scrapes,
                                .scaler = scaler,
                                .loop = setup->loop,
                                .member = str_dup(member),
@@ -193,9 +190,7 @@ static void begin(struct scaler *scaler, const json_t *instance, const struct en
     scrape->request =
         str_printf("GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: virga\r\nAccept: text/plain\r\n\r\n",
                    endpoint->path, member);
-    if (scrape->next)
-        scrape->next->link = &scrape->next;
-    scaler->scrapes = scrape;
+    chain_add(&scaler->scrapes, scrape);
     scaler->scrape_count++;
     setup->network->ops->dial(setup->network, json_text_at(card, "networkUID", ""), &addr,
                               (uint16_t)endpoint->port, TIMEOUT_MS, dialled, scrape);

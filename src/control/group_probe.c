@@ -3,6 +3,7 @@
  * TCP and HTTP are asked from inside the member's network, as a neighbour would. One probe of each
  * kind at a time per member. */
 #include "control/group.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "base/netaddr.h"
@@ -48,22 +49,12 @@ static void probe_free(struct probe *probe)
     free(probe);
 }
 
-static void unlink_probe(struct probe *probe)
-{
-    if (!probe->link)
-        return;
-    *probe->link = probe->next;
-    if (probe->next)
-        probe->next->link = probe->link;
-    probe->link = NULL;
-}
-
 void probes_cut_off(struct member_book *book)
 {
     while (book->probes) {
         struct probe *probe = book->probes;
 
-        unlink_probe(probe);
+        chain_remove(probe);
         probe->book = NULL;
         /* One that still dials is freed by its answer. */
         if (probe->fd >= 0)
@@ -76,7 +67,7 @@ static void probe_end(struct probe *probe, bool is_good)
     struct member_book *book = probe->book;
     struct group_book *group;
 
-    unlink_probe(probe);
+    chain_remove(probe);
     if (!book) {
         probe_free(probe);
         return;
@@ -184,11 +175,7 @@ static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
     if (str_equal(json_text_at(rule, "type", ""), "HTTP"))
         probe->request = str_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: virga-probe\r\nConnection: close\r\n\r\n",
                                     json_text_at(rule, "path", "/"), book->name);
-    probe->next = book->probes;
-    probe->link = &book->probes;
-    if (probe->next)
-        probe->next->link = &probe->next;
-    book->probes = probe;
+    chain_add(&book->probes, probe);
     setup->network->ops->dial(setup->network, json_text_at(card, "networkUID", ""), &addr, (uint16_t)port,
                               probe->dial_ms, dialled, probe);
     return true;

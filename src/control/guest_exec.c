@@ -1,6 +1,7 @@
 /* control/guest_exec.c - commands in guests that end with their control at the latest. */
 #include "control/guest_exec.h"
 #include "control/internal.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute_exec.h"
@@ -23,16 +24,6 @@ struct execs {
     struct exec *first;
 };
 
-static void unlink_exec(struct exec *exec)
-{
-    if (!exec->link)
-        return;
-    *exec->link = exec->next;
-    if (exec->next)
-        exec->next->link = exec->link;
-    exec->link = NULL;
-}
-
 static void execs_free(void *state)
 {
     struct execs *execs = state;
@@ -40,7 +31,7 @@ static void execs_free(void *state)
     while (execs->first) {
         struct exec *exec = execs->first;
 
-        unlink_exec(exec);
+        chain_remove(exec);
         compute_exec_cancel(exec->command);
     }
     free(execs);
@@ -89,7 +80,7 @@ static void ended(void *arg, const struct err *err, const json_t *status)
     guest_exec_fn *fn = exec->fn;
     void *fn_arg = exec->arg;
 
-    unlink_exec(exec);
+    chain_remove(exec);
     free(exec);
     fn(fn_arg, err, err ? -1 : (int)json_int_at(status, "exitcode", 128 + json_int_at(status, "signal", 0)), output);
 }
@@ -108,9 +99,7 @@ void guest_exec(struct control *control, const char *uid, const char *const *arg
 
     for (size_t i = 1; argv[i]; i++)
         json_array_append_new(arguments, json_string_repaired(argv[i], strlen(argv[i])));
-    *exec = (struct exec){ .next = execs->first, .link = &execs->first, .fn = fn, .arg = arg };
-    if (exec->next)
-        exec->next->link = &exec->next;
-    execs->first = exec;
+    *exec = (struct exec){ .fn = fn, .arg = arg };
+    chain_add(&execs->first, exec);
     exec->command = compute_exec_start(&request, ended, exec);
 }

@@ -1,5 +1,6 @@
 /* drivers/compute/qemu/call.c - the answers that callers still wait for. */
 #include "drivers/compute/qemu/call.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "drivers/compute/qemu/machine.h"
 #include <assert.h>
@@ -30,11 +31,7 @@ static struct qemu_call *call_new(struct qemu_driver *driver, enum kind kind, vo
     call->kind = kind;
     call->arg = arg;
     call->fd = -1;
-    call->next = driver->calls;
-    call->link = &driver->calls;
-    if (call->next)
-        call->next->link = &call->next;
-    driver->calls = call;
+    chain_add(&driver->calls, call);
     return call;
 }
 
@@ -77,9 +74,7 @@ static struct qemu_call taken(struct qemu_call *call)
 {
     struct qemu_call copy = *call;
 
-    *call->link = call->next;
-    if (call->next)
-        call->next->link = call->link;
+    chain_remove(call);
     loop_source_free(call->later);
     free(call);
     return copy;

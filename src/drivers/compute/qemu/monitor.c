@@ -1,5 +1,6 @@
 /* drivers/compute/qemu/monitor.c - the QMP state machine on a socket and a clock. */
 #include "drivers/compute/qemu/monitor.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "drivers/compute/qemu/qmp.h"
 #include <assert.h>
@@ -51,9 +52,7 @@ struct monitor {
 
 static void call_end(struct call *call, const struct err *err, const json_t *result)
 {
-    *call->link = call->next;
-    if (call->next)
-        call->next->link = call->link;
+    chain_remove(call);
     loop_source_free(call->timer);
     if (call->fn)
         call->fn(call->arg, err, result);
@@ -77,11 +76,7 @@ static struct call *call_new(struct monitor *monitor, monitor_fn *fn, void *arg)
     struct call *call = mem_new(struct call);
 
     *call = (struct call){ .monitor = monitor, .fn = fn, .arg = arg };
-    call->next = monitor->calls;
-    call->link = &monitor->calls;
-    if (call->next)
-        call->next->link = &call->next;
-    monitor->calls = call;
+    chain_add(&monitor->calls, call);
     return call;
 }
 

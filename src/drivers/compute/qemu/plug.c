@@ -1,5 +1,6 @@
 /* drivers/compute/qemu/plug.c - plugs begin, ask and end. */
 #include "drivers/compute/qemu/plug.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "drivers/storage.h"
 #include <stdlib.h>
@@ -16,11 +17,7 @@ struct qemu_plug *plug_new(struct qemu_machine *machine, struct qemu_call *call,
     plug->id = *id;
     for (unsigned i = 0; i < DISK_CHAIN_MAX; i++)
         plug->fds[i] = -1;
-    plug->next = machine->plugs;
-    plug->link = &machine->plugs;
-    if (plug->next)
-        plug->next->link = &plug->next;
-    machine->plugs = plug;
+    chain_add(&machine->plugs, plug);
     return plug;
 }
 
@@ -28,10 +25,7 @@ static void unlink_plug(struct qemu_plug *plug)
 {
     if (!plug->link)
         return;
-    *plug->link = plug->next;
-    if (plug->next)
-        plug->next->link = plug->link;
-    plug->link = NULL;
+    chain_remove(plug);
     plug->machine = NULL;
 }
 

@@ -9,6 +9,7 @@
  * slowly holds the viewers' input back; a viewer that reads slowly loses output and is told
  * how much. A UART sends byte by byte: after each read the output rests a moment, so that the
  * next one finds many. QEMU itself writes the log. */
+#include "base/chain.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute/qemu/parts.h"
@@ -58,9 +59,7 @@ static void connect_serial(struct qemu_serial *serial);
 
 static void viewer_close(struct viewer *viewer)
 {
-    *viewer->link = viewer->next;
-    if (viewer->next)
-        viewer->next->link = viewer->link;
+    chain_remove(viewer);
     viewer->serial->viewer_count--;
     loop_source_free(viewer->io);
     close(viewer->fd);
@@ -336,11 +335,7 @@ static int viewer_new(struct qemu_serial *serial, int *ret_fd, struct err *err)
     viewer = mem_new(struct viewer);
     viewer->serial = serial;
     viewer->fd = ends[0];
-    viewer->next = serial->viewers;
-    viewer->link = &serial->viewers;
-    if (viewer->next)
-        viewer->next->link = &viewer->next;
-    serial->viewers = viewer;
+    chain_add(&serial->viewers, viewer);
     serial->viewer_count++;
     buf_add(&viewer->out, serial->scrollback.bytes, serial->scrollback.size);
     viewer->io = loop_io(serial->machine->driver->setup.loop, viewer->fd,

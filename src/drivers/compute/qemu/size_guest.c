@@ -3,6 +3,7 @@
  * Many kernels leave new processors and new memory switched off until a program of the system says
  * otherwise, and few systems have one. The agent can do both.
  * Source: qga/qapi-schema.json of QEMU; Documentation/admin-guide/mm/memory-hotplug.rst of Linux. */
+#include "base/chain.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/compute/qemu/parts.h"
@@ -29,11 +30,7 @@ static struct guest_telling *telling_new(struct qemu_driver *driver, const char 
     struct guest_telling *telling = mem_new(struct guest_telling);
 
     *telling = (struct guest_telling){ .driver = driver, .uid = str_dup(uid), .fn = fn, .arg = arg };
-    telling->next = driver->tellings;
-    telling->link = &driver->tellings;
-    if (telling->next)
-        telling->next->link = &telling->next;
-    driver->tellings = telling;
+    chain_add(&driver->tellings, telling);
     return telling;
 }
 
@@ -42,9 +39,7 @@ static void end(struct guest_telling *telling, const struct err *err)
     guest_told_fn *fn = telling->fn;
     void *arg = telling->arg;
 
-    *telling->link = telling->next;
-    if (telling->next)
-        telling->next->link = telling->link;
+    chain_remove(telling);
     loop_source_free(telling->again);
     free(telling->uid);
     free(telling);
