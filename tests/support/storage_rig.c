@@ -2,6 +2,7 @@
 #include "storage_rig.h"
 #include "base/files.h"
 #include "drivers/storage/directory/directory.h"
+#include "scratch.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -30,8 +31,7 @@ void storage_rig_open(struct storage_rig *rig, const char *parent)
     if (geteuid() != 0)
         skip();
     *rig = (struct storage_rig){ 0 };
-    snprintf(rig->folder, sizeof rig->folder, "%s/virga-storage-XXXXXX", parent ? parent : "/tmp");
-    CHECK(mkdtemp(rig->folder));
+    rig->folder = scratch_new_in(parent ? parent : "/tmp");
     rig->loop = loop_new(&err);
     CHECK(rig->loop);
     rig->setup = (struct storage_setup){ .loop = rig->loop,
@@ -59,12 +59,10 @@ static void check_work_is_empty(const char *folder)
 
 void storage_rig_close(struct storage_rig *rig)
 {
-    struct err err = { 0 };
-
     rig->driver->ops->close(rig->driver);
     check_work_is_empty(rig->setup.image_dir);
     check_work_is_empty(rig->pool.path);
-    CHECK_OK(dir_remove(rig->folder, &err), &err);
+    scratch_remove(rig->folder);
     loop_free(rig->loop);
     free((char *)rig->setup.image_dir);
     free((char *)rig->pool.path);

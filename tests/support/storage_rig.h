@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 struct storage_rig {
-    char folder[64]; /* holds "images" and "pool" */
+    char *folder; /* holds "images" and "pool" */
     struct loop *loop;
     struct storage_setup setup;
     struct storage_pool pool;

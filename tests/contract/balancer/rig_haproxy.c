@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "rig.h"
 #include "web.h"
+#include "scratch.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,12 +33,11 @@ static void open_driver(struct rig *rig)
 void rig_open(struct rig *rig)
 {
     struct own *own = mem_new(struct own);
-    char folder[] = "/tmp/virga-balancer-XXXXXX";
+    char *folder = scratch_new();
     struct err err;
 
-    CHECK(mkdtemp(folder) != NULL);
     CHECK_EQ(chmod(folder, 0755), 0);
-    own->folder = str_dup(folder);
+    own->folder = folder;
     *rig = (struct rig){ .loop = loop_new(&err), .own = own };
     for (unsigned i = 1; i <= 9; i++)
         rig_set_alive(rig, i, true);

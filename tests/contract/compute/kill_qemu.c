@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "drivers/storage.h"
 #include "rig_qemu.h"
+#include "scratch.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -164,19 +165,17 @@ static void check_groups_are_gone(void)
 
 static void kill_and_follow(const char *setting, int delay_ms)
 {
-    char folder[] = "/tmp/virga-compute-XXXXXX";
+    char *folder = scratch_new();
     auto_free char *at = setting ? str_dup(setting) : str_printf("%d ms", delay_ms);
-    struct err err;
     struct rig rig;
 
-    CHECK(mkdtemp(folder));
     rig_open_at(&rig, folder); /* QEMU is asked now, so that the daemon begins at once */
     rig_leave(&rig);
     bool killed = run_daemon(folder, setting, delay_ms);
     if (setting && !killed)
         check_fail(CHECK_HERE, "%s was never passed", setting);
     follow(folder, at);
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 TEST(a_daemon_killed_at_any_named_point_is_followed_by_one_that_finds_everything)
@@ -208,14 +207,12 @@ TEST(a_daemon_killed_at_any_millisecond_is_followed_by_one_that_finds_everything
 
 TEST(a_restart_of_the_host_has_ended_every_machine)
 {
-    char folder[] = "/tmp/virga-compute-XXXXXX";
+    char *folder = scratch_new();
     struct machine_config *config;
     auto_free char *sed = NULL;
     struct machine_status status;
     struct rig rig;
-    struct err err;
 
-    CHECK(mkdtemp(folder));
     rig_open_at(&rig, folder);
     config = rig_config(&rig, uid);
     RIG_OK(&rig, start, config, NULL);
@@ -237,5 +234,5 @@ TEST(a_restart_of_the_host_has_ended_every_machine)
     RIG_OK(&rig, release, uid);
     rig_leave(&rig);
     machine_config_free(config);
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }

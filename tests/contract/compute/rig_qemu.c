@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "rig_qemu.h"
+#include "scratch.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,10 +56,10 @@ void rig_open_at(struct rig *rig, const char *folder)
 
 void rig_open(struct rig *rig)
 {
-    char folder[] = "/tmp/virga-compute-XXXXXX";
+    char *folder = scratch_new();
 
-    CHECK(mkdtemp(folder));
     rig_open_at(rig, folder);
+    free(folder);
 }
 
 void rig_leave(struct rig *rig)
@@ -76,10 +77,9 @@ void rig_leave(struct rig *rig)
 void rig_close(struct rig *rig)
 {
     auto_free char *folder = str_dup(own_of(rig)->folder);
-    struct err err;
 
     rig_leave(rig);
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 void rig_reopen(struct rig *rig)

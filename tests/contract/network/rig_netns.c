@@ -8,6 +8,7 @@
 #include "drivers/network/netns/netlink.h"
 #include "leftovers.h"
 #include "rig.h"
+#include "scratch.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -73,11 +74,10 @@ __attribute__((constructor)) static void begin_as_root(void)
 static struct own *own_new(void)
 {
     struct own *own = mem_new(struct own);
-    char folder[] = "/tmp/virga-network-XXXXXX";
+    char *folder = scratch_new();
 
-    CHECK(mkdtemp(folder) != NULL);
     CHECK_EQ(chmod(folder, 0755), 0);
-    own->folder = str_dup(folder);
+    own->folder = folder;
     own->state_dir = str_printf("%s/state", folder);
     own->run_dir = str_printf("%s/run", folder);
     own->listener = -1;
@@ -114,7 +114,6 @@ void rig_open(struct rig *rig)
 void rig_close(struct rig *rig)
 {
     struct own *own = rig->own;
-    struct err err;
 
     check_nothing_left(own->run_dir, own->state_dir, "vt");
     rig->network->ops->close(rig->network);
@@ -122,8 +121,7 @@ void rig_close(struct rig *rig)
     loop_free(rig->loop);
     if (own->listener >= 0)
         close(own->listener);
-    CHECK_OK(dir_remove(own->folder, &err), &err);
-    free(own->folder);
+    scratch_remove(own->folder);
     free(own->state_dir);
     free(own->run_dir);
     free(own);

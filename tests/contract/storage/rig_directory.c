@@ -3,6 +3,7 @@
 #include "base/auto.h"
 #include "base/files.h"
 #include "base/str.h"
+#include "scratch.h"
 #include <gnutls/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 enum { DISK_SIZE = 1 << 20, OTHER_USER = 61234 };
 
 struct own {
-    char folder[64];
+    char *folder;
     char image_dir[128], pool[128];
     uint8_t disk[DISK_SIZE];
 };
@@ -38,8 +39,7 @@ void rig_open(struct rig *rig)
     if (geteuid() != 0)
         skip();
     own = calloc(1, sizeof *own);
-    strcpy(own->folder, "/tmp/virga-storage-XXXXXX");
-    CHECK(mkdtemp(own->folder));
+    own->folder = scratch_new();
     snprintf(own->image_dir, sizeof own->image_dir, "%s/images", own->folder);
     snprintf(own->pool, sizeof own->pool, "%s/pool", own->folder);
     *rig = (struct rig){ .own = own, .image_bytes = DISK_SIZE };
@@ -67,12 +67,11 @@ static void check_work_is_empty(const char *folder)
 void rig_close(struct rig *rig)
 {
     struct own *own = rig->own;
-    struct err err = { 0 };
 
     rig->driver->ops->close(rig->driver);
     check_work_is_empty(own->image_dir);
     check_work_is_empty(own->pool);
-    CHECK_OK(dir_remove(own->folder, &err), &err);
+    scratch_remove(own->folder);
     loop_free(rig->loop);
     free(own);
 }

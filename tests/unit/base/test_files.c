@@ -1,4 +1,4 @@
-#include "check.h"
+#include "scratch.h"
 #include "base/files.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,22 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A folder of its own for each test; the caller frees the path after removing it. */
 static char *scratch(void)
 {
-    char *path = str_printf("%s/virga-files-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-
-    CHECK(mkdtemp(path) != NULL);
-    return path;
+    return scratch_new_in(getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 }
 
-static void remove_scratch(char **path)
-{
-    struct err err;
-
-    CHECK_OK(dir_remove(*path, &err), &err);
-    free(*path);
-}
+static void remove_scratch(char **path) { scratch_remove(*path); }
 #define auto_scratch __attribute__((cleanup(remove_scratch)))
 
 static unsigned mode_of(const char *path)

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "scratch.h"
 #include "base/files.h"
 #include "base/journal.h"
 #include "base/str.h"
@@ -8,23 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[64];
+static char *folder;
 
 static struct journal begin(size_t segment_bytes_max, unsigned segments_max)
 {
     static char path[128];
 
-    strcpy(folder, "/tmp/test_journal_XXXXXX");
-    CHECK(mkdtemp(folder));
+    folder = scratch_new();
     snprintf(path, sizeof path, "%s/lines", folder);
     return (struct journal){ path, segment_bytes_max, segments_max };
 }
 
 static void end(void)
 {
-    struct err err;
-
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 static void append(const struct journal *journal, const char *lines)

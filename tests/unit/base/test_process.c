@@ -2,6 +2,7 @@
 #include "loop_pair.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "scratch.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -246,12 +247,11 @@ TEST(a_zombie_has_ended)
 
 TEST(a_program_name_with_parentheses_does_not_confuse)
 {
-    char path[] = "/tmp/virga) 1 (x-XXXXXX";
+    char *path = scratch_new();
     char script[128];
     struct err err = { 0 };
     uint64_t before, after;
 
-    CHECK(mkdtemp(path));
     snprintf(script, sizeof script, "cp /bin/cat '%s/a) S 1' && echo && exec '%s/a) S 1'", path,
              path);
     int told[2];
@@ -277,6 +277,5 @@ TEST(a_program_name_with_parentheses_does_not_confuse)
     close(told[1]);
     CHECK_EQ(waitpid(pid, NULL, 0), pid);
     close(pidfd);
-    snprintf(script, sizeof script, "rm -r '%s'", path);
-    CHECK_OK(spawn_wait(&(struct spawn){ .argv = SHELL(script) }, NULL, &err), &err);
+    scratch_remove(path);
 }

@@ -1,6 +1,6 @@
 /* What base/spawn.h promises of spawn_start() and spawn_wait(). The programs are
  * the shell and its friends; each tells what it sees. */
-#include "check.h"
+#include "scratch.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/spawn.h"
@@ -280,17 +280,16 @@ TEST(the_user_is_changed_and_other_groups_are_left)
 /* A copy of a binary in a folder that only its owner may enter, as a clone in a home is. */
 TEST(a_program_in_a_folder_closed_to_its_user_runs)
 {
-    char folder[] = "/tmp/virga-spawn-XXXXXX", program[64];
+    char program[64], *folder;
 
     need_root();
-    CHECK(mkdtemp(folder) != NULL);
+    folder = scratch_new();
     snprintf(program, sizeof program, "%s/id", folder);
     CHECK_STR(output_of((struct spawn){ .argv = ARGV("cp", "/usr/bin/id", program) }), "");
     CHECK_STR(output_of((struct spawn){
                   .argv = ARGV(program, "-u"), .change_user = true, .uid = 4321, .gid = 4321 }),
               "4321");
-    unlink(program);
-    rmdir(folder);
+    scratch_remove(folder);
 }
 
 TEST(a_new_network_namespace_has_only_loopback)

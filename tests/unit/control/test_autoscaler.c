@@ -2,6 +2,7 @@
 #include "web_site.h"
 #include "base/files.h"
 #include "control/autoscaler.h"
+#include "scratch.h"
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -166,11 +167,10 @@ static unsigned count_lines(const char *text)
 
 TEST(decisions_with_their_inputs_and_samples_outlive_the_daemon)
 {
-    char folder[] = "/tmp/test_autoscaler_XXXXXX";
+    char *folder = scratch_new();
     auto_free char *none = NULL;
-    struct err err;
 
-    site_state_dir = mkdtemp(folder);
+    site_state_dir = folder;
     begin_scaled(cpu_spec());
     load_members(1000);
     wait_ready(2);
@@ -191,7 +191,7 @@ TEST(decisions_with_their_inputs_and_samples_outlive_the_daemon)
     none = str_printf("%s/autoscalers", folder);
     end_scaled();
     CHECK_EQ(rmdir(none), 0); /* the folder of the Autoscaler went with it */
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
     site_state_dir = NULL;
 }
 
@@ -237,10 +237,9 @@ static json_t *predicting_spec(void)
 
 TEST(a_rush_that_repeats_is_met_before_it_begins)
 {
-    char folder[] = "/tmp/test_autoscaler_XXXXXX";
-    struct err err;
+    char *folder = scratch_new();
 
-    site_state_dir = mkdtemp(folder);
+    site_state_dir = folder;
     begin_scaled(predicting_spec());
     live_until_second(RUSH_S - 2);
     CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1); /* nothing is known yet */
@@ -260,7 +259,7 @@ TEST(a_rush_that_repeats_is_met_before_it_begins)
     auto_json json_t *later = find(&kind_autoscaler);
     CHECK_STR(json_text_at(condition_get(later, "PredictionUsed"), "reason", NULL), "Accurate");
     end_scaled();
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
     site_state_dir = NULL;
 }
 

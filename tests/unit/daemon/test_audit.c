@@ -1,4 +1,4 @@
-#include "check.h"
+#include "scratch.h"
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/json.h"
@@ -18,20 +18,17 @@
 
 enum { FILE_MAX = 1 << 20 };
 
-static char folder[64];
+static char *folder;
 
 static void begin(void)
 {
     log_set_level(LOG_LEVEL_ERROR); /* not a line for each torn one */
-    strcpy(folder, "/tmp/virga-audit-XXXXXX");
-    CHECK(mkdtemp(folder));
+    folder = scratch_new();
 }
 
 static void end(void)
 {
-    struct err err;
-
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 static char *path_of(const char *name) { return str_printf("%s/audit/%s", folder, name); }

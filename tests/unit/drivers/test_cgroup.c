@@ -1,4 +1,4 @@
-#include "check.h"
+#include "scratch.h"
 #include "drivers/compute/qemu/cgroup.h"
 #include "base/files.h"
 #include "base/str.h"
@@ -8,19 +8,16 @@
 #include <unistd.h>
 
 /* A folder that stands for /; what the kernel would make in a new group, the test makes. */
-static char root[64];
+static char *root;
 
 static void begin(void)
 {
-    snprintf(root, sizeof root, "/tmp/virga-cgroup-XXXXXX");
-    CHECK(mkdtemp(root));
+    root = scratch_new();
 }
 
 static void end(void)
 {
-    struct err err;
-
-    CHECK_OK(dir_remove(root, &err), &err);
+    scratch_remove(root);
 }
 
 static void folder(const char *path)

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "scratch.h"
 #include "drivers/compute/qemu/command_line.h"
 #include "drivers/compute/qemu/frozen.h"
 #include "base/files.h"
@@ -13,14 +13,13 @@
 
 static const char *const name = "77777777-7777-4777-8777-777777777777";
 
-static char folder[64];
+static char *folder;
 static struct frozen_dirs dirs;
 static struct machine_config *config;
 
 static void begin(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/virga-frozen-XXXXXX");
-    CHECK(mkdtemp(folder));
+    folder = scratch_new();
     dirs.memory_dir = str_printf("%s/memory", folder);
     dirs.disk_dir = str_printf("%s/disk", folder);
     config = mem_new(struct machine_config);
@@ -31,11 +30,9 @@ static void begin(void)
 
 static void end(void)
 {
-    struct err err;
-
     machine_config_free(config);
     frozen_dirs_done(&dirs);
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 /* The folder of a machine that was frozen; owned. */

@@ -1,5 +1,5 @@
 /* Empty disks of our own making, read by QEMU's tools. */
-#include "check.h"
+#include "scratch.h"
 #include "drivers/storage/directory/image_formats.h"
 #include "drivers/storage/directory/qcow2_new.h"
 #include "base/files.h"
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const int64_t MIB = INT64_C(1) << 20, TIB = INT64_C(1) << 40;
-static char folder[64];
+static char *folder;
 
 static void run(const char *command)
 {
@@ -22,15 +22,12 @@ static void run(const char *command)
 
 static void begin(void)
 {
-    strcpy(folder, "/tmp/virga-qcow2-XXXXXX");
-    CHECK(mkdtemp(folder));
+    folder = scratch_new();
 }
 
 static void end(void)
 {
-    struct err err = { 0 };
-
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 static void make(const char *name, int64_t size, const char *backing)

@@ -1,6 +1,6 @@
 /* A machine of the QEMU driver whose QEMU is only a monitor (tests/support/fake_qemu.h), on a
  * simulated clock: what it asks, and what it makes of every refusal. */
-#include "check.h"
+#include "scratch.h"
 #include "drivers/compute/qemu/parts.h"
 #include "drivers/storage.h"
 #include "base/files.h"
@@ -18,7 +18,7 @@ static const char *const uid = "77777777-7777-4777-8777-777777777777";
 static struct qemu_driver driver;
 static struct qemu_machine *machine;
 static struct fake_qemu *qemu;
-static char folder[64];
+static char *folder;
 static bool is_ready;
 
 struct answer {
@@ -70,8 +70,7 @@ static void begin(void)
 {
     int fd;
 
-    snprintf(folder, sizeof folder, "/tmp/virga-machine-XXXXXX");
-    CHECK(mkdtemp(folder));
+    folder = scratch_new();
     driver = (struct qemu_driver){ .compute.ops = &compute_qemu };
     driver.setup.loop = loop_sim_new(5);
     driver.setup.workers = worker_pool_new(driver.setup.loop, 1);
@@ -98,8 +97,6 @@ static void begin(void)
 
 static void end(void)
 {
-    struct err err;
-
     if (qemu)
         CHECK_STR(fake_qemu_complaints(qemu), "");
     driver.is_closing = true;
@@ -113,7 +110,7 @@ static void end(void)
     loop_free(driver.setup.loop);
     free(driver.state_dir);
     free(driver.run_dir);
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 static struct machine_disk data_disk(void)

@@ -1,6 +1,6 @@
 /* The daemon is killed at every point of what the directory driver does, and comes back: all that
  * was asked for is there in the end, and nothing else. */
-#include "check.h"
+#include "scratch.h"
 #include "http_server.h"
 #include "storage_rig.h"
 #include "base/fault.h"
@@ -22,7 +22,7 @@ static const char *const three = "33333333-3333-4333-8333-333333333333";
 static const char *const image = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 static const int64_t MIB = 1 << 20;
 
-static char folder[64], url[128];
+static char *folder, url[128];
 static uint8_t disk[DISK_SIZE];
 
 /* --- the daemon: a process that does one thing and ends --- */
@@ -308,8 +308,7 @@ static void make_sources(void)
 
 static void begin_in_new_folder(void)
 {
-    strcpy(folder, "/tmp/virga-crash-XXXXXX");
-    CHECK(mkdtemp(folder));
+    folder = scratch_new();
     make_sources();
 }
 
@@ -318,7 +317,6 @@ static void begin_in_new_folder(void)
 static bool kill_at(const struct scenario *scenario, const char *point, int nth)
 {
     auto_free char *fault = str_printf("%s=kill@%d", point, nth);
-    struct err err = { 0 };
     bool killed;
 
     begin_in_new_folder();
@@ -327,7 +325,7 @@ static bool kill_at(const struct scenario *scenario, const char *point, int nth)
         CHECK(!run_daemon(scenario, NULL, 0));
         check_left(scenario, fault);
     }
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
     return killed;
 }
 
@@ -407,7 +405,6 @@ TEST(whenever_the_daemon_is_killed_the_next_one_finishes_or_undoes_its_work)
 
 TEST(every_call_that_can_fail_may_fail_once)
 {
-    struct err err = { 0 };
     pid_t server;
 
     if (geteuid() != 0)
@@ -423,7 +420,7 @@ TEST(every_call_that_can_fail_may_fail_once)
             is_over = run_daemon(&scenarios[k], NULL, nth);
             CHECK(!run_daemon(&scenarios[k], NULL, 0)); /* sweeps what could not be removed */
             check_left(&scenarios[k], fault);
-            CHECK_OK(dir_remove(folder, &err), &err);
+            scratch_remove(folder);
             CHECK(nth < 100);
         }
     }

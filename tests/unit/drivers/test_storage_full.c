@@ -1,5 +1,5 @@
 /* A full disk: a small tmpfs that only this process sees. */
-#include "check.h"
+#include "scratch.h"
 #include "http_server.h"
 #include "storage_rig.h"
 #include <sched.h>
@@ -13,7 +13,7 @@
 enum { DISK_SIZE = 6 << 20 };
 
 static const char *const uid = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
-static char mount_point[64];
+static char *mount_point;
 static uint8_t disk[DISK_SIZE];
 static struct storage_rig rig;
 
@@ -37,8 +37,7 @@ static void begin(const char *size)
     }
     for (size_t i = 0; i < DISK_SIZE; i++)
         disk[i] = (uint8_t)(i * 7 + i / 997);
-    strcpy(mount_point, "/tmp/virga-full-XXXXXX");
-    CHECK(mkdtemp(mount_point));
+    mount_point = scratch_new();
     resize(size, 0);
     storage_rig_open(&rig, mount_point);
 }
@@ -47,7 +46,7 @@ static void end(void)
 {
     storage_rig_close(&rig);
     CHECK_EQ(umount2(mount_point, MNT_DETACH), 0);
-    CHECK_EQ(rmdir(mount_point), 0);
+    scratch_remove(mount_point);
 }
 
 static bool is_listed(void)

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "scratch.h"
 #include "drivers/compute/qemu/config_json.h"
 #include "drivers/compute/qemu/parts.h"
 #include "drivers/compute/qemu/trace.h"
@@ -16,15 +16,14 @@
 
 static const char *const uid = "66666666-6666-4666-8666-666666666666";
 
-static char folder[64];
+static char *folder;
 static struct trace_paths paths;
 
 static void begin(void)
 {
     auto_free char *state = NULL, *run = NULL;
 
-    snprintf(folder, sizeof folder, "/tmp/virga-trace-XXXXXX");
-    CHECK(mkdtemp(folder));
+    folder = scratch_new();
     state = str_printf("%s/state", folder);
     run = str_printf("%s/run", folder);
     trace_paths_init(&paths, state, run, uid);
@@ -32,10 +31,8 @@ static void begin(void)
 
 static void end(void)
 {
-    struct err err;
-
     trace_paths_done(&paths);
-    CHECK_OK(dir_remove(folder, &err), &err);
+    scratch_remove(folder);
 }
 
 static struct machine_config *full_config(void)

@@ -32,7 +32,7 @@ static inline void site_done(struct site *site)
 {
     if (site->store)
         site_close(site);
-    folder_remove(site->folder);
+    scratch_remove(site->folder);
     loop_free(site->loop);
 }
 

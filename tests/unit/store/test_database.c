@@ -310,7 +310,7 @@ TEST(writes_go_through_a_thread_on_the_real_loop)
     CHECK_EQ(count, 300);
     store_free(stream.store);
     loop_free(loop);
-    folder_remove(folder);
+    scratch_remove(folder);
 }
 
 /* --- refusals --- */

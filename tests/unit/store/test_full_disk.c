@@ -88,7 +88,7 @@ TEST(files_that_must_not_grow_count_as_a_full_disk)
     store_free(store);
     check_reopened(loop, folder, stored);
     loop_free(loop);
-    folder_remove(folder);
+    scratch_remove(folder);
 }
 
 /* --- a real small disk --- */
@@ -141,7 +141,7 @@ TEST(on_a_full_disk_reads_go_on_and_writes_come_back_with_space)
         _exit(0);
     }
     CHECK_EQ(waitpid(child, &status, 0), child);
-    folder_remove(folder);
+    scratch_remove(folder);
     if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
         skip(); /* needs root */
     CHECK_EQ(status, 0);

@@ -224,7 +224,7 @@ TEST(killed_at_any_moment_nothing_acknowledged_is_lost)
         run_and_kill(&memory, random_below(&random, 300), random_below(&random, 2000), NULL);
         check_database(&memory);
     }
-    folder_remove(memory.folder);
+    scratch_remove(memory.folder);
 }
 
 TEST(killed_around_a_commit_nothing_acknowledged_is_lost)
@@ -239,5 +239,5 @@ TEST(killed_around_a_commit_nothing_acknowledged_is_lost)
         run_and_kill(&memory, UINT64_MAX, 0, faults[i]);
         check_database(&memory);
     }
-    folder_remove(memory.folder);
+    scratch_remove(memory.folder);
 }

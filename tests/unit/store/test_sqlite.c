@@ -12,7 +12,7 @@ static struct store *open_store(struct loop *loop)
 static void close_store(struct store *store)
 {
     store_free(store);
-    folder_remove(folder);
+    scratch_remove(folder);
 }
 
 static struct store *reopen_store(struct loop *loop, struct store *store)
