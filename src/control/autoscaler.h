@@ -28,7 +28,7 @@ struct member_use {
     int64_t wall_ms, net_bytes, net_wall_ms;
     double net_rate; /* bytes per second between the last two readings; -1: unknown */
     double cpus_used, memory_used; /* processors, smoothed over the window, and bytes; -1: unknown */
-    int64_t seen_ms; /* wall clock; when it was a member last */
+    int64_t seen_ms; /* time of the last sample in which it was a member */
 };
 
 /* Why the last member stays: a CamelCase word, NULL when it may go, and a sentence. Both static. */

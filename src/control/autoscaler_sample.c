@@ -14,15 +14,15 @@ struct sampling {
     struct autoscale_group *group;
 };
 
-static struct member_use *use_of(struct scaler *scaler, const char *uid)
+static struct member_use *use_of(struct sampling *sampling, const char *uid)
 {
-    struct member_use *use = map_get(scaler->uses, uid);
+    struct member_use *use = map_get(sampling->scaler->uses, uid);
 
     if (!use) {
         use = mem_new(struct member_use);
         use->net_rate = use->cpus_used = use->memory_used = -1;
-        use->seen_ms = control_wall_ms(scaler->control);
-        map_set(scaler->uses, uid, use);
+        use->seen_ms = sampling->sample->wall_ms;
+        map_set(sampling->scaler->uses, uid, use);
     }
     return use;
 }
@@ -90,7 +90,7 @@ static void add_network(struct sample *sample, const json_t *instance, struct me
 static void add_member(struct sampling *sampling, const json_t *instance)
 {
     const struct control_setup *setup = control_setup(sampling->scaler->control);
-    struct member_use *use = use_of(sampling->scaler, object_uid(instance));
+    struct member_use *use = use_of(sampling, object_uid(instance));
     struct machine_status machine;
 
     setup->compute->ops->observe(setup->compute, object_uid(instance), &machine);

@@ -73,6 +73,51 @@ TEST(of_members_that_went_nothing_is_remembered)
     end_scaled();
 }
 
+static const struct compute_ops *quick_ops;
+static bool is_slow;
+
+/* The clock goes on while members are looked at. */
+static void observe_slowly(struct compute *compute, const char *uid, struct machine_status *ret_status)
+{
+    quick_ops->observe(compute, uid, ret_status);
+    if (is_slow) {
+        is_slow = false;
+        loop_sim_advance(site.loop, 1);
+        is_slow = true;
+    }
+}
+
+static void sample_slowly(struct scaler *scaler)
+{
+    struct compute_ops slow_ops = *site.setup.compute->ops;
+    auto_json json_t *group = find(&kind_instance_group);
+    struct autoscale_group seen;
+    struct sample sample;
+
+    quick_ops = site.setup.compute->ops;
+    slow_ops.observe = observe_slowly;
+    site.setup.compute->ops = &slow_ops;
+    is_slow = true;
+    scaler_sample(scaler, group, &sample, &seen);
+    is_slow = false;
+    site.setup.compute->ops = quick_ops;
+}
+
+TEST(members_are_remembered_however_long_it_takes_to_look_at_them_all)
+{
+    struct scaler *scaler;
+
+    begin_scaled(cpu_spec());
+    load_members(1000);
+    wait_ready(2);
+    scaler = scaler_of_group(site.control, "default", "web");
+    map_free(scaler->uses);
+    scaler->uses = map_new(free);
+    sample_slowly(scaler);
+    CHECK_EQ(map_count(scaler->uses), 2);
+    end_scaled();
+}
+
 /* --- larger members before more of them --- */
 
 static json_t *vertical_spec(void)
