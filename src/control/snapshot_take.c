@@ -256,6 +256,12 @@ static bool is_too_late(const struct shot *shot)
     return !work_result(shot->work, STILL_SINCE) && (!shot->instance || object_is_deleting(shot->instance));
 }
 
+/* The guest, or the host with the daemon, went before its memory was taken. */
+static bool has_no_memory(struct shot *shot)
+{
+    return shot_has_memory(shot) && !machine_is_there(shot) && !is_op_done(shot, still_op(shot));
+}
+
 static bool has_failed(struct shot *shot, struct err *ret_err)
 {
     const struct err *failure = work_result(shot->work, FAILURE);
@@ -265,13 +271,13 @@ static bool has_failed(struct shot *shot, struct err *ret_err)
         *ret_err = *failure;
         return true;
     }
-    if (is_too_late(shot)) {
-        (void)err_set(ret_err, ERR_INVALID, "the instance is being deleted");
-        work_result_keep_bytes(shot->work, FAILURE, ret_err, sizeof *ret_err);
-        return true;
-    }
-    if (work_op(shot->work, "prepare", &err) != OP_FAILED && work_op(shot->work, still_op(shot), &err) != OP_FAILED &&
-        work_op(shot->work, "copy", &err) != OP_FAILED)
+    if (is_too_late(shot))
+        (void)err_set(&err, ERR_INVALID, "the instance is being deleted");
+    else if (has_no_memory(shot))
+        (void)err_set(&err, ERR_CONFLICT, "the instance does not run any more");
+    else if (work_op(shot->work, "prepare", &err) != OP_FAILED &&
+             work_op(shot->work, still_op(shot), &err) != OP_FAILED &&
+             work_op(shot->work, "copy", &err) != OP_FAILED)
         return false;
     work_result_keep_bytes(shot->work, FAILURE, &err, sizeof err);
     *ret_err = err;

@@ -475,6 +475,28 @@ TEST(a_crash_at_any_moment_leaves_the_instance_running)
     }
 }
 
+/* Whenever the host goes with all its machines: what was not taken yet is taken of those that start. */
+TEST(a_reboot_before_all_is_taken_begins_anew)
+{
+    for (int64_t moment_ms = 0; moment_ms < 100; moment_ms += 10) {
+        run_web(200 + (uint64_t)moment_ms);
+        create_snapshot("warm", "web", true);
+        loop_sim_advance(site.loop, moment_ms);
+        CHECK(snapshot_is("warm", "Taking"));
+        daemon_dies();
+        compute_fake_host_reboots(site.world);
+        network_fake_reboot(site.net);
+        daemon_starts();
+        wait_snapshot("warm", "Ready");
+        wait_for("web", "Running");
+        loop_sim_advance(site.loop, 1000);
+        auto_json json_t *object = snapshot("warm");
+        CHECK(condition_is_true(object, "MemoryReady"));
+        CHECK_EQ(compute_fake_frozen_count(site.world), 1);
+        end();
+    }
+}
+
 /* And so when it is deleted in the middle, with crashes. */
 TEST(a_snapshot_deleted_while_it_is_taken_leaves_nothing)
 {
