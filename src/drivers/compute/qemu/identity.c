@@ -27,9 +27,8 @@ static void end_call(struct qemu_identity *identity, const struct err *err)
 {
     struct qemu_call *call = identity->call;
 
-    loop_source_free(identity->io);
-    loop_source_free(identity->timer);
-    identity->io = identity->timer = NULL;
+    loop_source_free(take_pointer(identity->io));
+    loop_source_free(take_pointer(identity->timer));
     identity->call = NULL;
     if (call)
         qemu_call_end(call, err);
@@ -37,6 +36,8 @@ static void end_call(struct qemu_identity *identity, const struct err *err)
 
 static void disconnect(struct qemu_identity *identity)
 {
+    /* Before it is closed: a child process that is just being started has it open, too. */
+    loop_source_free(take_pointer(identity->io));
     if (identity->fd >= 0)
         close(identity->fd);
     identity->fd = -1;
