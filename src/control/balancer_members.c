@@ -35,18 +35,10 @@ static const json_t *labels_of(const json_t *object) { return json_at(object, "m
 
 static bool is_of_group(const json_t *instance, const char *group)
 {
-    const json_t *owners = json_at(instance, "metadata.ownerReferences");
     const char *label = json_string_value(json_object_get(labels_of(instance), LABEL_GROUP));
 
-    if (!str_equal(label, group))
-        return false;
-    for (size_t i = 0; i < json_array_size(owners); i++) {
-        const json_t *owner = json_array_get(owners, i);
-        if (str_equal(json_text_at(owner, "kind", NULL), "InstanceGroup") &&
-            str_equal(json_text_at(owner, "name", NULL), group))
-            return true;
-    }
-    return false;
+    return str_equal(label, group) &&
+           object_has_owner(instance, (struct owner){ .kind = kind_instance_group.name, .name = group });
 }
 
 static bool has_labels(const json_t *instance, const json_t *wanted)

@@ -157,12 +157,7 @@ static void read_member(struct group_scene *scene, struct member_book *book, jso
 
 bool group_owns(const struct group_scene *scene, const json_t *object)
 {
-    const json_t *owners = json_at(object, "metadata.ownerReferences");
-
-    for (size_t i = 0; i < json_array_size(owners); i++)
-        if (str_equal(json_text_at(json_array_get(owners, i), "uid", NULL), scene->uid))
-            return true;
-    return false;
+    return object_has_owner(object, (struct owner){ .uid = scene->uid });
 }
 
 /* Asked for and not there: it comes, or it could not be made. */

@@ -28,12 +28,7 @@ static const char root_of[] = "virga.dev/root-of";
 
 static bool has_owner(const struct scene *scene, const json_t *volume)
 {
-    const json_t *owners = json_at(volume, "metadata.ownerReferences");
-
-    for (size_t i = 0; i < json_array_size(owners); i++)
-        if (str_equal(json_text_at(json_array_get(owners, i), "uid", NULL), scene->uid))
-            return true;
-    return false;
+    return object_has_owner(volume, (struct owner){ .uid = scene->uid });
 }
 
 static bool is_owned(const struct scene *scene, const json_t *volume)

@@ -74,12 +74,7 @@ void machine_release(struct scene *scene)
  * cares about its own end. */
 static bool is_member_of_group(const struct scene *scene)
 {
-    const json_t *owners = json_at(scene->object, "metadata.ownerReferences");
-
-    for (size_t i = 0; i < json_array_size(owners); i++)
-        if (str_equal(json_text_at(json_array_get(owners, i), "kind", NULL), "InstanceGroup"))
-            return true;
-    return false;
+    return object_has_owner(scene->object, (struct owner){ .kind = kind_instance_group.name });
 }
 
 /* Load balancers let it finish what it has begun, unless it is to be forced at once. True: done. */

@@ -185,3 +185,20 @@ bool object_has_finalizer(const json_t *object, const char *finalizer)
             return true;
     return false;
 }
+
+static bool is_owner(const json_t *reference, const struct owner *wanted)
+{
+    return (!wanted->kind || str_equal(json_text_at(reference, "kind", NULL), wanted->kind)) &&
+           (!wanted->name || str_equal(json_text_at(reference, "name", NULL), wanted->name)) &&
+           (!wanted->uid || str_equal(json_text_at(reference, "uid", NULL), wanted->uid));
+}
+
+bool object_has_owner(const json_t *object, struct owner wanted)
+{
+    const json_t *references = json_at(object, "metadata.ownerReferences");
+
+    for (size_t i = 0; i < json_array_size(references); i++)
+        if (is_owner(json_array_get(references, i), &wanted))
+            return true;
+    return false;
+}

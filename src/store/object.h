@@ -23,3 +23,9 @@ const char *object_name(const json_t *object);
 const char *object_namespace(const json_t *object);           /* "" when cluster-scoped */
 bool object_is_deleting(const json_t *object);                /* has a deletionTimestamp */
 bool object_has_finalizer(const json_t *object, const char *finalizer);
+
+/* What is looked for among metadata.ownerReferences; NULL is any. Borrowed. */
+struct owner {
+    const char *kind, *name, *uid;
+};
+bool object_has_owner(const json_t *object, struct owner wanted); /* one reference says all of it */

@@ -121,6 +121,20 @@ TEST(reading_an_object_tells_what_is_there_and_the_zero_of_what_is_not)
     CHECK(!object_is_deleting(empty));
 }
 
+TEST(one_owner_reference_says_all_that_is_looked_for)
+{
+    auto_json json_t *object = parse("{\"metadata\":{\"ownerReferences\":[{\"kind\":\"Group\",\"name\":\"a\",\"uid\":\"1\"},"
+                                     "{\"kind\":\"Task\",\"name\":\"b\",\"uid\":\"2\"}]}}");
+    auto_json json_t *free_one = parse("{}");
+
+    CHECK(object_has_owner(object, (struct owner){ .kind = "Task" }));
+    CHECK(object_has_owner(object, (struct owner){ .kind = "Task", .name = "b" }));
+    CHECK(object_has_owner(object, (struct owner){ .uid = "1" }));
+    CHECK(!object_has_owner(object, (struct owner){ .kind = "Task", .name = "a" }));
+    CHECK(!object_has_owner(object, (struct owner){ .uid = "3" }));
+    CHECK(!object_has_owner(free_one, (struct owner){ 0 }));
+}
+
 TEST(a_revision_that_is_no_number_counts_as_none)
 {
     auto_json json_t *object = parse("{\"metadata\":{\"resourceVersion\":\"5x\"}}");
