@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "drivers/compute_exec.h"
 #include "kinds/names.h"
+#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,25 +51,17 @@ static struct execs *execs_of(struct control *control)
 
 /* --- one --- */
 
-/* Base64 of the agent, decoded as far as it goes. */
+/* The beginning of what the agent sent as base64; "" of what is none. */
 static char *decoded(const char *text)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    struct buf out = { .size_max = OUTPUT_MAX };
-    unsigned bits = 0, count = 0;
+    gnutls_datum_t from = { (unsigned char *)(uintptr_t)text, (unsigned)strnlen(text, OUTPUT_MAX / 3 * 4) }, to;
+    char *result;
 
-    for (; *text && *text != '='; text++) {
-        const char *digit = strchr(digits, *text);
-
-        if (!digit)
-            break;
-        bits = bits << 6 | (unsigned)(digit - digits);
-        if ((count += 6) < 8)
-            continue;
-        count -= 8;
-        buf_add_char(&out, (char)(bits >> count & 0xff));
-    }
-    return buf_take(&out);
+    if (from.size == 0 || gnutls_base64_decode2(&from, &to) < 0)
+        return str_dup("");
+    result = str_dup_part((const char *)to.data, to.size);
+    gnutls_free(to.data);
+    return result;
 }
 
 static void ended(void *arg, const struct err *err, const json_t *status)
