@@ -150,6 +150,7 @@ enum op_state work_op(struct work *work, const char *op, struct err *ret_err); /
 bool work_op_begin(struct work *work, const char *op);
 struct done work_op_done(struct work *work, const char *op);
 void work_op_reset(struct work *work, const char *op); /* forget failures and success */
+void work_op_drop(struct work *work, const char *op);  /* the same, and of one that runs its end, too */
 /* Has it succeeded since this daemon began (or since the last work_op_reset)? An operation that must
  * be repeated when the spec changes carries the generation in its name: "ensure 3". */
 bool work_op_succeeded(struct work *work, const char *op);

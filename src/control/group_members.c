@@ -177,14 +177,15 @@ static bool is_coming(struct group_scene *scene, const char *name)
     }
 }
 
-/* One of its name that is made later is another member: its hooks run anew. */
+/* One of its name that is made later is another member: its hooks run anew, and those of this one that
+ * have not ended say nothing of it. */
 static void forget_member(struct group_scene *scene, const char *name)
 {
     static const char *const ops[] = { "create", "resume", "serving", "join", "drain", "leave", "delete" };
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         auto_free char *op = str_printf("%s %s", ops[i], name);
-        work_op_reset(scene->work, op);
+        work_op_drop(scene->work, op);
     }
     group_book_drop(scene->book, name);
 }

@@ -19,6 +19,7 @@ struct entry {
     int64_t due_ms;               /* loop time it is armed for, -1: not armed */
     struct map *ops;              /* name to struct op; NULL until the first */
     unsigned running_ops;
+    uint64_t ops_begun;           /* so far */
     char **depends_on;            /* keys registered by work_find() */
     size_t depends_on_count;
     struct entry *next;           /* in the queue */

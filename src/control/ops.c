@@ -8,6 +8,7 @@
 enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MAX_MS = 60 * 1000 };
 
 struct op {
+    uint64_t number; /* which run of the operation it is: the end of another is not its end */
     enum op_state state;
     bool succeeded;
     unsigned failures;
@@ -58,6 +59,7 @@ bool work_op_begin(struct work *work, const char *name)
     }
     op->state = OP_RUNNING;
     op->succeeded = false;
+    op->number = ++entry->ops_begun;
     entry->running_ops++;
     return true;
 }
@@ -67,7 +69,8 @@ bool work_op_begin(struct work *work, const char *name)
 struct ticket {
     struct control *control;
     char *key, *name;
-    uint64_t life; /* of the entry */
+    uint64_t life;   /* of the entry */
+    uint64_t number; /* of the operation */
     struct ticket *previous, *next;
 };
 
@@ -98,7 +101,7 @@ static void op_end(const struct ticket *ticket, const struct err *err)
     struct entry *entry = entry_get(control, ticket->key);
     struct op *op = find_op(entry, ticket->name);
 
-    if (!op || op->state != OP_RUNNING || entry->life != ticket->life)
+    if (!op || op->state != OP_RUNNING || entry->life != ticket->life || op->number != ticket->number)
         return;
     entry->running_ops--;
     if (err) {
@@ -134,10 +137,12 @@ static void ticket_done(void *arg, const struct err *err)
 struct done work_op_done(struct work *work, const char *name)
 {
     struct control *control = work->control;
+    struct entry *entry = entry_of(work);
+    const struct op *op = find_op(entry, name);
     struct ticket *ticket = mem_new(struct ticket);
 
-    *ticket = (struct ticket){ control, str_dup(work->key), str_dup(name), entry_of(work)->life, NULL,
-                               control->ticket_first };
+    *ticket = (struct ticket){ .control = control, .key = str_dup(work->key), .name = str_dup(name),
+                               .life = entry->life, .number = op ? op->number : 0, .next = control->ticket_first };
     if (control->ticket_first)
         control->ticket_first->previous = ticket;
     control->ticket_first = ticket;
@@ -163,6 +168,17 @@ void work_op_reset(struct work *work, const char *name)
     const struct op *op = find_op(entry, name);
 
     if (op && op->state != OP_RUNNING)
+        (void)map_remove(entry->ops, name); /* it is there */
+}
+
+void work_op_drop(struct work *work, const char *name)
+{
+    struct entry *entry = entry_of(work);
+    const struct op *op = find_op(entry, name);
+
+    if (op && op->state == OP_RUNNING)
+        entry->running_ops--;
+    if (op)
         (void)map_remove(entry->ops, name); /* it is there */
 }
 

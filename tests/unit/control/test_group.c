@@ -174,6 +174,47 @@ TEST(hooks_run_for_each_member_that_ever_has_a_stable_name)
     end_group();
 }
 
+/* The command is begun, and its end is a long time coming. */
+static json_t *answer_slowly(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
+{
+    if (str_equal(command, "guest-exec-status"))
+        return json_pack("{s:b}", "exited", 0);
+    return answer(arg, uid, command, arguments, err);
+}
+
+static bool is_other(const char *name, const char *uid)
+{
+    auto_json json_t *object = instance(name);
+
+    return object && !str_equal(object_uid(object), uid);
+}
+
+TEST(a_hook_of_a_member_that_went_says_nothing_of_the_next_of_its_name)
+{
+    char complaint[128] = "";
+
+    commands = 0;
+    begin(9);
+    compute_fake_set_agent(site.world, answer_slowly, NULL);
+    create_image();
+    create_group(json_pack("{s:i,s:b,s:{s:s},s:{s:{s:s}},s:{s:{s:[s]}}}", "replicas", 1, "stableNames", 1, "readiness",
+                           "type", "Agent", "template", "spec", "stopTimeout", "0s", "hooks", "join", "command",
+                           "/bin/join"));
+    for (int i = 0; i < 600 && commands == 0; i++)
+        pass_time();
+    auto_free char *uid = uid_of("web-0");
+    loop_sim_advance(site.loop, 5000); /* its end is now looked for every half second only */
+    control_delete(site.control, &kind_instance, "default", "web-0", nobody);
+    for (int i = 0; i < 600 && !is_other("web-0", uid); i++)
+        pass_time();
+    compute_fake_set_agent(site.world, answer, NULL);
+    wait_ready(1);
+    control_each(site.control, &kind_event, "default", find_complaint, complaint);
+    CHECK_STR(complaint, "");
+    CHECK_EQ(commands, 2);
+    end_group();
+}
+
 TEST(a_daemon_that_dies_at_any_moment_never_has_too_many_members)
 {
     for (uint64_t seed = 1; seed <= 4; seed++) {
