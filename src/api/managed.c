@@ -250,6 +250,18 @@ static json_t *overlay_object(const struct field *field, const json_t *live, con
     return result;
 }
 
+/* Whether an item before it in 'config' has its key, or is equal to it. */
+static bool is_there_before(const struct field *field, enum shape shape, const json_t *config, size_t index)
+{
+    const json_t *value = json_array_get(config, index), *first;
+
+    if (shape == SHAPE_SET)
+        return schema_find_value(config, value) < (ptrdiff_t)index;
+    first = schema_find_item(field, config, value);
+    return first && first != value;
+}
+
+/* What 'config' has twice stays twice, for validation to refuse: none of them may get lost. */
 static json_t *overlay_list(const struct field *field, enum shape shape, const json_t *live,
                             const json_t *config)
 {
@@ -257,12 +269,13 @@ static json_t *overlay_list(const struct field *field, enum shape shape, const j
     size_t index;
 
     json_array_foreach (config, index, value) {
-        json_t *old = shape == SHAPE_LIST_MAP ? schema_find_item(field, result, value) : NULL;
+        bool is_again = is_there_before(field, shape, config, index);
+        json_t *old = shape == SHAPE_LIST_MAP && !is_again ? schema_find_item(field, result, value) : NULL;
 
         if (old)
             json_array_set_new(result, (size_t)schema_find_value(result, old),
                                overlay(field->item, old, value));
-        else if (shape == SHAPE_LIST_MAP || schema_find_value(result, value) < 0)
+        else if (is_again || shape == SHAPE_LIST_MAP || schema_find_value(result, value) < 0)
             json_array_append(result, value);
     }
     return result;

@@ -27,6 +27,12 @@ class Apply(ApiTest):
         made = self.apply("k", image="a", cpus=3)
         self.assertEqual(made["spec"]["cpus"], 3)
 
+    def test_an_item_that_comes_twice_is_refused(self):
+        networks = [{"name": "a", "network": "default"}, {"name": "a", "network": "other"}]
+        self.apply("k", 201, image="a", networks=networks[:1])
+        refused = self.apply("k", 422, image="a", networks=networks)
+        self.assertEqual([cause["field"] for cause in refused["details"]["causes"]], ["spec.networks[1].name"])
+
     def test_the_same_again_changes_nothing(self):
         made = self.apply("k", 201, image="a")
         self.assertEqual(self.apply("k", image="a"), made)

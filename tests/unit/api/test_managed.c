@@ -223,6 +223,17 @@ TEST(applying_again_changes_nothing)
     CHECK(json_equal(one, two));
 }
 
+TEST(what_is_applied_twice_stays_twice_for_validation_to_refuse)
+{
+    auto_json json_t *one =
+        apply(NULL, "{'spec':{'disks':[{'name':'b'},{'name':'a'}],'tags':['x']}}", "k", false);
+    auto_json json_t *two = apply(
+        one, "{'spec':{'disks':[{'name':'a','size':'2'},{'name':'a','bus':'scsi'}],'tags':['x','x']}}", "k", false);
+
+    CHECK_OBJECT(two, "{'spec':{'disks':[{'name':'a','size':'2'},{'name':'a','bus':'scsi'}],'tags':['x','x']},"
+                      "'metadata':{}}");
+}
+
 TEST(apply_conflicts_with_what_another_manager_changed)
 {
     auto_json json_t *one = apply(NULL, "{'metadata':{},'spec':{'replicas':3}}", "k", false);
