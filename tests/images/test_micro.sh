@@ -182,6 +182,30 @@ test_second_boot() {
     vm_kill
 }
 
+# ssh_server_waits - from the next boot on the ssh server starts when there is /run/go.
+ssh_server_waits() {
+    in_guest 'cd /usr/lib/virga && mv ssh-server ssh-server.real && chmod +x ssh-server.real &&
+        printf "#!/bin/sh\nuntil [ -e /run/go ]; do usleep 50000; done\nexec /usr/lib/virga/ssh-server.real\n" >ssh-server &&
+        chmod +x ssh-server'
+}
+
+# What happens to the machine while it starts must not be missed, however slow that is.
+test_growth_while_starting() {
+    boot -drive "file=$SCRATCH/disk.qcow2,if=none,id=root" -device virtio-blk-pci,drive=root,id=root-disk \
+        -drive "file=$SCRATCH/seed1.iso,if=none,id=seed,format=raw,readonly=on" -device virtio-blk-pci,drive=seed
+    check "the start can be held up" ssh_server_waits
+    printf '{"execute":"guest-shutdown","arguments":{"mode":"reboot"}}\n' >&3
+    wait_serial 60 "root@web-1:~# " 2 && agent_wait 60 || bail_out "the agent answers after the restart"
+    qmp block_resize '{"device":"root","size":6442450944}' >/dev/null
+    check "the machine sees its disk grow while it starts" until_true 30 in_guest '[ "$(cat /sys/block/vda/size)" = 12582912 ]'
+    in_guest 'touch /run/go'
+    check "and the root grows too" until_true 30 root_is_larger_than 5800
+    in_guest 'mv /usr/lib/virga/ssh-server.real /usr/lib/virga/ssh-server'
+    printf '{"execute":"guest-shutdown"}\n' >&3
+    check "the machine turns off" vm_ended 60
+    vm_kill
+}
+
 test_clone() {
     seed "$SCRATCH/seed2" i-2 web-2
     cp "$SCRATCH/seed1/user-data" "$SCRATCH/seed2/user-data"
@@ -341,6 +365,7 @@ test_hot_plug
 test_growth_while_running
 test_power_button
 test_second_boot
+test_growth_while_starting
 test_clone
 test_cloud_config_on_scsi
 test_addresses_by_dhcp_only
