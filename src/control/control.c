@@ -67,6 +67,7 @@ struct control *control_new(const struct control_setup *setup, struct err *err)
     control->keys_by_uid = map_new(free);
     control->extensions = map_new(extension_free);
     control->results = map_new(free);
+    control->decoded = decoded_new();
     control->recorder = recorder_new(control);
     defaults_make(control);
     if (start_controllers(control, err) < 0 || watch_start(control, err) < 0) {
@@ -93,6 +94,7 @@ void control_free(struct control *control)
     map_free(control->entries);
     map_free(control->dependents);
     map_free(control->keys_by_uid);
+    decoded_free(control->decoded);
     free(control->host_name);
     free(control->state_dir);
     free(control);
@@ -168,6 +170,16 @@ json_t *work_find(struct work *work, const struct kind *kind, const char *namesp
     return find_key(work->control, key);
 }
 
+json_t *work_look(struct work *work, const struct kind *kind, const char *namespace_name, const char *name)
+{
+    auto_free char *key = key_of(kind, namespace_name, name);
+    struct store *store = work->control->setup.store;
+    auto_clean(record_unref_auto) struct record *record = store->ops->get(store, key);
+
+    dependencies_add(entry_get(work->control, work->key), key);
+    return record ? decoded_get(work->control->decoded, record) : NULL;
+}
+
 json_t *control_find_uid(struct control *control, const struct kind *kind, const char *uid)
 {
     const char *key = map_get(control->keys_by_uid, uid);
@@ -188,7 +200,9 @@ void control_each_mentioning(struct control *control, const struct kind *kind,
     for (size_t i = 0; i < count; i++) {
         if (!memmem(records[i]->bytes, records[i]->size, mention, length))
             continue;
-        auto_json json_t *object = object_decode(records[i]);
+        /* So many would only drive each other out. */
+        auto_json json_t *object =
+            count > DECODED_MAX ? object_decode(records[i]) : decoded_get(control->decoded, records[i]);
         fn(arg, object);
     }
     record_list_free(records, count);

@@ -118,6 +118,8 @@ int64_t control_wall_ms(const struct control *control);
  * work called again whenever that object changes, appears or goes. */
 json_t *work_find(struct work *work, const struct kind *kind, const char *namespace_name,
                   const char *name);
+/* The same to look at only: it is not to be changed, for others have the same. It costs next to nothing. */
+json_t *work_look(struct work *work, const struct kind *kind, const char *namespace_name, const char *name);
 json_t *control_find(struct control *control, const struct kind *kind, const char *namespace_name,
                      const char *name);
 /* Is it there? Decodes it only when it may be going. */

@@ -53,7 +53,7 @@ struct group_scene {
     const char *uid, *name, *namespace_name;
     struct group_book *book;
     struct group_wish wish;
-    json_t **instances;           /* by member; NULL: asked for and not in the store yet */
+    json_t **instances;           /* by member, to look at; NULL: asked for and not in the store yet */
     struct group_member *members; /* names are those of the book */
     struct member_book **books;
     size_t count;

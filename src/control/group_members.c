@@ -205,7 +205,7 @@ void group_members_find(struct group_scene *scene)
     for (size_t at = 0; known < limit && map_next(scene->book->members, &at, &name, NULL);)
         names[known++] = str_dup(name);
     for (size_t i = 0; i < known; i++) {
-        json_t *instance = work_find(scene->work, &kind_instance, scene->namespace_name, names[i]);
+        json_t *instance = work_look(scene->work, &kind_instance, scene->namespace_name, names[i]);
 
         if (instance && !group_owns(scene, instance)) {
             json_decref(instance);

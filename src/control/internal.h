@@ -41,7 +41,15 @@ struct control {
     struct ticket *ticket_first;   /* operations on their way, likewise */
     struct carrier_link *carrier_first; /* and those that bring values */
     struct map *results;           /* results.c: "key#name" to a value */
+    struct decoded *decoded;
 };
+
+/* --- decoded.c --- */
+enum { DECODED_MAX = 256 }; /* objects that are kept, of some ten KiB each */
+struct decoded *decoded_new(void);
+void decoded_free(struct decoded *decoded); /* NULL is fine */
+/* The object of a record, counted, and not the caller's to change: others have the same. */
+json_t *decoded_get(struct decoded *decoded, const struct record *record);
 
 /* --- queue.c --- */
 struct entry *entry_get(struct control *control, const char *key);  /* NULL when not known */

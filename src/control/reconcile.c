@@ -133,8 +133,8 @@ static bool is_news(const json_t *before, const json_t *now)
 
 static void look_at(struct entry *entry, const struct record *record)
 {
-    auto_json json_t *object = object_decode(record);
-    auto_json json_t *before = json_deep_copy(object);
+    auto_json json_t *before = decoded_get(entry->control->decoded, record);
+    auto_json json_t *object = json_deep_copy(before);
     struct work work = { entry->control, entry->controller, entry->key, object };
 
     dependencies_clear(entry);
