@@ -25,44 +25,29 @@ static void admit_secret(struct control *control, const json_t *object, size_t i
     certificate_free(certificate);
 }
 
-/* --- ports of the host --- */
+/* --- ports --- */
 
 struct rivalry {
     const json_t *object;
     struct causes *causes;
 };
 
-static bool is_on_host(const json_t *listener) { return !json_object_get(listener, "network"); }
-
-/* An address that is absent stands for all of IPv4. */
-static bool collide(const json_t *a, const json_t *b)
-{
-    struct ip_addr a_addr, b_addr, any = { 4, { 0 } };
-    struct err err;
-
-    if (!is_on_host(a) || !is_on_host(b) ||
-        json_int_at(a, "port", 0) != json_int_at(b, "port", -1) ||
-        ip_parse(json_text_at(a, "address", "0.0.0.0"), &a_addr, &err) < 0 ||
-        ip_parse(json_text_at(b, "address", "0.0.0.0"), &b_addr, &err) < 0)
-        return false;
-    return ip_equal(&a_addr, &b_addr) || (a_addr.family == 4 && b_addr.family == 4 &&
-                                          (ip_equal(&a_addr, &any) || ip_equal(&b_addr, &any)));
-}
-
 static void look_for_rival(void *arg, const json_t *other)
 {
     struct rivalry *rivalry = arg;
     const json_t *mine = json_at(rivalry->object, "spec.listeners"),
                  *its = json_at(other, "spec.listeners");
+    bool is_neighbour = str_equal(object_namespace(other), object_namespace(rivalry->object));
 
-    if (str_equal(object_name(other), object_name(rivalry->object)) &&
-        str_equal(object_namespace(other), object_namespace(rivalry->object)))
+    if (is_neighbour && str_equal(object_name(other), object_name(rivalry->object)))
         return;
     for (size_t i = 0; i < json_array_size(mine); i++)
         for (size_t j = 0; j < json_array_size(its); j++) {
+            const json_t *listener = json_array_get(mine, i);
             auto_free char *field = str_printf("spec.listeners[%zu].port", i);
-            if (collide(json_array_get(mine, i), json_array_get(its, j)))
-                causes_invalid(rivalry->causes, field, json_at(json_array_get(mine, i), "port"),
+            if ((is_neighbour || !json_object_get(listener, "network")) &&
+                listeners_collide(listener, json_array_get(its, j)))
+                causes_invalid(rivalry->causes, field, json_object_get(listener, "port"),
                                "is the port of load balancer \"%s/%s\" too",
                                object_namespace(other), object_name(other));
         }

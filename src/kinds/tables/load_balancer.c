@@ -441,21 +441,24 @@ static void check_listener(const struct place *place, const json_t *listener)
             network, json_text_at(place->spec, "network", "default"));
 }
 
-/* One address stands for all addresses of its kind and so collides with each. */
-static bool collide(const json_t *a, const json_t *b)
+static bool is_unspecified(const struct ip_addr *addr)
 {
-    const char *a_text = json_text_at(a, "address", NULL),
-               *b_text = json_text_at(b, "address", NULL);
+    return ip_equal(addr, &(struct ip_addr){ addr->family, { 0 } });
+}
+
+/* On the host an address that is absent is 0.0.0.0; inside a network each is the gateway's. */
+bool listeners_collide(const json_t *a, const json_t *b)
+{
+    const char *network = json_text_at(a, "network", NULL);
     struct ip_addr a_addr, b_addr;
     struct err err;
 
     if (json_int_at(a, "port", 0) != json_int_at(b, "port", -1) ||
-        !json_object_get(a, "network") != !json_object_get(b, "network"))
+        !str_equal(network, json_text_at(b, "network", NULL)) ||
+        ip_parse(json_text_at(a, "address", "0.0.0.0"), &a_addr, &err) < 0 ||
+        ip_parse(json_text_at(b, "address", "0.0.0.0"), &b_addr, &err) < 0 || a_addr.family != b_addr.family)
         return false;
-    if (!a_text || !b_text || ip_parse(a_text, &a_addr, &err) < 0 ||
-        ip_parse(b_text, &b_addr, &err) < 0)
-        return true;
-    return ip_equal(&a_addr, &b_addr);
+    return network || ip_equal(&a_addr, &b_addr) || is_unspecified(&a_addr) || is_unspecified(&b_addr);
 }
 
 static void check_ports(const json_t *spec, struct causes *causes)
@@ -467,7 +470,7 @@ static void check_ports(const json_t *spec, struct causes *causes)
             const json_t *mine = json_array_get(listeners, i),
                          *other = json_array_get(listeners, j);
             auto_free char *field = str_printf("spec.listeners[%zu].port", i);
-            if (!collide(mine, other))
+            if (!listeners_collide(mine, other))
                 continue;
             causes_add(causes, "FieldValueDuplicate", field,
                        "Duplicate value: %lld is the port of listener \"%s\" too",
@@ -494,13 +497,24 @@ static void find_use(const json_t *spec, const char *backend, bool *ret_http, bo
     }
 }
 
+static void check_cookie(const struct place *place, const json_t *backend, bool is_tcp)
+{
+    const json_t *name = json_at(backend, "stickyCookie.name");
+    auto_free char *cookie_field = str_printf("%s.stickyCookie", place->path);
+    auto_free char *name_field = str_printf("%s.name", cookie_field);
+
+    if (name && is_tcp)
+        causes_add(place->causes, "FieldValueForbidden", cookie_field,
+                   "Forbidden: a TCP listener passes traffic to this backend; cookies are of HTTP");
+    if (json_is_string(name) && !is_plain(json_string_value(name), "-_."))
+        causes_invalid(place->causes, name_field, name, "must be letters, digits, '-', '_' and '.'");
+}
+
 static void check_backend(const struct place *place, const json_t *backend)
 {
     const json_t *members = json_object_get(backend, "members");
-    const json_t *cookie = json_at(backend, "stickyCookie.name");
     const json_t *path = json_at(backend, "healthCheck.path");
     auto_free char *members_field = str_printf("%s.members", place->path);
-    auto_free char *cookie_field = str_printf("%s.stickyCookie", place->path);
     auto_free char *port_field = str_printf("%s.healthCheck.port", place->path);
     auto_free char *path_field = str_printf("%s.healthCheck.path", place->path);
     bool http = false, tcp = false;
@@ -517,12 +531,7 @@ static void check_backend(const struct place *place, const json_t *backend)
     if (http && tcp)
         causes_add(place->causes, "FieldValueInvalid", place->path,
                    "Invalid value: a TCP and an HTTP listener can't share a backend; make two");
-    if (cookie && tcp)
-        causes_add(place->causes, "FieldValueForbidden", cookie_field,
-                   "Forbidden: a TCP listener passes traffic to this backend; cookies are of HTTP");
-    if (json_is_string(cookie) && !is_plain(json_string_value(cookie), "-_."))
-        causes_invalid(place->causes, cookie_field, cookie,
-                       "must be letters, digits, '-', '_' and '.'");
+    check_cookie(place, backend, tcp);
     if (json_is_string(path) && !is_path_and_query(json_string_value(path)))
         causes_invalid(place->causes, path_field, path,
                        "must be a path and query that begins with /");

@@ -14,6 +14,10 @@ extern const struct kind kind_hpa, kind_hpa_v1; /* HorizontalPodAutoscaler */
 /* Computed or empty kinds that stock clients ask for. */
 extern const struct kind kind_service, kind_node, kind_node_metrics, kind_pod_metrics, kind_crd;
 
+/* Can these two listeners of LoadBalancers not both be open? Of one namespace, when they listen inside a
+ * Network. */
+bool listeners_collide(const json_t *a, const json_t *b);
+
 /* The fields of metadata, the same for every kind. */
 extern const struct field metadata_fields[];
 

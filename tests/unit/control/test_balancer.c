@@ -33,6 +33,7 @@ static json_t *balancer_named(const char *name, const char *listeners, const cha
 }
 
 #define HTTP "[{\"name\":\"http\",\"port\":8080}]"
+#define INSIDE "[{\"name\":\"http\",\"port\":8080,\"network\":\"default\"}]"
 #define BY_LABEL "{\"selector\":{\"matchLabels\":{\"app\":\"web\"}}}"
 
 static void create_balancer(const char *listeners, const char *members)
@@ -367,6 +368,12 @@ TEST(admission_refuses_ports_of_others_and_secrets_that_are_not_there)
     CHECK_EQ(admit(balancer_named("other", "[{\"name\":\"a\",\"port\":8081}]", BY_LABEL), "", ""),
              0);
     CHECK_EQ(admit(balancer_named("front", HTTP, BY_LABEL), "", ""), 0); /* itself */
+    control_create(site.control, &kind_load_balancer, balancer_named("inner", INSIDE, BY_LABEL), nobody);
+    loop_sim_advance(site.loop, 100);
+    CHECK_EQ(admit(balancer_named("other", INSIDE, BY_LABEL), "spec.listeners[0].port", "default/inner"), 1);
+    json_t *elsewhere = balancer_named("other", INSIDE, BY_LABEL);
+    json_set_at(elsewhere, "metadata.namespace", json_string("lab"));
+    CHECK_EQ(admit(elsewhere, "spec.network", "there is no network"), 1); /* and nothing else */
     CHECK_EQ(
         admit(
             balancer_named(

@@ -44,6 +44,10 @@ TEST(each_rule_names_its_field)
           "spec.listeners[1].port", "80 is the port of listener \"a\" too" },
         { "[{\"name\":\"a\",\"port\":80,\"address\":\"127.0.0.1\"},{\"name\":\"b\",\"port\":80}]", WEB,
           "spec.listeners[1].port", "listener \"a\"" },
+        { "[{\"name\":\"a\",\"port\":80,\"address\":\"127.0.0.1\"},{\"name\":\"b\",\"port\":80,\"address\":\"0.0.0.0\"}]",
+          WEB, "spec.listeners[1].port", "listener \"a\"" },
+        { "[{\"name\":\"a\",\"port\":80,\"address\":\"::\"},{\"name\":\"b\",\"port\":80,\"address\":\"::1\"}]", WEB,
+          "spec.listeners[1].port", "listener \"a\"" },
         { "[{\"name\":\"a\",\"port\":443,\"protocol\":\"HTTPS\"}]", WEB, "spec.listeners[0].tls",
           "needs a certificate" },
         { "[{\"name\":\"a\",\"port\":80,\"tls\":{\"secret\":\"x\"}}]", WEB, "spec.listeners[0].tls",
@@ -76,7 +80,7 @@ TEST(each_rule_names_its_field)
         { HTTP,
           "[{\"name\":\"web\",\"port\":80,\"members\":{\"instances\":[\"a\"]},"
           "\"stickyCookie\":{\"name\":\"a b\"}}]",
-          "spec.backends[0].stickyCookie", "letters" },
+          "spec.backends[0].stickyCookie.name", "letters" },
         { HTTP,
           "[{\"name\":\"web\",\"port\":80,\"members\":{\"instances\":[\"a\"]},"
           "\"healthCheck\":{\"type\":\"HTTP\",\"path\":\"/ HTTP/1.1\"}}]",
@@ -106,6 +110,7 @@ TEST(one_port_on_two_addresses_or_inside_and_outside_is_fine)
         "[{\"name\":\"a\",\"port\":80,\"address\":\"127.0.0.1\"},"
         "{\"name\":\"b\",\"port\":80,\"address\":\"127.0.0.2\"}]",
         "[{\"name\":\"a\",\"port\":80,\"network\":\"default\"},{\"name\":\"b\",\"port\":80}]",
+        "[{\"name\":\"a\",\"port\":80},{\"name\":\"b\",\"port\":80,\"address\":\"::\"}]",
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
