@@ -59,6 +59,11 @@ TEST(what_is_wrong_is_said_with_file_and_document)
 #define NET(name, rest) "apiVersion: virga.dev/v1\nkind: Network\nmetadata: {name: " name "}\nspec: " rest "\n---\n"
 #define INSTANCE(name, card)                                                                                          \
     "apiVersion: virga.dev/v1\nkind: Instance\nmetadata: {name: " name "}\nspec: {networks: [" card "]}\n---\n"
+#define BALANCER(name, listener)                                                                                      \
+    "apiVersion: virga.dev/v1\nkind: LoadBalancer\nmetadata: {name: " name "}\nspec: {listeners: [" listener "]}\n---\n"
+#define HPA(name) \
+    "apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {name: " name "}\n" \
+    "spec: {scaleTargetRef: {name: g}}\n---\n"
 #define SCALER(name) \
     "apiVersion: virga.dev/v1\nkind: Autoscaler\nmetadata: {name: " name "}\nspec: {scaleTargetRef: {name: g}}\n---\n"
 
@@ -81,6 +86,21 @@ TEST(documents_that_exclude_each_other_are_refused_together)
           "m.yaml: document 2: autoscaler b: spec.scaleTargetRef.name: Invalid value: \"g\": is scaled by autoscaler a of the "
           "same manifest (m.yaml: document 1: autoscaler a)" },
         { SCALER("a") SCALER("a"), NULL },
+        { SCALER("a") HPA("a"),
+          "m.yaml: document 2: horizontalpodautoscaler a: spec.scaleTargetRef.name: Invalid value: \"g\": is scaled by "
+          "autoscaler a of the same manifest (m.yaml: document 1: autoscaler a)" },
+        { INSTANCE("a", "{name: eth0, network: n, macAddress: '52:54:00:AB:00:01', ipv6Address: 'fd00::1'}")
+              INSTANCE("b", "{name: eth0, network: n, macAddress: '52:54:00:ab:00:01'}"),
+          "m.yaml: document 2: instance b: spec.networks[0].macAddress: Invalid value: \"52:54:00:ab:00:01\": is taken by "
+          "instance a of the same manifest (m.yaml: document 1: instance a)" },
+        { INSTANCE("a", "{name: eth0, network: n, ipv6Address: 'fd00::1'}")
+              INSTANCE("b", "{name: eth0, network: n, ipv6Address: 'FD00::0001'}"),
+          "m.yaml: document 2: instance b: spec.networks[0].ipv6Address: Invalid value: \"FD00::0001\": is taken by "
+          "instance a of the same manifest (m.yaml: document 1: instance a)" },
+        { BALANCER("a", "{name: http, port: 80}") BALANCER("b", "{name: http, port: 80, address: 127.0.0.1}"),
+          "m.yaml: document 2: loadbalancer b: spec.listeners[0].port: Invalid value: 80: is the port of loadbalancer a of "
+          "the same manifest (m.yaml: document 1: loadbalancer a)" },
+        { BALANCER("a", "{name: http, port: 80}") BALANCER("b", "{name: http, port: 80, network: default}"), NULL },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
