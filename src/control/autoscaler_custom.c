@@ -141,7 +141,8 @@ void scaler_custom_add(struct scaler *scaler, unsigned ready, struct sample *sam
         if (!to || !counts(scaler, value, id + strlen(metric) + 1, sample->wall_ms))
             continue;
         to->is_known = true;
+        to->is_whole |= is_whole;
         to->sum += value->value;
-        to->reporting = is_whole ? ready : to->reporting + 1;
+        to->reporting = to->is_whole ? ready : to->reporting + 1;
     }
 }

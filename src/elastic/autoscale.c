@@ -21,6 +21,13 @@ static bool is_shared(int slot)
     return slot == METRIC_REQUESTS || slot == METRIC_QUEUE || slot == METRIC_LATENCY;
 }
 
+/* The amount as so many members would have it: what each of them has grows with their number, what
+ * they share does not. */
+static double amount_for(const struct metric_value *value, int slot, unsigned members)
+{
+    return is_shared(slot) || value->is_whole ? value->sum : value->sum / value->reporting * members;
+}
+
 struct metric_value samples_average(const struct sample *samples, size_t count, int slot,
                                     int64_t now_ms, int64_t window_ms)
 {
@@ -35,15 +42,11 @@ struct metric_value samples_average(const struct sample *samples, size_t count, 
             !isfinite(value->sum) || value->sum < 0)
             continue;
         if (found++ == 0)
-            average.reporting = value->reporting;
-        average.sum += is_shared(slot) ? value->sum : value->sum / value->reporting;
+            average = (struct metric_value){ true, 0, value->reporting, value->is_whole };
+        average.sum += amount_for(value, slot, average.reporting);
     }
-    if (found == 0)
-        return average;
-    average.is_known = true;
-    average.sum /= found;
-    if (!is_shared(slot))
-        average.sum *= average.reporting;
+    if (found > 0)
+        average.sum /= found;
     return average;
 }
 

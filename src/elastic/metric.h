@@ -23,12 +23,13 @@ const char *metric_type_name(enum metric_type type);
 enum metric_type metric_type_find(const char *name);
 
 /* One metric at one moment. 'sum' is over the members that reported ('reporting' of them), or the
- * whole group's where nobody reports by member (REQUESTS, QUEUE, LATENCY): then 'reporting' is the
- * number of members that share it. */
+ * whole group's where nobody reports by member (REQUESTS, QUEUE, LATENCY, and custom ones that are
+ * pushed without a member: 'is_whole'): then 'reporting' is the number of members that share it. */
 struct metric_value {
     bool is_known;
     double sum;
     unsigned reporting;
+    bool is_whole; /* may be false for those that always are */
 };
 
 /* The group as it was found at 'wall_ms'. */

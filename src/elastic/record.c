@@ -22,6 +22,15 @@ static char *slot_name(int slot, const struct metric_names *names)
     return str_printf("%s%s", is_plain ? "" : OWN_WORD, custom);
 }
 
+static json_t *value_json(const struct metric_value *value)
+{
+    json_t *json = json_pack("{s:f,s:i}", "sum", value->sum, "members", (int)value->reporting);
+
+    if (value->is_whole)
+        json_object_set_new(json, "whole", json_true());
+    return json;
+}
+
 char *record_line(const struct sample *sample, const struct metric_names *names)
 {
     auto_json json_t *line = NULL;
@@ -34,8 +43,7 @@ char *record_line(const struct sample *sample, const struct metric_names *names)
         auto_free char *name = value->is_known && isfinite(value->sum) ? slot_name(i, names) : NULL;
 
         if (name)
-            json_object_set_new(metrics, name,
-                                json_pack("{s:f,s:i}", "sum", value->sum, "members", (int)value->reporting));
+            json_object_set_new(metrics, name, value_json(value));
     }
     line = json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:o}", "time", time, "members", (int)sample->members, "ready",
                      (int)sample->ready, "starting", (int)sample->starting, "failed", (int)sample->failed,
@@ -68,7 +76,8 @@ static int read_metric(const char *name, const json_t *from, struct metric_names
     if (read_count(from, "members", &reporting, err) < 0)
         return err_wrap(err, "metrics.%s", name);
     if (slot >= 0)
-        sample->values[slot] = (struct metric_value){ true, json_number_value(sum), reporting };
+        sample->values[slot] = (struct metric_value){ true, json_number_value(sum), reporting,
+                                                      json_is_true(json_object_get(from, "whole")) };
     return 0;
 }
 

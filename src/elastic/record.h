@@ -4,6 +4,7 @@
  *   {"time":"2026-11-21T08:00:01Z","members":2,"ready":2,"starting":0,"failed":0,"leaving":0,
  *    "metrics":{"CPU":{"sum":131.5,"members":2},"Requests":{"sum":240,"members":2},"jobs":{...}}}
  *
+ * "whole": true says that the sum is the group's, pushed without a member: as that of requests is.
  * A name that is none of the built-in metrics' is a custom metric; one that is called as these is
  * written "Custom/NAME". */
 #pragma once

@@ -45,6 +45,20 @@ static int starting(const struct replayed *replayed)
     return sum;
 }
 
+/* While as many are wanted as there were, what was recorded is what there would have been. */
+static void follow_record(struct replayed *replayed, const struct sample *recorded)
+{
+    int missing = replayed->desired - (int)recorded->ready;
+
+    if (recorded->ready + recorded->starting + recorded->failed != (unsigned)replayed->desired ||
+        replayed->ready == (int)recorded->ready)
+        return;
+    replayed->ready = (int)recorded->ready;
+    replayed->start_count = missing > 0 ? 1 : 0;
+    replayed->starts[0].count = missing;
+    replayed->starts[0].due_ms = recorded->wall_ms + replayed->start_ms;
+}
+
 static void change_size(struct replayed *replayed, int desired, int64_t now_ms)
 {
     int more = desired - replayed->desired;
@@ -73,6 +87,8 @@ static struct sample as_seen(const struct replayed *replayed, const struct sampl
 {
     struct sample seen = *recorded;
 
+    if (replayed->ready == (int)recorded->ready)
+        return seen;
     for (int i = 0; i < METRIC_SLOTS; i++) {
         struct metric_value *value = &seen.values[i];
 
@@ -82,6 +98,7 @@ static struct sample as_seen(const struct replayed *replayed, const struct sampl
         if (i == METRIC_LATENCY && replayed->ready > 0 && recorded->ready > 0)
             value->sum *= (double)recorded->ready / replayed->ready;
         value->reporting = (unsigned)replayed->ready;
+        value->is_whole = true; /* they share it */
     }
     seen.ready = (unsigned)replayed->ready;
     return seen;
@@ -138,6 +155,7 @@ static void replay_sample(struct replayed *replayed, const struct sample *record
     const struct metric_value *requests = &recorded->values[METRIC_REQUESTS];
 
     ready_up(replayed, recorded->wall_ms);
+    follow_record(replayed, recorded);
     note_traffic(replayed, recorded);
     seen = as_seen(replayed, recorded);
     remember_sample(replayed, &seen);
@@ -173,6 +191,8 @@ void replay(const struct policy *policy, const struct sample *samples, size_t co
     replayed->start_ms = start_ms;
     replayed->desired = replayed->ready = ret_result->peak = ret_result->lowest = desired;
     replayed->traffic_ms = -1;
+    if (count > 0)
+        autoscale_begin(&replayed->memory, desired, samples[0].wall_ms);
     if (policy->prediction.is_wanted)
         replayed->trend = trend_new(policy->prediction.season_ms, policy->prediction.horizon_ms);
     for (size_t i = 0; i < count; i++) {

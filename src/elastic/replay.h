@@ -1,7 +1,9 @@
 /* elastic/replay.h - what a policy would have done with recorded load. Pure.
  *
  * The load that was recorded (processor time, requests, bytes, of all members together) is spread
- * over the members that the policy would have had. Members serve 'start_ms' after they were wanted.
+ * over the members that the policy would have had. As long as it wants what there was, these are the
+ * recorded ones, ready when they were; otherwise members serve 'start_ms' after they were wanted.
+ * Thus the policy that ran decides what it decided.
  * Where the recorded members were at their limit, the load they could not take is not in the
  * record: then the result says that more may have been needed. */
 #pragma once

@@ -105,6 +105,27 @@ TEST(one_target_decides_by_its_row)
     }
 }
 
+/* 25 jobs at 13 each are work for two, also in the second in which the second one comes to serve. */
+TEST(what_the_whole_group_has_does_not_grow_with_its_members)
+{
+    struct autoscale_policy policy = policy_of(1, 10);
+    struct sample samples[] = { sample_at(NOW - SECOND, METRIC_CUSTOM, 25, 1), sample_at(NOW, METRIC_CUSTOM, 25, 2) };
+    struct autoscale_group group = group_of(2, 2, 0);
+    struct autoscale_memory memory = { 0 };
+    struct autoscale_decision decision;
+
+    samples[0].values[METRIC_CUSTOM].is_whole = samples[1].values[METRIC_CUSTOM].is_whole = true;
+    add_target(&policy, METRIC_CUSTOM, TARGET_AVERAGE, 13);
+    autoscale_decide(&policy, samples, 2, &group, NULL, NOW, &memory, &decision);
+    CHECK_EQ(decision.desired, 2);
+    CHECK(fabs(decision.proposals[0].value - 12.5) < 0.001);
+    /* What each member has does. */
+    samples[0].values[METRIC_CUSTOM].is_whole = samples[1].values[METRIC_CUSTOM].is_whole = false;
+    samples[1].values[METRIC_CUSTOM].sum = 50;
+    autoscale_decide(&policy, samples, 2, &group, NULL, NOW, &memory, &decision);
+    CHECK(fabs(decision.proposals[0].value - 25) < 0.001);
+}
+
 TEST(of_several_targets_the_largest_wins_and_an_unknown_one_keeps_members)
 {
     struct autoscale_policy policy = policy_of(1, 10);

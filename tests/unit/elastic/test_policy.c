@@ -177,6 +177,110 @@ TEST(a_replay_shows_what_the_policy_would_have_done)
     replay_result_done(&result);
 }
 
+/* --- the policy that ran --- */
+
+enum { LIVED_SECONDS = 300, CHANGES_MAX = 64 };
+
+/* A group under a load that comes and goes, decided on as the daemon does: what is recorded of it goes through its
+ * lines, and each change is noted. */
+struct lived {
+    struct sample recorded[LIVED_SECONDS];
+    struct autoscale_decision changes[CHANGES_MAX];
+    size_t change_count;
+    int64_t due_ms[16]; /* members that start, oldest first */
+    unsigned ready, starting, reporting;
+};
+
+static void members_follow(struct lived *lived, int desired, int64_t now_ms, int second)
+{
+    while (lived->starting && lived->due_ms[0] <= now_ms) {
+        memmove(lived->due_ms, lived->due_ms + 1, sizeof lived->due_ms - sizeof lived->due_ms[0]);
+        lived->starting--;
+        lived->ready++;
+    }
+    while ((int)(lived->ready + lived->starting) > desired) {
+        if (lived->starting)
+            lived->starting--;
+        else
+            lived->ready--;
+    }
+    for (; (int)(lived->ready + lived->starting) < desired; lived->starting++)
+        lived->due_ms[lived->starting] = now_ms + 1500 + 700 * (second % 3); /* never alike */
+}
+
+static struct sample lived_sample(struct lived *lived, int64_t now_ms, int second)
+{
+    double load = second < 60 ? 40 : second < 150 ? 40 + 3 * (second - 60) : second < 240 ? 250 - 2 * (second - 150) : 70;
+    struct sample sample = { .wall_ms = now_ms, .ready = lived->ready, .starting = lived->starting };
+
+    /* Who just came reports a second later. */
+    if (lived->reporting > lived->ready)
+        lived->reporting = lived->ready;
+    sample.members = lived->ready + lived->starting;
+    if (lived->reporting)
+        sample.values[METRIC_CPU] = (struct metric_value){ true, load * lived->reporting / lived->ready, lived->reporting, false };
+    sample.values[METRIC_CUSTOM] = (struct metric_value){ true, load / 4, lived->ready, true };
+    lived->reporting = lived->ready;
+    return sample;
+}
+
+static void live(struct lived *lived, const struct policy *policy, struct metric_names *names)
+{
+    struct autoscale_memory memory = { 0 };
+    int desired = 1;
+
+    memset(lived, 0, sizeof *lived);
+    lived->ready = lived->reporting = 1;
+    autoscale_begin(&memory, desired, 1000LL * 1000);
+    for (int i = 0; i < LIVED_SECONDS; i++) {
+        int64_t now_ms = 1000LL * (1000 + i);
+        struct autoscale_group group = { .desired = desired, .idle_ms = -1 };
+        struct autoscale_decision decision;
+        auto_free char *line = NULL;
+        struct err err;
+
+        members_follow(lived, desired, now_ms, i);
+        const struct sample sample = lived_sample(lived, now_ms, i);
+        line = record_line(&sample, names);
+        CHECK_OK(record_read(line, strlen(line), names, &lived->recorded[i], &err), &err);
+        group.members = sample.members;
+        group.ready = sample.ready;
+        group.starting = sample.starting;
+        autoscale_decide(&policy->rules, lived->recorded, (size_t)i + 1, &group, NULL, now_ms, &memory, &decision);
+        if (decision.desired != desired)
+            lived->changes[lived->change_count++] = decision;
+        CHECK(lived->change_count < CHANGES_MAX);
+        desired = decision.desired;
+    }
+}
+
+TEST(a_replay_of_the_policy_that_ran_decides_what_was_decided)
+{
+    struct metric_names names = { 0 };
+    struct err err;
+    auto_json json_t *spec = parse(
+        "{\"window\":\"2s\",\"metrics\":[{\"name\":\"c\",\"type\":\"CPU\",\"averageUtilization\":60},"
+        "{\"name\":\"j\",\"type\":\"Custom\",\"metric\":\"jobs\",\"averageValue\":\"30\"}],"
+        "\"steps\":[{\"name\":\"s\",\"type\":\"Custom\",\"metric\":\"jobs\",\"above\":\"8\",\"add\":1}],"
+        "\"behavior\":{\"scaleDown\":{\"stabilizationWindowSeconds\":20}}}");
+    auto_clean(policy_free_auto) struct policy *policy = policy_new(spec, 1, 9, &names, &err);
+    static struct lived lived;
+    struct replay_result result;
+
+    live(&lived, policy, &names);
+    CHECK(lived.change_count >= 3);
+    replay(policy, lived.recorded, LIVED_SECONDS, 1, 5000, &result);
+    CHECK_EQ(result.change_count, lived.change_count);
+    for (size_t i = 0; i < lived.change_count && i < result.change_count; i++) {
+        char words[AUTOSCALE_TEXT_SIZE];
+
+        autoscale_words(&lived.changes[i], words, sizeof words);
+        CHECK_EQ(result.changes[i].wall_ms, lived.changes[i].wall_ms);
+        CHECK_STR(result.changes[i].message, words);
+    }
+    replay_result_done(&result);
+}
+
 TEST(an_empty_record_replays_to_nothing)
 {
     auto_clean(policy_free_auto) struct policy *policy = policy_of("{}", 1, 6);
