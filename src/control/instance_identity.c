@@ -27,7 +27,7 @@
 enum {
     SCRIPT_MS = 5 * 60 * 1000, /* it makes keys */
     LATER_MS = 1000,           /* the first answers come first */
-    PATIENCE_MS = 10 * 1000,   /* with other forks that begin */
+    PATIENCE_MS = 10 * 1000,   /* with other forks that begin, or have just begun */
     ATTEMPTS_MAX = 3,
 };
 
@@ -242,18 +242,32 @@ int identity_give(struct scene *scene, bool *ret_done, struct err *err)
     return 0;
 }
 
-int64_t identity_finish(struct scene *scene)
+/* How long until what others serve is not held up by it; 0: now. */
+static int64_t finish_delay_ms(struct scene *scene)
 {
     const int64_t *later_ms = work_result(scene->work, LATER);
-    int64_t now_ms = loop_now_ms(control_setup(scene->work->control)->loop);
+    int64_t now_ms = loop_now_ms(control_setup(scene->work->control)->loop), rested_ms;
+
+    if (!later_ms)
+        return 0;
+    if (*later_ms > now_ms)
+        return *later_ms - now_ms;
+    if (*later_ms + PATIENCE_MS <= now_ms)
+        return 0;
+    rested_ms = turns_rested_ms(scene->work->control, TURN_TO_BEGIN);
+    return rested_ms < LATER_MS ? LATER_MS - rested_ms : 0;
+}
+
+int64_t identity_finish(struct scene *scene)
+{
+    int64_t delay_ms;
     struct err err;
 
     if (condition_is_true(scene->object, OWN_IDENTITY) || scene->machine.state != MACHINE_RUNNING)
         return -1;
-    if (later_ms && *later_ms > now_ms)
-        return *later_ms - now_ms;
-    if (later_ms && *later_ms + PATIENCE_MS > now_ms && !turns_rest(scene->work->control, TURN_TO_BEGIN))
-        return LATER_MS;
+    delay_ms = finish_delay_ms(scene);
+    if (delay_ms > 0)
+        return delay_ms;
     if (script_has_run(scene)) {
         turn_end(scene->work->control, TURN_TO_FINISH, scene->uid);
         work_condition(scene->work, OWN_IDENTITY, true, "Given", "%s", "");

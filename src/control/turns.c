@@ -20,6 +20,8 @@ struct turns {
     struct control *control;
     struct seat *first; /* in the order in which they came */
     unsigned most;
+    int64_t rests_since_ms; /* of the loop, while there is no seat */
+    bool was_taken;         /* ever */
     struct loop_source *timer;
 };
 
@@ -116,6 +118,8 @@ static void hand_on(void *arg)
     }
     if (next_ms)
         look_again(turns, next_ms);
+    if (!turns->first)
+        turns->rests_since_ms = now_ms(turns);
 }
 
 bool turn_take(struct work *work, enum turn turn, const char *uid)
@@ -124,6 +128,7 @@ bool turn_take(struct work *work, enum turn turn, const char *uid)
     struct seat **link = find(turns, uid);
 
     if (!*link) {
+        turns->was_taken = true;
         *link = mem_new(struct seat);
         **link = (struct seat){ .uid = str_dup(uid), .key = str_dup(work->key) };
         hand_on(turns);
@@ -143,4 +148,11 @@ void turn_end(struct control *control, enum turn turn, const char *uid)
     hand_on(turns);
 }
 
-bool turns_rest(struct control *control, enum turn turn) { return !turns_of(control, turn)->first; }
+int64_t turns_rested_ms(struct control *control, enum turn turn)
+{
+    const struct turns *turns = turns_of(control, turn);
+
+    if (turns->first)
+        return 0;
+    return turns->was_taken ? now_ms(turns) - turns->rests_since_ms : INT64_MAX;
+}

@@ -2,7 +2,8 @@
  *
  * A fork takes one until it can be reached, and once more when it becomes somebody else in all. Were ten
  * begun at once, the first would be as late as the last. So as many begin at a time as the host has
- * processors, in the order in which they came, and the rest is done by half as many, when none begins.
+ * processors, in the order in which they came, and the rest is done by half as many, when none begins and
+ * the last that began has had time for its first answers.
  * Turns live in memory only, and end by themselves when one takes long. */
 #pragma once
 #include "control/control.h"
@@ -17,4 +18,5 @@ enum turn {
  * again when it is. */
 bool turn_take(struct work *work, enum turn turn, const char *uid);
 void turn_end(struct control *control, enum turn turn, const char *uid); /* one that has none is fine */
-bool turns_rest(struct control *control, enum turn turn);                /* nobody has one, or waits */
+/* For how long nobody has had one or waited; 0: somebody has. INT64_MAX when nobody ever had. */
+int64_t turns_rested_ms(struct control *control, enum turn turn);

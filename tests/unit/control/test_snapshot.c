@@ -334,18 +334,26 @@ static bool crowd_member_begins(unsigned index)
     return machine && machine->links_down && machine->config->nic_count;
 }
 
+static unsigned count_crowd(const char *condition)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < CROWD; i++) {
+        auto_free char *name = str_printf("crowd-%u", i);
+
+        count += has_condition(name, condition, "True");
+    }
+    return count;
+}
+
 /* How many begin now; how many are forks in '*ret_done'. */
 static unsigned look_at_crowd(unsigned *ret_done)
 {
     unsigned begin = 0;
 
-    *ret_done = 0;
-    for (unsigned i = 0; i < CROWD; i++) {
-        auto_free char *name = str_printf("crowd-%u", i);
-
+    for (unsigned i = 0; i < CROWD; i++)
         begin += crowd_member_begins(i);
-        *ret_done += has_condition(name, "Forked", "True");
-    }
+    *ret_done = count_crowd("Forked");
     return begin;
 }
 
@@ -367,6 +375,25 @@ TEST(forks_that_begin_at_once_take_turns)
         loop_sim_advance(site.loop, 1);
     }
     CHECK(most > 0);
+    end();
+}
+
+TEST(keys_and_files_of_forks_come_when_the_last_of_them_has_had_time_to_serve)
+{
+    run_web(17);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_crowd();
+    for (int64_t waited_ms = 0; count_crowd("Forked") < CROWD; waited_ms++) {
+        CHECK(waited_ms < LIMIT_MS);
+        loop_sim_advance(site.loop, 1);
+    }
+    loop_sim_advance(site.loop, 900);
+    CHECK_EQ(count_crowd("OwnIdentity"), 0);
+    for (int64_t waited_ms = 0; count_crowd("OwnIdentity") < CROWD; waited_ms += 10) {
+        CHECK(waited_ms < LIMIT_MS);
+        loop_sim_advance(site.loop, 10);
+    }
     end();
 }
 

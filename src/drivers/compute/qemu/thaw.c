@@ -1,6 +1,6 @@
 /* drivers/compute/qemu/thaw.c - a new process goes on from a frozen machine's state.
  *
- *   capabilities -> state loaded -> cont (unless it shall stand) -> run state
+ *   silence -> capabilities -> state loaded -> cont (unless it shall stand) -> run state
  *
  * A daemon that died in between is followed by one that finds the state loaded, or being loaded. */
 #include "base/fault.h"
@@ -104,11 +104,21 @@ static void prepared(void *arg, const struct err *err, const json_t *result)
             incoming_asked);
 }
 
+/* QEMU has a guest that was moved tell its network five times who it is. This one is nobody yet and its
+ * links are down: it is asked to when they come up (links.c). */
+static void silence(struct qemu_machine *machine)
+{
+    if (machine->monitor)
+        monitor_call(machine->monitor, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 0), -1,
+                     MONITOR_CALL_MS, NULL, NULL);
+}
+
 void qemu_thaw(struct qemu_machine *machine, monitor_fn *fn)
 {
     struct thaw *thaw = mem_new(struct thaw);
 
     thaw->machine = machine;
     thaw->fn = fn;
+    silence(machine);
     ask(thaw, "migrate-set-capabilities", migrating_capabilities(true), prepared);
 }
