@@ -45,6 +45,7 @@ enum field_flags {
     FIELD_SECRET = 8,     /* never in logs, events or audit */
     FIELD_SET_ONCE = 16,  /* may go from absent to a value once */
     FIELD_LIST_SET = 32,  /* list of distinct scalars: x-kubernetes-list-type set */
+    FIELD_LIST_DISTINCT = 128, /* list without an item twice whose order counts: written whole */
     FIELD_TEMPLATE = 64,  /* for objects to come: what is immutable or only grows may change here */
 };
 

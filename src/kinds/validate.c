@@ -48,7 +48,7 @@ static void check_list_item(const struct field *list, const json_t *values, size
     auto_free char *below = str_printf("%s[%zu]", path, i);
 
     check_value(list->item, item, old_item(list, item, old), below, causes);
-    if ((list->key || (list->flags & FIELD_LIST_SET)) && occurs_before(list, values, i)) {
+    if ((list->key || (list->flags & (FIELD_LIST_SET | FIELD_LIST_DISTINCT))) && occurs_before(list, values, i)) {
         auto_free char *field = list->key ? str_printf("%s.%s", below, list->key) : str_dup(below);
         auto_free char *shown = json_text(list->key ? json_object_get(item, list->key) : item);
         causes_add(causes, "FieldValueDuplicate", field, "Duplicate value: %s", shown);

@@ -33,6 +33,11 @@ class Apply(ApiTest):
         refused = self.apply("k", 422, image="a", networks=networks)
         self.assertEqual([cause["field"] for cause in refused["details"]["causes"]], ["spec.networks[1].name"])
 
+    def test_an_order_is_written_whole(self):
+        self.apply("k", 201, image="a")
+        made = self.apply("k", image="a", bootOrder=["Network", "Disk"])
+        self.assertEqual(made["spec"]["bootOrder"], ["Network", "Disk"])
+
     def test_the_same_again_changes_nothing(self):
         made = self.apply("k", 201, image="a")
         self.assertEqual(self.apply("k", image="a"), made)

@@ -316,6 +316,17 @@ TEST(an_atomic_list_is_one_field)
     CHECK_CONTAINS(message, ".spec.args");
 }
 
+TEST(a_list_that_was_owned_by_items_before_is_one_field_now)
+{
+    auto_json json_t *live =
+        json_of("{'metadata':{'managedFields':[{'manager':'k','operation':'Apply','apiVersion':'v1','time':null,"
+                "'fieldsType':'FieldsV1','fieldsV1':{'f:spec':{'f:args':{'v:\\'x\\'':{}}}}}]},'spec':{'args':['x']}}");
+    auto_json json_t *object = apply(live, "{'spec':{'args':['y','x']}}", "k", false);
+
+    CHECK_OBJECT(object, "{'spec':{'args':['y','x']},'metadata':{}}");
+    CHECK_JSON(set_of(object, "k", "Apply"), "{'f:spec':{'f:args':{}}}");
+}
+
 TEST(managed_fields_written_by_clients_are_checked)
 {
     static const struct {

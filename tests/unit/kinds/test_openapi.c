@@ -133,7 +133,7 @@ TEST(what_apply_needs_is_there)
 
     CHECK_STR(json_text_at(json_at(spec, "networks"), "x-kubernetes-list-type", NULL), "map");
     CHECK_STR(json_text_at(json_at(spec, "disks"), "x-kubernetes-list-type", NULL), "map");
-    CHECK_STR(json_text_at(json_at(spec, "bootOrder"), "x-kubernetes-list-type", NULL), "set");
+    CHECK_STR(json_text_at(json_at(spec, "bootOrder"), "x-kubernetes-list-type", NULL), "atomic");
     CHECK_STR(json_text_at(json_at(spec, "sshKeys"), "x-kubernetes-list-type", NULL), "atomic");
     CHECK_STR(json_text_at(json_at(schema, "properties.status.properties.conditions"),
                            "x-kubernetes-list-type", NULL),

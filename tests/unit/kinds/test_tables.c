@@ -89,7 +89,7 @@ static void check_shape(const struct field *field, const char *path, bool is_nam
         check_fail(CHECK_HERE, "%s is required and has a default", path);
     if ((field->flags & FIELD_GROWS) && field->type != FIELD_QUANTITY)
         check_fail(CHECK_HERE, "%s grows but is no quantity", path);
-    if ((field->flags & FIELD_LIST_SET) && (field->type != FIELD_LIST || field->key))
+    if ((field->flags & (FIELD_LIST_SET | FIELD_LIST_DISTINCT)) && (field->type != FIELD_LIST || field->key))
         check_fail(CHECK_HERE, "%s: only a list without a key can be a set", path);
 }
 
