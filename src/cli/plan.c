@@ -4,6 +4,7 @@
 #include "cli/common.h"
 #include "cli/manifest.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct adding {
     struct session *session;
@@ -61,9 +62,26 @@ static const struct kind *kind_of(struct session *session, const json_t *object,
     return NULL;
 }
 
+/* What becomes a part of a path has to be a text, and no path itself; '' is as good as none. */
+static int check_name(const struct kind *kind, const json_t *object, const char *field, struct err *err)
+{
+    const json_t *given = json_at(object, field);
+    const char *text = json_string_value(given);
+    auto_free char *shown = given ? json_text(given) : NULL;
+
+    if (given && !json_is_null(given) && !text)
+        return err_set(err, ERR_BAD_REQUEST, "%s: %s: Invalid value: %s: must be a text, in quotes", kind->name, field,
+                       shown);
+    if (text && (strchr(text, '/') || str_equal(text, ".") || str_equal(text, "..")))
+        return err_set(err, ERR_BAD_REQUEST, "%s: %s: Invalid value: %s: must not be \".\" or \"..\", nor contain \"/\"",
+                       kind->name, field, shown);
+    return 0;
+}
+
 static int add_object(struct adding *adding, const json_t *object, struct err *err)
 {
     const char *name = json_text_at(object, "metadata.name", "");
+    const char *namespace_name = json_text_at(object, "metadata.namespace", "");
     const struct kind *kind;
 
     if (str_equal(json_text_at(object, "kind", ""), "List") &&
@@ -71,12 +89,14 @@ static int add_object(struct adding *adding, const json_t *object, struct err *e
         return add_list(adding, json_object_get(object, "items"), err);
     if (!(kind = kind_of(adding->session, object, err)))
         return -1;
+    if (check_name(kind, object, "metadata.name", err) < 0 || check_name(kind, object, "metadata.namespace", err) < 0)
+        return -1;
     if (adding->needs_names && !*name)
         return err_set(err, ERR_BAD_REQUEST, "%s: metadata.name is required", kind->name);
     return append(adding,
                   (struct plan_item){ .kind = kind,
-                                      .namespace_name = json_text_at(object, "metadata.namespace",
-                                                                     adding->session->namespace_name),
+                                      .namespace_name = *namespace_name ? namespace_name
+                                                                        : adding->session->namespace_name,
                                       .name = str_dup(name),
                                       .object = object,
                                       .where = str_printf("%s: %s %s", adding->where,

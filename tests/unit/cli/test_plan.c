@@ -41,6 +41,12 @@ TEST(what_is_wrong_is_said_with_file_and_document)
         { "just text\n", "m.yaml: apiVersion and kind are required" },
         { "apiVersion: v1\nkind: Namespace\nmetadata: {}\n",
           "m.yaml: Namespace: metadata.name is required" },
+        { "apiVersion: v1\nkind: Namespace\nmetadata: {name: 12}\n",
+          "m.yaml: Namespace: metadata.name: Invalid value: 12: must be a text, in quotes" },
+        { "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: 5}\n",
+          "m.yaml: Secret: metadata.namespace: Invalid value: 5: must be a text, in quotes" },
+        { "apiVersion: v1\nkind: Namespace\nmetadata: {name: a/../b}\n",
+          "m.yaml: Namespace: metadata.name: Invalid value: \"a/../b\": must not be \".\" or \"..\", nor contain \"/\"" },
         { "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Bogus\n",
           "m.yaml: document 2: there is no kind Bogus of v1" },
         { "apiVersion: v1\nkind: List\nitems: [{kind: Pod}]\n",
@@ -54,6 +60,15 @@ TEST(what_is_wrong_is_said_with_file_and_document)
         CHECK_FAILS(add(&plan, bad[i][0], &err), &err, ERR_BAD_REQUEST);
         CHECK_STR(err.text, bad[i][1]);
     }
+}
+
+TEST(a_namespace_that_is_empty_is_as_good_as_none)
+{
+    __attribute__((cleanup(plan_done_auto))) struct plan plan = { 0 };
+    struct err err;
+
+    CHECK_OK(add(&plan, "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: ''}\n", &err), &err);
+    CHECK_STR(plan.items[0].namespace_name, "home");
 }
 
 #define NET(name, rest) "apiVersion: virga.dev/v1\nkind: Network\nmetadata: {name: " name "}\nspec: " rest "\n---\n"
