@@ -71,8 +71,10 @@ COMMAND(cmd_resize)
 
     for (size_t i = 0; i < arguments->option_count; i++)
         if (add_size(json_object_get(patch, "spec"), arguments->options[i].name, arguments->options[i].value, &is_size,
-                     err) < 0)
+                     err) < 0) {
+            session->is_usage = err->code == ERR_BAD_REQUEST;
             return -1;
+        }
     if (!json_object_size(json_object_get(patch, "spec")))
         return usage_error(session, err, "give --cpus, --memory, or both");
     asked = each_name(session, arguments->operands, arguments->operand_count, ask, &resize, err);
