@@ -88,6 +88,29 @@ static int find_parent(struct forking *forking, struct err *err)
     return err_set(err, ERR_CONFLICT, "%s does not run: only a running instance can be forked", forking->parent_name);
 }
 
+static char *name_of(const struct forking *forking, const char *prefix, unsigned number)
+{
+    return !prefix              ? make_name(forking->parent_name)
+           : forking->count == 1 ? str_dup(prefix)
+                                 : str_printf("%s-%u", prefix, number);
+}
+
+/* Before the parent stands still for nothing. */
+static int try_names(struct forking *forking, const char *prefix, struct err *err)
+{
+    for (unsigned i = 1; prefix && i <= forking->count; i++) {
+        auto_free char *name = name_of(forking, prefix, i);
+        auto_json json_t *object = new_object(forking->session, forking->instances, name, err);
+
+        if (!object)
+            return -1;
+        json_set_at(object, "spec.rootDisk.size", json_string("1Mi"));
+        if (try_object(forking->session, forking->instances, object, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static void drop_snapshot(struct forking *forking)
 {
     auto_free char *uid = NULL;
@@ -139,9 +162,8 @@ static int make_one(struct forking *forking, const char *name, struct err *err)
 static int make_all(struct forking *forking, const char *prefix, struct err *err)
 {
     for (unsigned i = 1; i <= forking->count; i++) {
-        auto_free char *name = !prefix              ? make_name(forking->parent_name)
-                               : forking->count == 1 ? str_dup(prefix)
-                                                     : str_printf("%s-%u", prefix, i);
+        auto_free char *name = name_of(forking, prefix, i);
+
         if (make_one(forking, name, err) < 0)
             return -1;
     }
@@ -176,11 +198,12 @@ static int tell_one(struct session *session, const char *name, void *arg, struct
 
 static int run(struct forking *forking, const struct arguments *arguments, struct err *err)
 {
+    const char *prefix = argument(arguments, "name");
     int result;
 
-    if (find_parent(forking, err) < 0 || take(forking, err) < 0)
+    if (find_parent(forking, err) < 0 || try_names(forking, prefix, err) < 0 || take(forking, err) < 0)
         return -1;
-    result = make_all(forking, argument(arguments, "name"), err);
+    result = make_all(forking, prefix, err);
     if (forking->made == 0) {
         drop_snapshot(forking);
         return result;

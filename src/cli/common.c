@@ -65,8 +65,8 @@ char *object_path(const struct session *session, const struct kind *kind, const 
     return client_path(kind, session->namespace_name, name, sub);
 }
 
-int create_object(struct session *session, const struct kind *kind, const json_t *object,
-                  json_t **ret_made, struct err *err)
+static int post_object(struct session *session, const struct kind *kind, const json_t *object, bool is_trial,
+                       json_t **ret_made, struct err *err)
 {
     struct client *client = session_client(session, err);
     auto_free char *path = object_path(session, kind, NULL, NULL);
@@ -75,12 +75,25 @@ int create_object(struct session *session, const struct kind *kind, const json_t
     if (!client)
         return -1;
     client_path_option(&path, "fieldValidation", "Strict");
+    if (is_trial)
+        client_path_option(&path, "dryRun", "All");
     if (client_send(client, &(struct client_request){ .method = "POST", .path = path, .body = object },
                     &answer, err) < 0)
         return -1;
     if (ret_made)
         *ret_made = take_pointer(answer);
     return 0;
+}
+
+int create_object(struct session *session, const struct kind *kind, const json_t *object,
+                  json_t **ret_made, struct err *err)
+{
+    return post_object(session, kind, object, /*is_trial=*/false, ret_made, err);
+}
+
+int try_object(struct session *session, const struct kind *kind, const json_t *object, struct err *err)
+{
+    return post_object(session, kind, object, /*is_trial=*/true, NULL, err);
 }
 
 int merge_patch(struct session *session, const struct kind *kind, const char *name,

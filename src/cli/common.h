@@ -14,6 +14,8 @@ char *object_path(const struct session *session, const struct kind *kind, const 
 /* "Instance vm-a" made by POST. 'ret_made' may be NULL. */
 int create_object(struct session *session, const struct kind *kind, const json_t *object,
                   json_t **ret_made, struct err *err);
+/* Whether it could be made; nothing is changed. */
+int try_object(struct session *session, const struct kind *kind, const json_t *object, struct err *err);
 int merge_patch(struct session *session, const struct kind *kind, const char *name,
                 const json_t *patch, struct err *err);
 /* '*ret_uid' (owned): of the object that is going; NULL when it is gone already. */

@@ -110,6 +110,11 @@ class Fork(CloudTest):
             self.cloud.delete("snapshot", name)
         self.assertIn('is in use by instance "f-1"', refused.exception.message)
         self.assertIn("itself", self.cloud.virga("fork", "f-1", status=1))
+        # A name that cannot be: the parent does not stand still for it.
+        for name, says in (("f-1", '"f-1" already exists'), ("F", "metadata.name")):
+            said = self.cloud.virga("fork", "parent", "--name", name, status=1)
+            self.assertIn(says, said)
+            self.assertNotIn("stood still", said)
 
     def test_whenever_virgad_dies_the_parent_goes_on(self):
         cloud = self.cloud
