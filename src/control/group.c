@@ -129,6 +129,7 @@ static void show_phase(struct group_scene *scene, const struct group_plan *plan)
     bool is_open = group_circuit_is_open(scene);
     const char *blocked = blocked_by(scene, plan);
     unsigned members = (unsigned)scene->count - count_state(scene, MEMBER_WARM);
+    bool is_available = ready >= (unsigned)scene->wish.min && (ready > 0 || !scene->wish.replicas);
     bool arrived = ready == (unsigned)scene->wish.replicas && members == ready && !plan->is_updating &&
                    scene->wish.revision == scene->revision && !has_outdated_waiting(scene);
 
@@ -140,9 +141,8 @@ static void show_phase(struct group_scene *scene, const struct group_plan *plan)
         work_phase(scene->work, "Progressing", blocked);
     else
         work_phase(scene->work, "Progressing", plan->is_updating ? "members are being replaced" : NULL);
-    work_condition(scene->work, "Available", ready >= (unsigned)scene->wish.min && (ready > 0 || !scene->wish.replicas),
-                   ready >= (unsigned)scene->wish.min ? "MinimumAvailable" : "MinimumMissing", "%u of %d serve", ready,
-                   scene->wish.replicas);
+    work_condition(scene->work, "Available", is_available, is_available ? "MinimumAvailable" : "MinimumMissing",
+                   "%u of %d serve", ready, scene->wish.replicas);
     work_condition(scene->work, "Progressing", !arrived, arrived ? "Arrived" : blocked ? "Blocked" : "Working",
                    "%s", !arrived && blocked ? blocked : "");
     work_condition(scene->work, "Ready", arrived, arrived ? "Arrived" : "NotArrived", "%u of %d serve", ready,

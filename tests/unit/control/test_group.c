@@ -68,6 +68,7 @@ TEST(members_that_cannot_start_open_the_circuit)
     auto_json json_t *object = group();
     CHECK_STR(json_text_at(object, "status.circuit.state", NULL), "Open");
     CHECK_STR(json_text_at(object, "status.phase", NULL), "Degraded");
+    CHECK_STR(json_text_at(condition_get(object, "Available"), "reason", NULL), "MinimumMissing");
     compute_fake_set_failures(site.world, 0, 0);
     wait_ready(3);
     CHECK_EQ(group_int("status.circuit.failures"), -1);
