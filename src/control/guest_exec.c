@@ -4,7 +4,6 @@
 #include "base/chain.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "drivers/compute_exec.h"
 #include "kinds/names.h"
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@ enum { OUTPUT_MAX = 4096 };
 struct exec {
     struct exec *next, **link; /* of the control's; 'link' NULL: it is gone */
     struct compute_exec *command;
-    guest_exec_fn *fn;
+    compute_exec_fn *fn;
     void *arg;
 };
 
@@ -51,6 +50,37 @@ static struct execs *execs_of(struct control *control)
 
 /* --- one --- */
 
+static void ended(void *arg, const struct err *err, const json_t *status)
+{
+    struct exec *exec = arg;
+    compute_exec_fn *fn = exec->fn;
+    void *fn_arg = exec->arg;
+
+    chain_remove(exec);
+    free(exec);
+    fn(fn_arg, err, status);
+}
+
+void guest_exec_status(struct control *control, const struct compute_exec_request *request, compute_exec_fn *fn,
+                       void *arg)
+{
+    struct compute_exec_request own = *request;
+    struct exec *exec = mem_new(struct exec);
+
+    own.loop = control->setup.loop;
+    own.compute = control->setup.compute;
+    *exec = (struct exec){ .fn = fn, .arg = arg };
+    chain_add(&execs_of(control)->first, exec);
+    exec->command = compute_exec_start(&own, ended, exec);
+}
+
+/* --- one whose output is text --- */
+
+struct reader {
+    guest_exec_fn *fn;
+    void *arg;
+};
+
 /* The beginning of what the agent sent as base64; "" of what is none. */
 static char *decoded(const char *text)
 {
@@ -64,18 +94,15 @@ static char *decoded(const char *text)
     return result;
 }
 
-static void ended(void *arg, const struct err *err, const json_t *status)
+static void read_output(void *arg, const struct err *err, const json_t *status)
 {
-    struct exec *exec = arg;
+    auto_free struct reader *reader = arg;
     auto_free char *out = decoded(json_text_at(status, "out-data", ""));
     auto_free char *errors = decoded(json_text_at(status, "err-data", ""));
     auto_free char *output = str_printf("%s%s", out, errors);
-    guest_exec_fn *fn = exec->fn;
-    void *fn_arg = exec->arg;
 
-    chain_remove(exec);
-    free(exec);
-    fn(fn_arg, err, err ? -1 : (int)json_int_at(status, "exitcode", 128 + json_int_at(status, "signal", 0)), output);
+    reader->fn(reader->arg, err,
+               err ? -1 : (int)json_int_at(status, "exitcode", 128 + json_int_at(status, "signal", 0)), output);
 }
 
 void guest_exec(struct control *control, const char *uid, const char *const *argv, const void *input,
@@ -83,16 +110,12 @@ void guest_exec(struct control *control, const char *uid, const char *const *arg
 {
     auto_json json_t *arguments = json_array();
     auto_free char *base64 = input ? text_to_base64(input, input_size) : NULL;
-    struct execs *execs = execs_of(control);
-    struct exec *exec = mem_new(struct exec);
     const struct compute_exec_request request = {
-        .loop = control->setup.loop, .compute = control->setup.compute, .uid = uid, .path = argv[0],
-        .arguments = arguments, .input_base64 = base64, .timeout_ms = timeout_ms,
+        .uid = uid, .path = argv[0], .arguments = arguments, .input_base64 = base64, .timeout_ms = timeout_ms
     };
+    const struct reader reader = { fn, arg };
 
     for (size_t i = 1; argv[i]; i++)
         json_array_append_new(arguments, json_string_repaired(argv[i], strlen(argv[i])));
-    *exec = (struct exec){ .fn = fn, .arg = arg };
-    chain_add(&execs->first, exec);
-    exec->command = compute_exec_start(&request, ended, exec);
+    guest_exec_status(control, &request, read_output, mem_copy(&reader, sizeof reader));
 }

@@ -1,11 +1,12 @@
 /* daemon/bind_agent.c - exec and files. */
 #include "daemon/agent_file.h"
 #include "daemon/assemble.h"
+#include "control/guest_exec.h"
+#include "kinds/names.h"
 #include "kinds/tables/tables.h"
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "base/str.h"
-#include "drivers/compute_exec.h"
 #include "store/object.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -69,6 +70,15 @@ static int check_command(const json_t *command, struct err *err)
     return 0;
 }
 
+static int check_stdin(const json_t *body, struct err *err)
+{
+    const json_t *input = json_object_get(body, "stdin");
+
+    if (!input || (json_is_string(input) && text_is_base64(json_string_value(input))))
+        return 0;
+    return err_set(err, ERR_BAD_REQUEST, "stdin: must be base64 (RFC 4648)");
+}
+
 static int exec_timeout(const struct api_call *call, int64_t *ret_ms, struct err *err)
 {
     const char *text = api_call_option(call, "timeout");
@@ -81,13 +91,12 @@ static void exec(void *arg, struct api_call *call)
 {
     struct daemon *daemon = arg;
     const json_t *body = api_call_body(call), *command = json_object_get(body, "command");
-    struct compute_exec_request request = { .loop = daemon->loop,
-                                          .compute = daemon->compute,
-                                          .uid = object_uid(api_call_object(call)),
-                                          .input_base64 = json_text_at(body, "stdin", NULL) };
+    struct compute_exec_request request = { .uid = object_uid(api_call_object(call)),
+                                            .input_base64 = json_text_at(body, "stdin", NULL) };
     struct err err;
 
-    if (check_command(command, &err) < 0 || exec_timeout(call, &request.timeout_ms, &err) < 0) {
+    if (check_command(command, &err) < 0 || check_stdin(body, &err) < 0 ||
+        exec_timeout(call, &request.timeout_ms, &err) < 0) {
         err.code = ERR_BAD_REQUEST;
         api_call_error(call, &err);
         return;
@@ -98,7 +107,7 @@ static void exec(void *arg, struct api_call *call)
     json_array_remove(arguments, 0);
     request.arguments = arguments;
     request.path = json_string_value(json_array_get(command, 0));
-    (void)compute_exec_start(&request, exec_ended, call); /* ends with the driver at the latest */
+    guest_exec_status(daemon->control, &request, exec_ended, call);
 }
 
 /* --- files --- */
@@ -174,13 +183,11 @@ static void file_written(void *arg, const struct err *err)
         api_call_json(call, 200, json_object());
     } else {
         auto_json json_t *arguments = json_pack("[s,s,s]", mode, "--", api_call_option(call, "path"));
-        struct compute_exec_request request = { .loop = daemon->loop,
-                                                .compute = daemon->compute,
-                                                .uid = object_uid(api_call_object(call)),
+        struct compute_exec_request request = { .uid = object_uid(api_call_object(call)),
                                                 .path = "chmod",
                                                 .arguments = arguments,
                                                 .timeout_ms = EXEC_TIMEOUT_MS };
-        (void)compute_exec_start(&request, mode_set, call);
+        guest_exec_status(daemon->control, &request, mode_set, call);
     }
 }
 
