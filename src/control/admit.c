@@ -3,6 +3,7 @@
 #include "control/admit.h"
 #include "base/quantity.h"
 #include "base/str.h"
+#include "control/internal.h"
 #include "control/placement.h"
 #include "control/strangers.h"
 #include "kinds/tables/tables.h"
@@ -197,12 +198,24 @@ static void admit_instance_deletion(struct control *control, const json_t *old, 
                    "volume \"%s\" is just being made to outlive it; try again", name);
 }
 
+/* As in Kubernetes: what is not told a namespace, and Events of what has none, belong to the first; the
+ * second has the tokens. */
+static void admit_namespace_deletion(const json_t *old, struct causes *causes)
+{
+    bool is_ours = str_equal(object_name(old), "default") || str_equal(object_name(old), SYSTEM_NAMESPACE);
+
+    if (is_ours && !object_is_deleting(old))
+        causes_add(causes, "InUse", "", "may not be deleted: delete what is in it");
+}
+
 static void admit_deletion(struct control *control, const struct kind *kind, const json_t *old,
                            struct causes *causes)
 {
     const char *namespace_name = object_namespace(old);
 
-    if (kind == &kind_image) {
+    if (kind == &kind_namespace) {
+        admit_namespace_deletion(old, causes);
+    } else if (kind == &kind_image) {
         /* An instance owns its root volume: to name both would be to say the same twice. */
         refuse_if_used(control, &kind_instance, NULL,
                        TEXTS("spec.image", "spec.cdrom.image", "status.cdrom.image"), old, causes);

@@ -5,7 +5,6 @@
 #include "kinds/tables/tables.h"
 #include "store/object.h"
 
-#define SYSTEM_NAMESPACE "virga-system"
 #define MARK_NAME "defaults"
 
 static void ignore(void *arg, const struct err *err) {} /* it exists already, or comes next time */

@@ -102,6 +102,7 @@ void write_cut_off(struct control *control);
 char *key_of(const struct kind *kind, const char *namespace_name, const char *name);
 
 /* --- defaults.c --- */
+#define SYSTEM_NAMESPACE "virga-system"
 void defaults_make(struct control *control);
 
 /* What a controller keeps beside the store, by name; freed with the control. */

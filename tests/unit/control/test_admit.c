@@ -193,6 +193,21 @@ static char *deletion_of(const struct kind *kind, const char *namespace_name, co
     return str_dup(causes.count ? causes.items[0].message : "");
 }
 
+TEST(the_namespaces_that_virga_makes_stay)
+{
+    begin(9);
+    loop_sim_advance(site.loop, STEP_MS);
+    auto_free char *first = deletion_of(&kind_namespace, NULL, "default");
+    CHECK_STR(first, "may not be deleted: delete what is in it");
+    auto_free char *system = deletion_of(&kind_namespace, NULL, "virga-system");
+    CHECK_STR(system, "may not be deleted: delete what is in it");
+    control_create(site.control, &kind_namespace, json_pack("{s:{s:s}}", "metadata", "name", "lab"), nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+    auto_free char *other = deletion_of(&kind_namespace, NULL, "lab");
+    CHECK_STR(other, "");
+    end();
+}
+
 TEST(what_a_machine_still_has_is_not_deleted_though_its_spec_names_it_no_more)
 {
     begin(6);
