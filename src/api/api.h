@@ -26,6 +26,10 @@ struct api_user {
 typedef void api_admit_fn(void *arg, const struct kind *kind, json_t *object, const json_t *old,
                           struct causes *causes);
 
+/* Adds what of 'object' is absent and other objects say, before the defaults of its kind. It is not
+ * validated yet: anything may be anything. */
+typedef void api_fill_fn(void *arg, const struct kind *kind, json_t *object);
+
 /* May 'user' do 'verb' on the resource? The default (NULL) lets group system:masters do all and
  * everyone authenticated read discovery and ask about themselves. 'why' may be set (static). */
 typedef bool api_authorize_fn(void *arg, const struct api_user *user, const char *verb,
@@ -79,6 +83,7 @@ struct api_options {
     const char *tls_dir;            /* CA, server key and certificate; made at first start */
     const char *const *server_names;/* further names and addresses for the certificate; NULL-terminated */
     const char *host_name;
+    api_fill_fn *fill;              /* may be NULL */
     api_admit_fn *admit;            /* may be NULL */
     /* The finalizer that new objects of 'kind' get, or NULL; may be NULL itself. It is the server's,
      * not the writer's: nobody manages it. Spares its controller the first write of each object. */

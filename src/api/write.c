@@ -123,6 +123,15 @@ static void add_finalizer(const struct write *write, json_t *object)
     json_array_append_new(json_at(object, "metadata.finalizers"), json_string(finalizer));
 }
 
+static void add_defaults(struct write *write, json_t *object)
+{
+    const struct api_options *options = &write->api->options;
+
+    if (options->fill && write->part == WRITE_OBJECT)
+        options->fill(options->hook_arg, write->resource->kind, object);
+    kind_default(write->resource->kind, object);
+}
+
 /* Everything between what make() wants and what the store gets. */
 static int complete(struct write *write, json_t *object, const json_t *old, struct failure *failure)
 {
@@ -133,7 +142,7 @@ static int complete(struct write *write, json_t *object, const json_t *old, stru
     prepare_server_fields(write, object, old, loop_wall_ms(write->api->loop));
     if (!old && is_namespace(write->resource->kind))
         namespace_prepare(object);
-    kind_default(write->resource->kind, object);
+    add_defaults(write, object);
     if (!old && !write->name)
         write->name = str_dup(object_name(object));
     if (!old && write->namespace_name &&

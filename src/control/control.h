@@ -78,6 +78,9 @@ int control_push_metrics(struct control *control, const char *namespace_name, co
 /* Has what was not yet written of the history of an Autoscaler written (control/autoscaler_logbook.h). */
 void control_write_logbook(struct control *control, const char *uid);
 
+/* What an object takes from others where it says nothing itself; for api_options.fill. Pure reads of
+ * the store. */
+void control_fill(void *control, const struct kind *kind, json_t *object);
 /* The admission rules that need other objects; for api_options.admit. Pure reads of the store. */
 void control_admit(void *control, const struct kind *kind, json_t *object, const json_t *old,
                    struct causes *causes);

@@ -104,21 +104,24 @@ static bool memory_can_be_taken(struct shot *shot, struct verdict *ret_verdict)
 
 /* --- the decision --- */
 
-static json_t *machine_of(const struct shot *shot)
+json_t *snapshot_machine(const json_t *instance)
 {
-    const json_t *was = view_value(&kind_instance, shot->instance, "status.machine");
-    const json_t *spec = json_object_get(shot->instance, "spec");
+    static const char *const same[] = { "cpus", "memory", "maxCPUs", "maxMemory", "firmware", "guestAgent" };
+    const json_t *was = view_value(&kind_instance, instance, "status.machine");
+    const json_t *spec = json_object_get(instance, "spec");
     json_t *machine = json_object();
 
-    json_object_set(machine, "cpus", json_at(was ? was : spec, "cpus"));
-    json_object_set(machine, "memory", json_at(was ? was : spec, "memory"));
-    if (json_at(was ? was : spec, "maxCPUs"))
-        json_object_set(machine, "maxCPUs", json_at(was ? was : spec, "maxCPUs"));
-    if (json_at(was ? was : spec, "maxMemory"))
-        json_object_set(machine, "maxMemory", json_at(was ? was : spec, "maxMemory"));
-    json_object_set(machine, "firmware", json_at(was ? was : spec, "firmware"));
-    json_object_set(machine, "guestAgent", json_at(was ? was : spec, "guestAgent"));
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
+        if (json_object_get(was ? was : spec, same[i]))
+            json_object_set(machine, same[i], json_object_get(was ? was : spec, same[i]));
     json_object_set(machine, "vnc", was ? json_at(was, "vnc") : json_at(spec, "console.vnc"));
+    return machine;
+}
+
+static json_t *machine_of(const struct shot *shot)
+{
+    json_t *machine = snapshot_machine(shot->instance);
+
     if (shot->machine.machine_type[0]) {
         json_object_set_new(machine, "machineType", json_string(shot->machine.machine_type));
         json_object_set_new(machine, "accelerator", json_string(shot->machine.is_tcg ? "TCG" : "KVM"));

@@ -24,6 +24,9 @@ void shot_done(struct shot *shot);
 const char *shot_text(const struct shot *shot, const char *path);
 bool shot_has_memory(const struct shot *shot); /* spec.memory */
 
+/* What the machine of 'instance' is, or would be when it starts: "cpus", "memory", ... Owned. */
+json_t *snapshot_machine(const json_t *instance);
+
 /* --- taking --- */
 /* This daemon took the decision itself, so that nothing of an earlier one is to be undone. */
 void taking_decided(struct shot *shot);

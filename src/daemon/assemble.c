@@ -41,6 +41,14 @@ static void balancer_changed(void *arg, const char *uid)
         control_balancer_changed(daemon->control, uid);
 }
 
+static void fill(void *arg, const struct kind *kind, json_t *object)
+{
+    struct daemon *daemon = arg;
+
+    if (daemon->control)
+        control_fill(daemon->control, kind, object);
+}
+
 static void admit(void *arg, const struct kind *kind, json_t *object, const json_t *old,
                   struct causes *causes)
 {
@@ -173,6 +181,7 @@ static int open_api(struct daemon *daemon, struct err *err)
                                    .tls_dir = tls,
                                    .server_names = (const char *const *)daemon->config.server_names,
                                    .host_name = daemon->config.host_name,
+                                   .fill = fill,
                                    .admit = admit,
                                    .finalizer = finalizer,
                                    .token = user_of_token,

@@ -157,6 +157,14 @@ void ask_delete(struct sim *sim, const struct kind *kind, const char *namespace_
 
 /* --- the server behind it --- */
 
+static void fill(void *arg, const struct kind *kind, json_t *object)
+{
+    struct sim *sim = arg;
+
+    if (sim->control)
+        control_fill(sim->control, kind, object);
+}
+
 static void admit(void *arg, const struct kind *kind, json_t *object, const json_t *old,
                   struct causes *causes)
 {
@@ -174,6 +182,7 @@ void desk_open(struct sim *sim)
     api->options = (struct api_options){ .loop = sim->loop,
                                          .store = sim->store,
                                          .host_name = HOST_NAME,
+                                         .fill = fill,
                                          .admit = admit,
                                          .hook_arg = sim };
     resources_init(&api->resources);

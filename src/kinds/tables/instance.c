@@ -95,20 +95,21 @@ const struct field instance_spec_fields[] = {
       .flags = FIELD_IMMUTABLE,
       .doc = "Snapshot of the same namespace to begin as: the root disk is a copy-on-write child of "
              "its disk, and where it has memory, the first start goes on from that as a fork, with "
-             "an identity of its own. image can be left out; cpus and memory are the snapshot's." },
+             "an identity of its own. image can be left out; cpus, memory, maxCPUs, maxMemory, "
+             "firmware, guestAgent and console are the snapshot's when they are." },
     { .name = "cpus",
       CPU_COUNT,
       .fallback = "1",
-      .doc = "Virtual processors. A change reaches a running guest up to maxCPUs; beyond that it waits "
-             "for the next start." },
+      .doc = "Virtual processors; absent with a snapshot: as many as it has. A change reaches a "
+             "running guest up to maxCPUs; beyond that it waits for the next start." },
     { .name = "maxCPUs",
       CPU_COUNT,
       .doc = "How many virtual processors the machine is started ready for; absent: no more than cpus." },
     { .name = "memory",
       MEMORY_SIZE,
       .fallback = "\"512Mi\"",
-      .doc = "Memory of the guest. A change reaches a running guest up to maxMemory; beyond that it waits "
-             "for the next start." },
+      .doc = "Memory of the guest; absent with a snapshot: as much as it has. A change reaches a "
+             "running guest up to maxMemory; beyond that it waits for the next start." },
     { .name = "maxMemory",
       MEMORY_SIZE,
       .doc = "How much memory the machine is started ready for; absent: no more than memory." },

@@ -202,6 +202,59 @@ TEST(a_fork_with_another_size_boots)
     end();
 }
 
+/* The spec of an instance, or of a group's template, as the API completes it; owned. */
+static char *completed(const struct kind *kind, const char *spec)
+{
+    auto_json json_t *object = json_pack("{s:{s:s,s:s}}", "metadata", "name", "new", "namespace", "default");
+    struct err err;
+    json_t *value = json_parse(spec, strlen(spec), &err);
+
+    CHECK(value);
+    json_object_set_new(object, "spec", value);
+    control_fill(site.control, kind, object);
+    return json_text(json_object_get(object, "spec"));
+}
+
+#define LIKE_WEB "\"cpus\":2,\"memory\":\"256Mi\",\"maxCPUs\":4,\"firmware\":\"BIOS\",\"guestAgent\":true"
+
+TEST(what_an_instance_leaves_out_is_as_in_its_snapshot)
+{
+    static const struct row {
+        const struct kind *kind;
+        const char *spec, *completed;
+    } rows[] = {
+        { &kind_instance, "{\"snapshot\":\"warm\"}", "{\"snapshot\":\"warm\"," LIKE_WEB ",\"console\":{\"vnc\":true}}" },
+        { &kind_instance, "{\"snapshot\":\"warm\",\"memory\":\"1Gi\",\"cpus\":3,\"console\":7}",
+          "{\"snapshot\":\"warm\",\"memory\":\"1Gi\",\"cpus\":3,\"console\":7,\"firmware\":\"BIOS\",\"guestAgent\":true}" },
+        { &kind_instance_group, "{\"template\":{\"spec\":{\"snapshot\":\"warm\",\"console\":{}}}}",
+          "{\"template\":{\"spec\":{\"snapshot\":\"warm\",\"console\":{\"vnc\":true}," LIKE_WEB "}}}" },
+        { &kind_instance, "{\"snapshot\":\"cold\"}", "{\"snapshot\":\"cold\"," LIKE_WEB ",\"console\":{\"vnc\":true}}" },
+        { &kind_instance, "{\"snapshot\":\"none\"}", "{\"snapshot\":\"none\"}" },
+        { &kind_instance, "{\"snapshot\":5}", "{\"snapshot\":5}" },
+        { &kind_instance, "[]", "[]" },
+        { &kind_instance, "{\"image\":\"debian\"}", "{\"image\":\"debian\"}" },
+    };
+
+    begin(8);
+    create_image();
+    create_instance("web", json_pack("{s:s,s:i,s:s,s:i}", "image", "debian", "cpus", 2, "memory", "256Mi", "maxCPUs", 4));
+    wait_for("web", "Running");
+    create_snapshot("cold", "web", false);
+    wait_snapshot("cold", "Ready");
+    create_snapshot("warm", "web", true);
+    CHECK(!snapshot_is("warm", "Ready"));
+    for (int taken = 0; taken < 2; taken++) {
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            auto_free char *is = completed(rows[i].kind, rows[i].spec);
+            auto_json json_t *a = json_loads(is, 0, NULL), *b = json_loads(rows[i].completed, 0, NULL);
+            if (!json_equal(a, b))
+                check_fail(CHECK_HERE, "%s: is %s, should be %s", rows[i].spec, is, rows[i].completed);
+        }
+        wait_snapshot("warm", "Ready");
+    }
+    end();
+}
+
 TEST(the_disk_alone_is_taken_of_an_instance_that_does_not_run)
 {
     run_web(7);
