@@ -3,19 +3,6 @@
 #include "cli/manifest.h"
 #include <stdio.h>
 
-static int print_events(struct session *session, const json_t *object, struct err *err)
-{
-    const char *namespace_name = json_text_at(object, "metadata.namespace", "default");
-    auto_free char *path = client_path(kind_find_name("events"), namespace_name, NULL, NULL);
-    auto_free char *selector =
-        str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
-
-    client_path_option(&path, "fieldSelector", selector);
-    puts("\nevents:");
-    fflush(stdout);
-    return print_table(session, path, false, false, "none", err);
-}
-
 COMMAND(cmd_describe)
 {
     const struct kind *kind = find_kind(session, arguments->operands[0], err);
@@ -35,5 +22,6 @@ COMMAND(cmd_describe)
     json_remove_at(object, "metadata.managedFields");
     yaml_write(object, &text);
     fputs(text.bytes, stdout);
+    putchar('\n');
     return print_events(session, object, err);
 }

@@ -1,6 +1,5 @@
 /* cli/cmd_get.c - get, and what lists one kind: ls, image ls, events... */
 #include "cli/common.h"
-#include "cli/event_order.h"
 #include "cli/manifest.h"
 #include "cli/table.h"
 #include <stdio.h>
@@ -151,18 +150,6 @@ static void name_kind(json_t *table, const struct kind *kind)
     }
 }
 
-/* The server lists by name, which says nothing of events. */
-static int order_events(struct session *session, const struct getting *getting, json_t *table, struct err *err)
-{
-    auto_free char *path = target_path(session, getting, &getting->targets[0], false);
-    auto_json json_t *answer = NULL;
-
-    if (client_get(session->client, path, &answer, err) < 0)
-        return -1;
-    event_rows_order(table, json_object_get(answer, "items"));
-    return 0;
-}
-
 static bool is_list_of_events(const struct getting *getting)
 {
     return getting->count == 1 && str_equal(getting->targets[0].kind->plural, "events") && !getting->targets[0].name;
@@ -216,6 +203,13 @@ static void say_nothing_found(const struct session *session, const struct gettin
         fprintf(stderr, "there are no %s in namespace %s\n", kind->plural, session->namespace_name);
 }
 
+static int order_if_events(struct session *session, const struct getting *getting, json_t *table, struct err *err)
+{
+    auto_free char *path = target_path(session, getting, &getting->targets[0], false);
+
+    return is_list_of_events(getting) ? order_events(session, path, table, err) : 0;
+}
+
 static int print_tables(struct session *session, const struct getting *getting, struct err *err)
 {
     struct table_style style = { .wide = getting->wide,
@@ -227,7 +221,7 @@ static int print_tables(struct session *session, const struct getting *getting, 
         auto_json json_t *table = fetch_rows(session, getting, at, &next, err);
         auto_buf struct buf text = { 0 };
 
-        if (!table || (is_list_of_events(getting) && order_events(session, getting, table, err) < 0))
+        if (!table || order_if_events(session, getting, table, err) < 0)
             return -1;
         if (json_array_size(json_object_get(table, "rows")) == 0)
             continue;

@@ -64,20 +64,6 @@ static int print_scalers_of(struct session *session, const struct kind *kind, co
     return 0;
 }
 
-static int print_events(struct session *session, const json_t *object, struct err *err)
-{
-    auto_free char *path =
-        client_path(kind_find_name("events"), json_text_at(object, "metadata.namespace", "default"),
-                    NULL, NULL);
-    auto_free char *selector =
-        str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
-
-    client_path_option(&path, "fieldSelector", selector);
-    puts("events:");
-    fflush(stdout);
-    return print_table(session, path, false, false, "none", err);
-}
-
 static bool is_scaler(const struct kind *kind)
 {
     return kind_find_connect(kind, "decisions") != NULL;

@@ -1,5 +1,6 @@
 /* cli/common.c - objects by name: read, write, print. */
 #include "cli/common.h"
+#include "cli/event_order.h"
 #include "cli/nearest.h"
 #include "cli/table.h"
 #include "base/files.h"
@@ -223,20 +224,37 @@ json_t *fetch_table(struct session *session, const char *path, struct err *err)
     return table;
 }
 
-int print_table(struct session *session, const char *path, bool wide, bool with_namespace,
-                const char *none, struct err *err)
+int order_events(struct session *session, const char *path, json_t *table, struct err *err)
 {
-    struct table_style style = { .wide = wide, .with_namespace = with_namespace,
-                                 .has_colour = session->out_has_colour };
-    auto_json json_t *table = fetch_table(session, path, err);
+    auto_json json_t *list = NULL;
+
+    if (client_get(session->client, path, &list, err) < 0)
+        return -1;
+    event_rows_order(table, json_object_get(list, "items"));
+    return 0;
+}
+
+int print_events(struct session *session, const json_t *object, struct err *err)
+{
+    struct table_style style = { .has_colour = session->out_has_colour };
+    auto_free char *path = client_path(kind_find_name("events"), json_text_at(object, "metadata.namespace", "default"),
+                                       NULL, NULL);
+    auto_free char *selector = str_printf("involvedObject.uid=%s", json_text_at(object, "metadata.uid", ""));
+    auto_json json_t *table = NULL;
     auto_buf struct buf text = { 0 };
 
+    puts("events:");
+    fflush(stdout);
+    client_path_option(&path, "fieldSelector", selector);
+    table = fetch_table(session, path, err);
     if (!table)
         return -1;
     if (json_array_size(json_object_get(table, "rows")) == 0) {
-        fprintf(stderr, "%s\n", none);
+        fputs("none\n", stderr);
         return 0;
     }
+    if (order_events(session, path, table, err) < 0)
+        return -1;
     table_write(table, &style, &text);
     fputs(text.bytes, stdout);
     return 0;

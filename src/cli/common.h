@@ -40,9 +40,11 @@ int create_and_wait(struct session *session, const struct kind *kind, const json
                     const struct arguments *arguments, struct err *err);
 /* 'path', a list or an object, as the server's table. Owned; NULL on error. */
 json_t *fetch_table(struct session *session, const char *path, struct err *err);
-/* Prints it. 'none' is said on standard error when there are no rows. */
-int print_table(struct session *session, const char *path, bool wide, bool with_namespace,
-                const char *none, struct err *err);
+/* Puts the rows of a table of the events at 'path' in the order in which they happened: the server lists by
+ * name, which says nothing of events. */
+int order_events(struct session *session, const char *path, json_t *table, struct err *err);
+/* What happened to the object, below "events:"; "none" is said on standard error. */
+int print_events(struct session *session, const json_t *object, struct err *err);
 /* Puts an option of size (cpus, memory, max-cpus, max-memory) into the spec of an Instance. */
 int add_size(json_t *spec, const char *option, const char *value, bool *ret_is_size, struct err *err);
 /* "instance/vm-a created" */

@@ -1,8 +1,12 @@
 """Objects over HTTP: create, read, list, replace, patch, errors."""
 import json
+import os
+import subprocess
 import unittest
 
 from harness import ApiTest, CONFIG_MAPS, GROUP, INSTANCES, config_map, instance
+
+VIRGA = os.environ.get("VIRGA", "build/src/cli/virga")
 
 
 class Create(ApiTest):
@@ -409,6 +413,25 @@ class Paths(ApiTest):
         self.assertEqual(self.server.get("/version/").json["major"], "1")
         for path in ("/healthz", "/livez", "/readyz", "/readyz/ping"):
             self.assertEqual(self.server.get(path).bytes, b"ok")
+
+
+class Commands(ApiTest):
+    """What virga makes of objects."""
+
+    def test_events_of_an_object_are_told_in_their_order(self):
+        made = self.expect(self.server.post(INSTANCES, instance("told")), 201)
+        about = {"kind": "Instance", "namespace": "default", "name": "told", "uid": made["metadata"]["uid"]}
+        for name, reason, minute in (("b", "Second", 2), ("a", "Third", 3), ("c", "First", 1)):
+            self.expect(self.server.post("/api/v1/namespaces/default/events", {
+                "metadata": {"name": name}, "involvedObject": about, "reason": reason, "message": "m", "type": "Normal",
+                "lastTimestamp": f"2026-01-01T00:0{minute}:00Z"}), 201)
+        for command in (["why", "instance/told"], ["describe", "instance", "told"]):
+            with self.subTest(command):
+                said = subprocess.run([VIRGA, *command], text=True, capture_output=True, check=True, timeout=30,
+                                      env={**os.environ, "VIRGA_SOCKET": self.server.socket}).stdout
+                events = said[said.index("events:"):]
+                places = [events.index(reason) for reason in ("First", "Second", "Third")]
+                self.assertEqual(places, sorted(places), events)
 
 
 if __name__ == "__main__":
