@@ -125,16 +125,15 @@ static void hand_on(void *arg)
 bool turn_take(struct work *work, enum turn turn, const char *uid)
 {
     struct turns *turns = turns_of(work->control, turn);
-    struct seat **link = find(turns, uid);
+    struct seat **link = find(turns, uid), *seat = *link;
 
-    if (!*link) {
+    if (!seat) {
         turns->was_taken = true;
-        *link = mem_new(struct seat);
-        **link = (struct seat){ .uid = str_dup(uid), .key = str_dup(work->key) };
-        hand_on(turns);
+        *link = seat = mem_new(struct seat);
+        *seat = (struct seat){ .uid = str_dup(uid), .key = str_dup(work->key) };
+        hand_on(turns); /* takes away what took too long, and this one has not begun */
     }
-    link = find(turns, uid);
-    return (*link)->until_ms != 0;
+    return seat->until_ms != 0;
 }
 
 void turn_end(struct control *control, enum turn turn, const char *uid)
