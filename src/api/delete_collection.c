@@ -83,6 +83,15 @@ static void start_more(struct sweep *sweep)
 /* The server stops; writes under way end without a word. */
 static void cut(struct request *request) { sweep_free(request->held); }
 
+/* Most likely a name was to follow, and is empty. */
+static int check_path(const struct request *request, struct failure *failure)
+{
+    return request->url.has_trailing_slash
+               ? failure_set(failure, ERR_BAD_REQUEST, "a DELETE of all objects must not end with a slash: is a "
+                                                       "name missing?")
+               : 0;
+}
+
 void verb_delete_collection(struct request *request)
 {
     auto_failure struct failure failure = { 0 };
@@ -93,7 +102,7 @@ void verb_delete_collection(struct request *request)
     bool more;
 
     sweep->request = request;
-    if (request_json(request, &parsed, &failure) < 0 ||
+    if (check_path(request, &failure) < 0 || request_json(request, &parsed, &failure) < 0 ||
         delete_options_parse(parsed, &request->url, &sweep->options, &failure) < 0 ||
         selection_parse(request, &selection, &failure) < 0) {
         json_decref(parsed);

@@ -60,8 +60,9 @@ static int parse_path(struct url *url, char *path, struct err *err)
         if (add_segment(url, segment, err) < 0)
             return -1;
         if (!rest)
-            break;
+            return 0;
     }
+    url->has_trailing_slash = url->segment_count > 0;
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct url_option {
 };
 struct url {
     char *text; /* owns what the rest points into */
+    bool has_trailing_slash;
     unsigned segment_count;
     const char
         *segments[URL_SEGMENTS_MAX]; /* decoded; an empty last one (trailing slash) is left out */

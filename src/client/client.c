@@ -254,13 +254,16 @@ int client_send(struct client *client, const struct client_request *request, jso
     struct transfer transfer = { .client = client,
                                  .request = request,
                                  .answer = { .size_max = CLIENT_ANSWER_MAX } };
-    struct curl_slist *headers = make_headers(client, request);
+    struct curl_slist *headers;
     char *text;
     int result;
 
     client->last_status = 0;
     json_decref(client->last_failure);
     client->last_failure = NULL;
+    if (client_path_check(request->path, err) < 0)
+        return -1;
+    headers = make_headers(client, request);
     curl_easy_reset(client->curl);
     client_aim(client, client->curl, request->path);
     text = set_body(&transfer);

@@ -67,6 +67,10 @@ int client_get(struct client *client, const char *path, json_t **ret_answer, str
  * without one and when NULL (all namespaces), 'name' and 'sub' when NULL. Owned. */
 char *client_path(const struct kind *kind, const char *namespace_name, const char *name,
                   const char *sub);
+/* Whether each step of the path says something. Without a name an object's path is that of all of its kind,
+ * and with ".." that of what they lie in: a request to delete one would delete them all. Every request is
+ * checked. */
+int client_path_check(const char *path, struct err *err);
 /* Adds ?KEY=VALUE or &KEY=VALUE, the value percent-encoded, to an owned path. */
 void client_path_option(char **path, const char *key, const char *value);
 

@@ -43,6 +43,20 @@ char *client_path(const struct kind *kind, const char *namespace_name, const cha
     return buf_take(&path);
 }
 
+int client_path_check(const char *path, struct err *err)
+{
+    size_t length;
+
+    for (; *path == '/'; path += length) {
+        const char *step = ++path;
+
+        length = strcspn(step, "/?");
+        if (length == 0 || (length == 1 && step[0] == '.') || (length == 2 && step[0] == '.' && step[1] == '.'))
+            return err_set(err, ERR_BAD_REQUEST, "a name must not be empty, \".\" or \"..\"");
+    }
+    return 0;
+}
+
 void client_path_option(char **path, const char *key, const char *value)
 {
     struct buf longer = { 0 };

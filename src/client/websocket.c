@@ -202,6 +202,8 @@ static int shake_hands(struct websocket *websocket, struct client *client, const
     struct upgrade_answer answer;
     int result = 0;
 
+    if (client_path_check(path, err) < 0)
+        return -1;
     upgrade_key(key);
     auto_free char *request =
         upgrade_request(host ? host + 3 : "localhost", path, key, client->token);

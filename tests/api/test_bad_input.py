@@ -260,6 +260,14 @@ class BadInput(unittest.TestCase):
                 self.refused_command(["run", "good", "--name", name, "--no-wait"], "metadata.name",
                                      "must be an RFC 1123 label")
 
+    def test_names_that_say_nothing(self):
+        """A variable of a shell script that is not set, most likely: none of them is all."""
+        for arguments in (["rm", ""], ["rm", ".."], ["delete", "instance", ""], ["delete", "volume", ".."], ["stop", ""],
+                          ["delete", "volume/.."], ["image", "rm", ""], ["network", "rm", "."], ["exec", "", "--", "ls"],
+                          ["get", "instance", ""], ["-n", "", "delete", "instance", "web"]):
+            with self.subTest(arguments):
+                self.refused_command(arguments, 'a name must not be empty, "." or ".."')
+
     def test_memory_and_processors(self):
         for memory, rule in (("0", "must be from 16Mi"), ("-1", "must be from 16Mi"), ("12Q", "is not a quantity"),
                              ("900Ti", "must be from 16Mi to 16Ti"), ("15Ti", "is more than the host has"),

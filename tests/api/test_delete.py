@@ -82,6 +82,9 @@ class Delete(ApiTest):
         self.assertEqual(len(left), 75)
         self.expect(self.server.delete(CONFIG_MAPS + "?labelSelector=many", {"dryRun": ["All"]}), 200)
         self.assertEqual(len(self.server.get(CONFIG_MAPS + "?labelSelector=many").json["items"]), 75)
+        # A name that is empty is not all names.
+        self.expect(self.server.delete(CONFIG_MAPS + "/"), 400, "is a name missing?")
+        self.assertEqual(len(self.server.get(CONFIG_MAPS + "?labelSelector=many").json["items"]), 75)
 
     # --- dependents ---
 

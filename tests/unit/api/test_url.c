@@ -23,14 +23,21 @@ TEST(a_path_is_cut_into_decoded_segments)
     url_done(&url);
 }
 
-TEST(a_trailing_slash_makes_no_difference)
+TEST(a_trailing_slash_is_no_segment_but_known)
 {
     struct url url;
     struct err err;
 
     CHECK_OK(url_parse("/version/?x", &url, &err), &err);
     CHECK_EQ(url.segment_count, 1);
+    CHECK(url.has_trailing_slash);
     CHECK_STR(url_option(&url, "x"), "");
+    url_done(&url);
+    CHECK_OK(url_parse("/version?x", &url, &err), &err);
+    CHECK(!url.has_trailing_slash);
+    url_done(&url);
+    CHECK_OK(url_parse("/", &url, &err), &err);
+    CHECK(!url.has_trailing_slash);
     url_done(&url);
 }
 
