@@ -5,8 +5,8 @@
 
 COMMAND(cmd_describe)
 {
-    const struct kind *kind = find_kind(session, arguments->operands[0], err);
-    const char *name = arguments->operands[1];
+    const char *name;
+    const struct kind *kind = find_named(session, arguments, NULL, &name, err);
     auto_json json_t *object = NULL;
     auto_buf struct buf text = { 0 };
     struct client *client;

@@ -139,11 +139,11 @@ static int load(struct session *session, struct editing *editing, struct err *er
 
 COMMAND(cmd_edit)
 {
-    struct editing editing = { .kind = find_kind(session, arguments->operands[0], err),
-                               .name = arguments->operands[1] };
+    struct editing editing = { 0 };
     char folder[] = "/tmp/virga-edit-XXXXXX";
     int result;
 
+    editing.kind = find_named(session, arguments, NULL, &editing.name, err);
     if (!editing.kind || load(session, &editing, err) < 0) {
         buf_done(&editing.text);
         return -1;

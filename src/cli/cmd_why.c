@@ -110,21 +110,12 @@ static int decision_count(struct session *session, const struct arguments *argum
     return 0;
 }
 
-/* "KIND/NAME" or "KIND NAME"; a name alone is an instance's. */
 COMMAND(cmd_why)
 {
-    char *word = arguments->operands[0], *slash = strchr(word, '/');
-    const char *name = arguments->operand_count == 2 ? arguments->operands[1]
-                       : slash                       ? slash + 1
-                                                     : word;
-    const struct kind *kind;
+    const char *name;
+    const struct kind *kind = find_named(session, arguments, "instance", &name, err);
     unsigned count = 0;
 
-    if (slash && arguments->operand_count == 2)
-        return usage_error(session, err, "\"%s\": say KIND/NAME, or KIND NAME", word);
-    if (slash)
-        *slash = '\0';
-    kind = find_kind(session, slash || arguments->operand_count == 2 ? word : "instance", err);
     if (!kind || decision_count(session, arguments, &count, err) < 0)
         return -1;
     return why(session, kind, name, count, err);

@@ -36,6 +36,22 @@ const struct kind *find_kind(struct session *session, const char *name, struct e
     return NULL;
 }
 
+const struct kind *find_named(struct session *session, const struct arguments *arguments, const char *alone,
+                              const char **ret_name, struct err *err)
+{
+    char *word = arguments->operands[0], *slash = strchr(word, '/');
+    bool is_pair = arguments->operand_count == 2;
+
+    *ret_name = is_pair ? arguments->operands[1] : slash ? slash + 1 : word;
+    if ((slash && is_pair) || (!slash && !is_pair && !alone) || !**ret_name) {
+        (void)usage_error(session, err, "\"%s\": say KIND/NAME, or KIND NAME", word);
+        return NULL;
+    }
+    if (slash)
+        *slash = '\0';
+    return find_kind(session, slash || is_pair ? word : alone, err);
+}
+
 static int read_stdin(size_t size_max, struct buf *ret_text, struct err *err)
 {
     char part[64 * 1024];

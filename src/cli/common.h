@@ -6,6 +6,10 @@ enum { MANIFEST_MAX = 16 * 1024 * 1024, WAIT_MS_DEFAULT = 10 * 60 * 1000 };
 
 /* A kind by any of its names; a failure in how the command was called otherwise. NULL on error. */
 const struct kind *find_kind(struct session *session, const char *name, struct err *err);
+/* The kind of the operands "KIND/NAME" or "KIND NAME"; '*ret_name' is theirs. One word without a slash is
+ * a name of kind 'alone', or a failure in how the command was called where that is NULL. */
+const struct kind *find_named(struct session *session, const struct arguments *arguments, const char *alone,
+                              const char **ret_name, struct err *err);
 /* The whole of a file, or of standard input for "-". */
 int read_input(const char *path, size_t size_max, struct buf *ret_text, struct err *err);
 /* The path of an object in the session's namespace. Owned. */

@@ -441,6 +441,8 @@ class BadInput(unittest.TestCase):
         for arguments, says in ((["run"], "IMAGE"), (["run", "good", "--bogus"], "--bogus"),
                                 (["image", "import", "x"], "missing"), (["run", "a", "b"], '"b"'),
                                 (["bogus"], "bogus"), (["explain", "bogus"], "bogus"),
+                                (["describe", "instance"], "say KIND/NAME"), (["edit", "instance"], "say KIND/NAME"),
+                                (["describe", "instance/"], "say KIND/NAME"), (["why", "instance/x", "y"], "say KIND/NAME"),
                                 (["explain", "instance.spec.bogus"], "spec.bogus"),
                                 (["volume", "create", "\udcff", "--size", "1Gi"], "the name is no UTF-8 text"),
                                 (["network", "create", "\udcff"], "the name is no UTF-8 text"),
