@@ -410,24 +410,28 @@ TEST(names_of_metrics_that_were_asked_for_once_are_forgotten)
     end_scaled();
 }
 
-/* Plays the member: answers what it is asked, within so many seconds. */
+static void answer_dialled(int fd, uint16_t port, const char *answer)
+{
+    char request[512] = "";
+
+    CHECK_EQ(port, 9100);
+    CHECK(recv(fd, request, sizeof request - 1, 0) > 0);
+    CHECK(str_starts(request, "GET /metrics HTTP/1.0\r\n"));
+    CHECK_EQ(send(fd, answer, strlen(answer), MSG_NOSIGNAL), (ssize_t)strlen(answer));
+    close(fd);
+}
+
+/* Plays the members: answers what they are asked, within so many seconds. */
 static void serve_metrics(const char *answer, unsigned seconds)
 {
     for (unsigned i = 0; i < seconds * 20; i++) {
-        char request[512] = "";
         struct ip_addr to;
         uint16_t port;
         int fd;
 
         loop_sim_advance(site.loop, 50);
-        fd = network_fake_take_dialled(site.net, &to, &port);
-        if (fd < 0)
-            continue;
-        CHECK_EQ(port, 9100);
-        CHECK(recv(fd, request, sizeof request - 1, 0) > 0);
-        CHECK(str_starts(request, "GET /metrics HTTP/1.0\r\n"));
-        CHECK_EQ(send(fd, answer, strlen(answer), MSG_NOSIGNAL), (ssize_t)strlen(answer));
-        close(fd);
+        while ((fd = network_fake_take_dialled(site.net, &to, &port)) >= 0)
+            answer_dialled(fd, port, answer);
     }
 }
 
@@ -440,8 +444,10 @@ static json_t *scraping_spec(void)
 TEST(members_are_asked_for_what_they_expose)
 {
     begin_scaled(scraping_spec());
-    serve_metrics("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n# TYPE jobs gauge\njobs{a=\"1\"} 15\njobs 10\n", 4);
+    serve_metrics("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n# TYPE jobs gauge\njobs{a=\"1\"} 15\njobs 10\n", 6);
     CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 4); /* each of them says 25 */
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_EQ((int)json_number_value(json_at(object, "status.currentMetrics[0].value")), 25);
     end_scaled();
 }
 

@@ -216,24 +216,30 @@ TEST(the_description_names_what_is_left)
     end();
 }
 
-TEST(the_far_end_of_a_dial_belongs_to_the_test)
+TEST(the_far_ends_of_dials_belong_to_the_test)
 {
-    struct ip_addr to = { 4, { 10, 0, 0, 2 } }, asked;
-    struct answer answer = { .fd = -1 };
-    uint16_t port;
-    char text[6] = "";
+    struct answer answers[2] = { { .fd = -1 }, { .fd = -1 } };
 
     begin(1);
     ensure("net");
-    network->ops->dial(network, "net", &to, 22, 1000, on_fd, &answer);
+    for (unsigned i = 0; i < 2; i++) {
+        struct ip_addr to = { 4, { 10, 0, 0, (uint8_t)(2 + i) } };
+        network->ops->dial(network, "net", &to, (uint16_t)(22 + i), 1000, on_fd, &answers[i]);
+    }
     loop_sim_advance(loop, 1000);
-    int far = network_fake_take_dialled(fake, &asked, &port);
-    CHECK(ip_equal(&asked, &to));
-    CHECK_EQ(port, 22);
-    CHECK_EQ(write(answer.fd, "hello", 5), 5);
-    CHECK_EQ(read(far, text, 5), 5);
-    CHECK_STR(text, "hello");
-    close(far);
-    close(answer.fd);
+    for (unsigned i = 0; i < 2; i++) {
+        struct ip_addr asked;
+        uint16_t port;
+        char text[6] = "";
+        int far = network_fake_take_dialled(fake, &asked, &port);
+
+        CHECK_EQ(asked.octet[3], 2 + i);
+        CHECK_EQ(port, 22 + i);
+        CHECK_EQ(write(answers[i].fd, "hello", 5), 5);
+        CHECK_EQ(read(far, text, 5), 5);
+        CHECK_STR(text, "hello");
+        close(far);
+        close(answers[i].fd);
+    }
     end();
 }

@@ -61,6 +61,7 @@ const struct port_config *network_fake_port(const struct network_fake *fake,
 /* The first thing done that no correct caller does (one address or MAC for two ports, a
  * network or port removed while a machine has it open), or NULL. Borrowed. */
 const char *network_fake_violation(const struct network_fake *fake);
-/* The far end of the last dial(), for the caller to close, or -1. */
+/* The far end of the oldest dial() that was not taken yet, for the caller to close, or -1. Of more than 64
+ * the oldest are closed. */
 int network_fake_take_dialled(struct network_fake *fake, struct ip_addr *ret_to,
                               uint16_t *ret_port);

@@ -36,8 +36,15 @@ struct network_fake *network_fake_new(void)
 
     fake->networks = map_new(network_free);
     fake->settings = (struct network_fake_settings){ .delay_max_ms = 3 };
-    fake->dialled = -1;
     return fake;
+}
+
+static struct fake_dialled dialled_pop(struct network_fake *fake)
+{
+    struct fake_dialled first = fake->dialled[0];
+
+    memmove(fake->dialled, fake->dialled + 1, --fake->dialled_count * sizeof first);
+    return first;
 }
 
 void network_fake_free(struct network_fake *fake)
@@ -45,8 +52,8 @@ void network_fake_free(struct network_fake *fake)
     if (!fake)
         return;
     assert(!fake->driver);
-    if (fake->dialled >= 0)
-        close(fake->dialled);
+    while (fake->dialled_count)
+        close(dialled_pop(fake).fd);
     map_free(fake->networks);
     free(fake);
 }
@@ -235,25 +242,23 @@ int netfake_dial(struct network_fake *fake, const char *network_uid, const struc
         return err_set(err, ERR_NOT_FOUND, "network %s is not there", network_uid);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         return err_errno(err, "dial");
-    if (fake->dialled >= 0)
-        close(fake->dialled);
-    fake->dialled = ends[0];
-    fake->dialled_to = *to;
-    fake->dialled_port = port;
+    if (fake->dialled_count == FAKE_DIALLED_MAX)
+        close(dialled_pop(fake).fd);
+    fake->dialled[fake->dialled_count++] = (struct fake_dialled){ ends[0], *to, port };
     *ret_fd = ends[1];
     return 0;
 }
 
 int network_fake_take_dialled(struct network_fake *fake, struct ip_addr *ret_to, uint16_t *ret_port)
 {
-    int fd = fake->dialled;
+    struct fake_dialled first;
 
-    if (fd < 0)
+    if (!fake->dialled_count)
         return -1;
-    *ret_to = fake->dialled_to;
-    *ret_port = fake->dialled_port;
-    fake->dialled = -1;
-    return fd;
+    first = dialled_pop(fake);
+    *ret_to = first.to;
+    *ret_port = first.port;
+    return first.fd;
 }
 
 static int line_compare(const void *a, const void *b)

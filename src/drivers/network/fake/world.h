@@ -17,15 +17,20 @@ struct fake_network {
     struct map *ports; /* of struct fake_port */
 };
 
+enum { FAKE_DIALLED_MAX = 64 };
+
 struct network_fake {
     struct map *networks; /* of struct fake_network */
     struct network_fake_settings settings;
     const char *fail_call; /* borrowed from the table of calls; NULL: none */
     enum err_code fail_code;
     char violation[256];
-    int dialled;
-    struct ip_addr dialled_to;
-    uint16_t dialled_port;
+    struct fake_dialled {
+        int fd;
+        struct ip_addr to;
+        uint16_t port;
+    } dialled[FAKE_DIALLED_MAX]; /* far ends, oldest first */
+    size_t dialled_count;
     struct network_fake_driver *driver; /* that has it open */
 };
 
