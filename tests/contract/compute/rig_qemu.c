@@ -76,7 +76,7 @@ void rig_leave(struct rig *rig)
 
 void rig_close(struct rig *rig)
 {
-    auto_free char *folder = str_dup(own_of(rig)->folder);
+    char *folder = str_dup(own_of(rig)->folder);
 
     rig_leave(rig);
     scratch_remove(folder);
