@@ -215,6 +215,9 @@ static void admit_deletion(struct control *control, const struct kind *kind, con
 
     if (kind == &kind_namespace) {
         admit_namespace_deletion(old, causes);
+    } else if (kind == &kind_host) {
+        if (str_equal(object_name(old), control_setup(control)->host_name))
+            causes_add(causes, "InUse", "", "may not be deleted: its virgad runs");
     } else if (kind == &kind_image) {
         /* An instance owns its root volume: to name both would be to say the same twice. */
         refuse_if_used(control, &kind_instance, NULL,

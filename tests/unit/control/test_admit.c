@@ -208,6 +208,18 @@ TEST(the_namespaces_that_virga_makes_stay)
     end();
 }
 
+TEST(a_host_stays_while_its_daemon_runs)
+{
+    begin(10);
+    control_create(site.control, &kind_host, json_pack("{s:{s:s}}", "metadata", "name", "node0"), nobody);
+    loop_sim_advance(site.loop, STEP_MS);
+    auto_free char *own = deletion_of(&kind_host, NULL, "node1");
+    CHECK_STR(own, "may not be deleted: its virgad runs");
+    auto_free char *before = deletion_of(&kind_host, NULL, "node0");
+    CHECK_STR(before, "");
+    end();
+}
+
 TEST(what_a_machine_still_has_is_not_deleted_though_its_spec_names_it_no_more)
 {
     begin(6);
