@@ -20,19 +20,26 @@ PACKAGES="
 
 usage() {
     cat <<USAGE
-Usage: $NAME/build [--cache DIR] [--mirror URL] OUTPUT
+Usage: $NAME/build [--cache DIR] [--mirror URL] [--package NAME]... OUTPUT
 
 Builds a Debian $VERSION ($SUITE) cloud image and writes it as the qcow2 disk OUTPUT. It boots by BIOS
 and by UEFI and is set up by cloud-init.
 
   --cache DIR    keep downloaded packages in DIR (default: \$VIRGA_CACHE or /var/cache/virga)
+  --package NAME install this Debian package too; may be given again
   --mirror URL   Debian mirror (default: the one in this host's apt configuration)
   --help         show this text
 
 Example:
   sudo images/$NAME/build $NAME.qcow2
   virga image import $NAME $NAME.qcow2
+  sudo images/$NAME/build --package nginx web.qcow2
 USAGE
+}
+
+add_package() {
+    [[ $1 =~ ^[a-z0-9][a-z0-9+.-]+$ ]] || usage_error "--package needs the name of a Debian package, not \"$1\""
+    PACKAGES+=" $1"
 }
 
 parse_arguments() {
@@ -40,6 +47,8 @@ parse_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
         --help | -h) usage; exit 0 ;;
+        --package) add_package "${2:-}"; shift ;;
+        --package=*) add_package "${1#*=}" ;;
         --cache) [ -n "${2:-}" ] || usage_error "--cache needs a folder"; CACHE=$2; shift ;;
         --cache=?*) CACHE=${1#*=} ;;
         --mirror) [ -n "${2:-}" ] || usage_error "--mirror needs a URL"; MIRROR=$2; shift ;;

@@ -148,7 +148,7 @@ static char *find_recipe(const char *recipe)
 }
 
 /* With our terminal and environment: recipes say what they do. */
-static int run_recipe(const char *script, const char *output, struct err *err)
+static int run_to_end(const char *const *argv, struct err *err)
 {
     pid_t child = fork();
     int status;
@@ -156,14 +156,30 @@ static int run_recipe(const char *script, const char *output, struct err *err)
     if (child < 0)
         return err_errno(err, "fork");
     if (child == 0) {
-        execl(script, script, output, (char *)NULL);
+        execv(argv[0], (char *const *)argv);
         _exit(127);
     }
     if (waitpid(child, &status, 0) < 0)
         return err_errno(err, "waitpid");
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return err_set(err, ERR_INTERNAL, "%s failed", script);
+        return err_set(err, ERR_INTERNAL, "%s failed", argv[0]);
     return 0;
+}
+
+static int run_recipe(const char *script, const char *output, const struct arguments *arguments,
+                      struct err *err)
+{
+    const char *argv[2 * ARGUMENT_OPTIONS_MAX + 3] = { script };
+    size_t count = 1;
+
+    for (size_t i = 0; i < arguments->option_count; i++) {
+        if (!str_equal(arguments->options[i].name, "package"))
+            continue;
+        argv[count++] = "--package";
+        argv[count++] = arguments->options[i].value;
+    }
+    argv[count] = output;
+    return run_to_end(argv, err);
 }
 
 static bool is_recipe_name(const char *text)
@@ -186,7 +202,7 @@ COMMAND(cmd_image_build)
     if (!mkdtemp(folder))
         return err_errno(err, "%s", folder);
     auto_free char *output = str_printf("%s/image", folder);
-    result = run_recipe(script, output, err);
+    result = run_recipe(script, output, arguments, err);
     if (result == 0)
         result = run_import(session,
                             &(struct import){ .name = name ? name : recipe, .source = output, .waits = true },

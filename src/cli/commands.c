@@ -94,6 +94,7 @@ static const struct option_row import_options[] = {
 };
 static const struct option_row build_options[] = {
     { "name", 0, "NAME", "Name of the image; absent: the recipe's" },
+    { "package", 0, "NAME", "Debian package to install too; may be given again; not for micro" },
     { 0 },
 };
 static const struct option_row delete_options[] = {

@@ -3,6 +3,12 @@
 
 fork_port=$((18000 + $$ % 1000))
 
+# What members are.
+fork_image=micro fork_memory=256Mi
+fork_user_data='#!/bin/sh
+        echo here >/srv/www/index.html
+        httpd -h /srv/www'
+
 # fork_group NAME START WARM - applied with its balancer, and one member serving.
 fork_group() {
     cat >"$work/$1.yaml" <<YAML
@@ -18,14 +24,12 @@ spec:
   readiness: {type: HTTP, port: 80}
   template:
     spec:
-      image: micro
+      image: $fork_image
       cpus: 1
-      memory: 256Mi
+      memory: $fork_memory
       stopTimeout: 0s
       userData: |
-        #!/bin/sh
-        echo here >/srv/www/index.html
-        httpd -h /srv/www
+        $fork_user_data
 ---
 apiVersion: virga.dev/v1
 kind: LoadBalancer
@@ -47,9 +51,9 @@ scale_out() { # GROUP COUNT ROUNDS
     python3 -B "$source/tests/bench/scale_out.py" "$VIRGA_SOCKET" "$1" $fork_port "$2" "$3"
 }
 
-# fork_memory GROUP - what the QEMU of its only member has of its own, in MiB: in all, and of the guest's
+# fork_own_memory GROUP - what the QEMU of its only member has of its own, in MiB: in all, and of the guest's
 # memory. Pages of a frozen machine's file that nobody else maps now are not its own.
-fork_memory() {
+fork_own_memory() {
     local pid
     pid=$(ask "http://x/apis/virga.dev/v1/namespaces/default/instances?labelSelector=virga.dev/group=$1" |
         jq -r '.items[0].metadata.uid' | xargs -I{} jq -r .pid "$home/run/machines/{}/process.json")
@@ -69,11 +73,11 @@ part_fork() {
     import_micro || return 1
     fork_group boots Boot 0
     scale_out boots 1 $(((rounds + 1) / 2)) >"$work/boots" || return 1
-    read -ra booted < <(fork_memory boots)
+    read -ra booted < <(fork_own_memory boots)
     fork_group_gone boots
     fork_group forks Fork 0
     scale_out forks 1 $rounds >"$work/forks" || return 1
-    read -ra own < <(fork_memory forks)
+    read -ra own < <(fork_own_memory forks)
     scale_out forks $many $many_rounds >"$work/ten" || return 1
     fork_group_gone forks
     fork_group warms Fork 1

@@ -24,6 +24,7 @@ test_command_line() {
     check "and shows an example" grep -q '^Example' "$SCRATCH/out"
     check "build without OUTPUT is a usage error" ends_with 2
     check "build with an unknown option is a usage error" ends_with 2 --wrong x.qcow2
+    check "build with what is no package's name is a usage error" ends_with 2 --package 'a b' x.qcow2
     check "build into a missing folder fails" ends_with 1 "$SCRATCH/missing/x.qcow2"
 }
 

@@ -20,6 +20,7 @@ test_command_line() {
     check "and shows an example" grep -q '^Example' "$SCRATCH/out"
     check "build without OUTPUT is a usage error" ends_with 2
     check "build with an unknown option is a usage error" ends_with 2 --wrong x.tar
+    check "build with a package is a usage error" ends_with 2 --package nginx x.tar
     check "build with two outputs is a usage error" ends_with 2 a.tar b.tar
     check "build into a missing folder fails" ends_with 1 "$SCRATCH/missing/x.tar"
     check "and names the folder" grep -q "$SCRATCH/missing" "$SCRATCH/out"
