@@ -57,7 +57,7 @@ unsigned command_line_cdrom_count(const struct machine_config *config);
 
 /* Which devices a machine has beside what 'config' says. It is written down with a machine and with what
  * it is frozen to, for a fork needs the very same: it rises whenever they change. */
-enum { DEVICES = 3 };
+enum { DEVICES = 4 };
 /* 'config' must have passed the check. */
 void command_line_build(struct command_line *line, const struct machine_config *config,
                         const struct qemu_host *host, bool kvm);
