@@ -53,7 +53,7 @@ void commands_help(const char *group, struct buf *to)
         if (row->is_hidden || (group && !str_equal(row->name, group)))
             continue;
         write_name(row, &name);
-        buf_printf(to, "  %-16s %s\n", name.bytes, row->doc);
+        buf_printf(to, "  %-20s %s\n", name.bytes, row->doc);
     }
     buf_printf(to, "\n\"virga %s%sCOMMAND --help\" tells more about one.\n", group ? group : "",
                group ? " " : "");
