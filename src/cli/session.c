@@ -109,15 +109,23 @@ static int load_kubeconfig(struct session *session, const char *path, const char
     return result;
 }
 
+/* One that is empty is as good as none. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return str_is_empty(value) ? NULL : value;
+}
+
 static void use_environment(struct session *session)
 {
     session->settings = (struct client_settings){
-        .socket = getenv("VIRGA_SOCKET"),
-        .server = getenv("VIRGA_SERVER"),
-        .ca = getenv("VIRGA_CA"),
-        .cert = getenv("VIRGA_CERT"),
-        .key = getenv("VIRGA_KEY"),
-        .token = getenv("VIRGA_TOKEN"),
+        .socket = variable("VIRGA_SOCKET"),
+        .server = variable("VIRGA_SERVER"),
+        .ca = variable("VIRGA_CA"),
+        .cert = variable("VIRGA_CERT"),
+        .key = variable("VIRGA_KEY"),
+        .token = variable("VIRGA_TOKEN"),
     };
 }
 
@@ -147,17 +155,17 @@ static int use_options(struct session *session, const struct arguments *argument
 
 int session_set_up(struct session *session, const struct arguments *arguments, struct err *err)
 {
-    const char *file = argument(arguments, "kubeconfig"), *space = getenv("VIRGA_NAMESPACE");
+    const char *file = argument(arguments, "kubeconfig"), *space = variable("VIRGA_NAMESPACE");
 
     session->namespace_name = "default";
     use_environment(session);
     if (!file && !session->settings.server && !session->settings.socket)
-        file = getenv("VIRGA_KUBECONFIG");
+        file = variable("VIRGA_KUBECONFIG");
     if (file && load_kubeconfig(session, file, argument(arguments, "context"), err) < 0)
         return -1;
     session->kubeconfig = file;
     session->context = argument(arguments, "context");
-    if (space && *space)
+    if (space)
         session->namespace_name = space;
     return use_options(session, arguments, err);
 }

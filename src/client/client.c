@@ -24,6 +24,9 @@ int client_open(const struct client_settings *settings, struct client **ret_clie
     struct client *client;
     CURL *curl;
 
+    /* Anything else would send the token in the clear. */
+    if (settings->server && !str_starts(settings->server, "https://"))
+        return err_set(err, ERR_BAD_REQUEST, "the server's address \"%s\" must be https://HOST:PORT", settings->server);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(curl = curl_easy_init()))
         return err_set(err, ERR_INTERNAL, "libcurl does not start");
     client = mem_new(struct client);

@@ -45,6 +45,7 @@ struct client_request {
     int64_t timeout_ms;           /* 0: none */
 };
 
+/* ERR_BAD_REQUEST: 'server' is no https:// address. */
 int client_open(const struct client_settings *settings, struct client **ret_client, struct err *err);
 void client_free(struct client *client);
 DEFINE_AUTO(struct client, client_free)

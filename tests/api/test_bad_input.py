@@ -538,6 +538,10 @@ class BadInput(unittest.TestCase):
         env = {"VIRGA_SERVER": f"https://127.0.0.1:{self.cloud.port}", "VIRGA_CA": self.cloud.tls + "/ca.crt",
                "VIRGA_TOKEN": "no-such-token"}
         self.refused(lambda: self.virga("ls", env=env), "not valid")
+        # Nothing is sent in the clear.
+        env["VIRGA_SERVER"] = f"http://127.0.0.1:{self.cloud.port}"
+        self.refused(lambda: self.virga("ls", env=env), "must be https://HOST:PORT")
+        self.assertEqual(self.virga("ls", env={"VIRGA_SERVER": "", "VIRGA_NAMESPACE": ""}).returncode, 0)
 
     def test_a_server_that_is_not_there(self):
         self.refused(lambda: self.virga("ls", env={"VIRGA_SOCKET": "/nope.sock"}), "cannot reach the server at /nope.sock")
