@@ -51,6 +51,7 @@ static void show_conditions(struct work *work, const struct scaler *scaler)
     work_condition(work, "ScalingActive", !is_blind, is_blind ? "NoMetrics" : "ValidMetrics", "%s",
                    is_blind ? message : "");
     show_unknown(work, decision);
+    scrapes_show(work, scaler);
     scaler_show_prediction(work, scaler);
     work_condition(work, "ScalingLimited", decision->is_limited, decision->is_limited ? "Limited" : "DesiredWithinRange",
                    "%s", decision->is_limited ? message : "");

@@ -63,6 +63,9 @@ struct scaler {
     struct scrape *scrapes;       /* under way */
     unsigned scrape_count;
     int64_t scraped_ms;           /* wall clock; when they were begun last */
+    size_t scraped_size;          /* bytes that members have answered since */
+    char *scrape_trouble;         /* why not all that members expose is known; or NULL */
+    int64_t scrape_trouble_ms;    /* wall clock; when it was last met */
     struct autoscale_memory memory;
     struct scaler_minute minute;
     struct trend *trend;          /* NULL: nothing is to be predicted */
@@ -117,6 +120,8 @@ void scaler_forget_prediction(struct scaler *scaler);
 /* Asks members for what they expose, when it is time. */
 void scaler_scrape(struct scaler *scaler, const json_t *autoscaler, const json_t *group);
 void scrapes_cut_off(struct scaler *scaler);
+/* What of it cannot be used, as a condition. */
+void scrapes_show(struct work *work, const struct scaler *scaler);
 /* What a member has answered; of a counter its rate counts. */
 void scaler_custom_exposed(struct scaler *scaler, const char *member, const char *metric,
                            const struct exposed *exposed);

@@ -4,7 +4,6 @@
 #include "base/str.h"
 #include "control/balancers.h"
 #include "kinds/tables/tables.h"
-#include <math.h>
 #include <string.h>
 
 enum { FRESH_MS = 30 * 1000, VALUES_MAX = 4096 };
@@ -48,8 +47,8 @@ static int check(struct scaler *scaler, const char *group, const struct pushed_m
 {
     const char *member = pushed->member;
 
-    if (!isfinite(pushed->value) || pushed->value < 0)
-        return err_set(err, ERR_INVALID, "%s: must be a number of at least 0", pushed->name);
+    if (!metric_is_amount(pushed->value))
+        return err_set(err, ERR_INVALID, "%s: must be a number from 0 to %g", pushed->name, METRIC_AMOUNT_MAX);
     if (metric_slot(&scaler->names, METRIC_CUSTOM, pushed->name, /*add=*/false) < 0)
         return err_set(err, ERR_INVALID, "%s: the Autoscaler %s has no such custom metric", pushed->name, scaler->name);
     if (member && !is_member(scaler->control, scaler->namespace_name, group, member))
@@ -109,7 +108,7 @@ void scaler_custom_exposed(struct scaler *scaler, const char *member, const char
     int64_t wall_ms = control_wall_ms(scaler->control);
     struct custom_value value = { .value = exposed->sum, .wall_ms = wall_ms };
 
-    if (exposed->sum < 0 || metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false) < 0)
+    if (!metric_is_amount(exposed->sum) || metric_slot(&scaler->names, METRIC_CUSTOM, metric, /*add=*/false) < 0)
         return;
     if (exposed->is_counter)
         value = rate_of(map_get(scaler->custom, id), exposed->sum, wall_ms);

@@ -45,6 +45,7 @@ static void scaler_free(void *value)
     free(scaler->created);
     free(scaler->target);
     free(scaler->rival);
+    free(scaler->scrape_trouble);
     logbook_free(scaler->logbook);
     free(scaler);
 }

@@ -92,23 +92,31 @@ static void read_line(struct rest rest, const char *name, struct exposed *expose
     if (!take_word(&rest, name))
         return;
     skip_blanks(&rest);
-    if (!skip_labels(&rest) || !take_number(&rest, &value))
+    if (!skip_labels(&rest) || !take_number(&rest, &value)) {
+        exposed->refused++;
         return;
+    }
     exposed->sum += value;
     exposed->series++;
 }
 
-bool exposition_find(const char *text, size_t size, const char *name, struct exposed *ret_exposed)
+void exposition_add(const char *text, size_t size, const char *name, struct exposed *exposed)
 {
     const char *end = text + size;
-    struct exposed exposed = { 0 };
 
     for (const char *at = text; at < end && *name;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
 
-        read_line((struct rest){ at, stop ? stop : end }, name, &exposed);
+        read_line((struct rest){ at, stop ? stop : end }, name, exposed);
         at = stop ? stop + 1 : end;
     }
+}
+
+bool exposition_find(const char *text, size_t size, const char *name, struct exposed *ret_exposed)
+{
+    struct exposed exposed = { 0 };
+
+    exposition_add(text, size, name, &exposed);
     if (exposed.series == 0 || !isfinite(exposed.sum))
         return false;
     *ret_exposed = exposed;

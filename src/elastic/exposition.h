@@ -9,9 +9,12 @@
 #include <stddef.h>
 
 struct exposed {
-    double sum;      /* over all its series; finite */
-    unsigned series; /* 1 or more */
+    double sum;      /* over all its series that are finite */
+    unsigned series;
+    unsigned refused; /* series whose value is no finite number */
     bool is_counter; /* by "# TYPE": only grows, what counts is its rate */
 };
+/* Adds whole lines to what was found of the metric so far, which begins as zeros. */
+void exposition_add(const char *text, size_t size, const char *name, struct exposed *exposed);
 /* False: there is no series of that very name whose value is a finite number. */
 bool exposition_find(const char *text, size_t size, const char *name, struct exposed *ret_exposed);

@@ -20,6 +20,8 @@ enum metric_type metric_type_find(const char *name)
     return type;
 }
 
+bool metric_is_amount(double value) { return value >= 0 && value <= METRIC_AMOUNT_MAX; }
+
 int metric_slot(struct metric_names *known, enum metric_type type, const char *custom, bool add)
 {
     if (type != METRIC_CUSTOM)

@@ -32,6 +32,11 @@ struct metric_value {
     bool is_whole; /* may be false for those that always are */
 };
 
+/* Whether it can be the value of a custom metric: from 0 to METRIC_AMOUNT_MAX, beyond which sums and squares
+ * of what all members say would lose their meaning. No NaN is. */
+#define METRIC_AMOUNT_MAX 1e18
+bool metric_is_amount(double value);
+
 /* The group as it was found at 'wall_ms'. */
 struct sample {
     int64_t wall_ms;

@@ -7,6 +7,7 @@
 
 enum { COUNT_MAX = 1000 * 1000 };
 
+#define SUM_MAX (METRIC_AMOUNT_MAX * COUNT_MAX)
 #define OWN_WORD "Custom/"
 
 /* NULL: a custom one that there is not. Owned. */
@@ -71,8 +72,8 @@ static int read_metric(const char *name, const json_t *from, struct metric_names
     const json_t *sum = json_object_get(from, "sum");
     unsigned reporting;
 
-    if (!json_is_number(sum) || json_number_value(sum) < 0)
-        return err_set(err, ERR_INVALID, "metrics.%s.sum: must be a number of at least 0", name);
+    if (!json_is_number(sum) || !(json_number_value(sum) >= 0 && json_number_value(sum) <= SUM_MAX))
+        return err_set(err, ERR_INVALID, "metrics.%s.sum: must be a number from 0 to %g", name, SUM_MAX);
     if (read_count(from, "members", &reporting, err) < 0)
         return err_wrap(err, "metrics.%s", name);
     if (slot >= 0)

@@ -3,6 +3,8 @@
 #include "base/files.h"
 #include "control/autoscaler.h"
 #include "scratch.h"
+#include <errno.h>
+#include <math.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -377,6 +379,12 @@ TEST(of_values_that_are_pushed_together_all_count_or_none)
 
     begin_scaled(json_pack("{s:{s:s},s:[{s:s,s:s,s:s,s:s}]}", "scaleTargetRef", "name", "web", "metrics", "name", "jobs",
                            "type", "Custom", "metric", "jobs", "value", "10"));
+    const double no_amounts[] = { -1, (double)NAN, (double)INFINITY, 1e300 };
+
+    for (size_t i = 0; i < sizeof no_amounts / sizeof no_amounts[0]; i++) {
+        CHECK_FAILS(push("web", NULL, "jobs", no_amounts[i], &err), &err, ERR_INVALID);
+        CHECK_CONTAINS(err.text, "must be a number from 0 to 1e+18");
+    }
     CHECK_FAILS(control_push_metrics(site.control, "default", "web", pushed, 2, &err), &err, ERR_INVALID);
     CHECK_CONTAINS(err.text, "metrics[1]: other: ");
     CHECK_EQ(map_count(scaler_of_group(site.control, "default", "web")->custom), 0);
@@ -475,6 +483,100 @@ TEST(answers_that_are_none_have_no_value)
     end_scaled();
 }
 
+/* What the condition says of an answer; owned. */
+static char *told_of(const char *answer)
+{
+    begin_scaled(scraping_spec());
+    serve_metrics(answer, 4);
+    CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+    auto_json json_t *object = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(condition_get(object, "MetricsScraped"), "status", NULL), "False");
+    char *told = str_dup(json_text_at(condition_get(object, "MetricsScraped"), "message", ""));
+    serve_metrics("HTTP/1.0 200 OK\r\n\r\njobs 10\n", 14);
+    auto_json json_t *later = find(&kind_autoscaler);
+    CHECK(condition_is_true(later, "MetricsScraped"));
+    end_scaled();
+    return told;
+}
+
+static void check_told(const char *answer, const char *text)
+{
+    auto_free char *told = told_of(answer);
+
+    CHECK_CONTAINS(told, text);
+}
+
+TEST(what_cannot_be_used_of_what_members_expose_is_told)
+{
+    check_told("HTTP/1.0 500 Oops\r\n\r\njobs 25\n", ":9100/metrics does not answer with HTTP 200");
+    check_told("HTTP/1.0 200 OK\r\n\r\njobs NaN\n", ": jobs is no number from 0 to 1e+18");
+    check_told("HTTP/1.0 200 OK\r\n\r\njobs -1\n", ": jobs is no number from 0 to 1e+18");
+    check_told("HTTP/1.0 200 OK\r\n\r\njobs 1e308\njobs{a=\"b\"} 1e308\n", ": jobs is no number from 0 to 1e+18");
+}
+
+/* Answers of so many lines, whose last one says what counts; the sender goes on as the loop reads. */
+static void serve_long(size_t lines, const char *line, const char *last, unsigned seconds)
+{
+    static const char head[] = "HTTP/1.0 200 OK\r\n\r\n";
+    auto_buf struct buf answer = { 0 };
+    size_t sent = 0;
+    int fd = -1;
+
+    buf_add_text(&answer, head);
+    for (size_t i = 0; i < lines; i++)
+        buf_add_text(&answer, line);
+    buf_add_text(&answer, last);
+    for (unsigned i = 0; i < seconds * 200; i++) {
+        char request[512];
+        struct ip_addr to;
+        uint16_t port;
+        ssize_t took;
+
+        loop_sim_advance(site.loop, 5);
+        if (fd < 0 && (fd = network_fake_take_dialled(site.net, &to, &port)) < 0)
+            continue;
+        if (!sent)
+            CHECK(recv(fd, request, sizeof request, 0) > 0);
+        took = send(fd, answer.bytes + sent, answer.size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += took > 0 ? (size_t)took : 0;
+        if (sent < answer.size && (took >= 0 || errno == EAGAIN))
+            continue;
+        close(fd);
+        fd = -1;
+        sent = 0;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+TEST(long_answers_are_read_in_pieces)
+{
+    begin_scaled(scraping_spec());
+    serve_long(20000, "# a comment that says nothing of any metric\n", "jobs 25", 4);
+    CHECK(int_of(&kind_instance_group, "spec.replicas") > 1);
+    end_scaled();
+}
+
+TEST(of_answers_that_are_too_long_nothing_counts)
+{
+    static const struct {
+        size_t lines;
+        const char *line, *told;
+    } rows[] = {
+        { 30000, "# a comment that says nothing of any metric\n", "exposes more than 1 MiB" },
+        { 3000, "a line without any end that goes on and on", "exposes a line of more than 64 KiB" },
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        begin_scaled(scraping_spec());
+        serve_long(rows[i].lines, rows[i].line, "\njobs 25\n", 4);
+        CHECK_EQ(int_of(&kind_instance_group, "spec.replicas"), 1);
+        auto_json json_t *object = find(&kind_autoscaler);
+        CHECK_CONTAINS(json_text_at(condition_get(object, "MetricsScraped"), "message", ""), rows[i].told);
+        end_scaled();
+    }
+}
+
 TEST(without_its_group_it_waits_and_says_so)
 {
     begin(1);
@@ -540,7 +642,7 @@ TEST(a_value_beyond_all_quantities_is_shown_as_the_largest)
                                 "InstanceGroup", "name", "web", "maxReplicas", 2, "metrics", "type", "External",
                                 "external", "metric", "name", "jobs", "target", "type", "Value", "value", "10"));
     wait_ready(1);
-    CHECK_OK(push("web", NULL, "jobs", 1e300, &err), &err);
+    CHECK_OK(push("web", NULL, "jobs", METRIC_AMOUNT_MAX, &err), &err);
     loop_sim_advance(site.loop, 5000);
     auto_json json_t *object = find(&kind_hpa);
     CHECK_STR(json_text_at(object, "status.currentMetrics[0].external.current.value", NULL), "9223372036854775");

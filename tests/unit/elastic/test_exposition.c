@@ -40,6 +40,18 @@ TEST(series_of_one_name_are_summed)
     CHECK_EQ(exposed.series, 3);
 }
 
+TEST(what_is_added_counts_together)
+{
+    struct exposed exposed = { 0 };
+
+    exposition_add("# TYPE jobs counter\njobs 1\n", 27, "jobs", &exposed);
+    exposition_add("jobs{a=\"1\"} 2\njobs NaN\n", 24, "jobs", &exposed);
+    CHECK(exposed.sum == 3);
+    CHECK(exposed.is_counter);
+    CHECK_EQ(exposed.series, 2);
+    CHECK_EQ(exposed.refused, 1);
+}
+
 TEST(a_counter_is_known_by_its_type)
 {
     CHECK(find("# TYPE requests_total counter\nrequests_total{code=\"200\"} 1.027e+03\n",

@@ -136,6 +136,8 @@ TEST(a_line_that_is_no_sample_is_refused_with_the_reason)
         { "{\"time\":\"2026-11-21T08:00:01Z\",\"members\":1,\"ready\":1,\"starting\":0,\"failed\":0,\"leaving\":0,"
           "\"metrics\":{\"CPU\":{\"sum\":\"x\"}}}", "metrics.CPU.sum: must be a number" },
         { "{\"time\":\"2026-11-21T08:00:01Z\",\"members\":1,\"ready\":1,\"starting\":0,\"failed\":0,\"leaving\":0,"
+          "\"metrics\":{\"CPU\":{\"sum\":1e300,\"members\":1}}}", "metrics.CPU.sum: must be a number from 0 to 1e+24" },
+        { "{\"time\":\"2026-11-21T08:00:01Z\",\"members\":1,\"ready\":1,\"starting\":0,\"failed\":0,\"leaving\":0,"
           "\"metrics\":{\"CPU\":{\"sum\":1}}}", "metrics.CPU: members: must be" },
     };
 
