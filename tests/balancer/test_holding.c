@@ -3,6 +3,7 @@
 #include "../contract/balancer/rig.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "pair.h"
 #include "web.h"
 #include <netinet/in.h>
 #include <pthread.h>
@@ -133,6 +134,68 @@ TEST(requests_and_connections_wait_for_the_first_member_and_are_answered)
     CHECK_EQ(end_clients(200), 8);
     rig_reach(&rig, one, none_in_both, "none is held any more");
     CHECK_EQ(balancer_status_backend(rig.balancer->ops->observe(rig.balancer, one), "web")->member_count, 1);
+    end();
+}
+
+/* --- HTTP/2, and inside TLS --- */
+
+#define CURL "curl -skm 60 -w '%{http_version} %{http_code} ' -o /dev/null "
+
+static struct by_curl {
+    const char *command, *wanted;
+    pthread_t thread;
+    char said[256];
+} by_curl[] = {
+    { CURL "--http1.1 https://127.0.0.1:9080/", "1.1 200 ", 0, "" },
+    { CURL "--http2 https://127.0.0.1:9080/", "2 200 ", 0, "" },
+    { CURL "--http2-prior-knowledge http://127.0.0.1:9081/", "2 200 ", 0, "" },
+    /* Two streams of one connection. */
+    { CURL "-o /dev/null --http2 -Z https://127.0.0.1:9080/a https://127.0.0.1:9080/b 2> /dev/null", "2 200 2 200 ", 0, "" },
+};
+enum { BY_CURL = sizeof by_curl / sizeof by_curl[0], BY_CURL_REQUESTS = 5 };
+
+static void *ask_by_curl(void *arg)
+{
+    struct by_curl *curl = arg;
+    FILE *said = popen(curl->command, "r");
+
+    curl->said[fread(curl->said, 1, sizeof curl->said - 1, said)] = '\0';
+    CHECK(pclose(said) >= 0);
+    atomic_fetch_add(&clients.done, 1);
+    return NULL;
+}
+
+static bool five_in_web(const struct balancer_status *status) { return held(status, "web") == BY_CURL_REQUESTS; }
+static bool curl_is_answered(const struct balancer_status *status) { return clients.done == BY_CURL; }
+
+static void ensure_tls(unsigned members, const char *certificate)
+{
+    auto_clean(balancer_config_free_auto) struct balancer_config *config = config_of(members, 100, 20000);
+
+    config->listeners[0].protocol = BALANCER_HTTPS;
+    config->listeners[0].certificate = str_dup(certificate);
+    config->listeners[1].protocol = BALANCER_HTTP;
+    (void)snprintf(config->listeners[1].backend, sizeof config->listeners[1].backend, "web");
+    rig_ensure_ok(&rig, config);
+}
+
+TEST(requests_of_http_2_and_inside_tls_wait_too)
+{
+    auto_free char *certificate = pair_make("first.example.org");
+
+    rig_open(&rig);
+    ensure_tls(0, certificate);
+    for (unsigned i = 0; i < BY_CURL; i++)
+        CHECK_EQ(pthread_create(&by_curl[i].thread, NULL, ask_by_curl, &by_curl[i]), 0);
+    rig_reach(&rig, one, five_in_web, "five are held");
+    CHECK_EQ(clients.done, 0);
+    ensure_tls(1, certificate);
+    rig_reach(&rig, one, curl_is_answered, "all have an answer");
+    for (unsigned i = 0; i < BY_CURL; i++) {
+        pthread_join(by_curl[i].thread, NULL);
+        CHECK_STR(by_curl[i].said, by_curl[i].wanted);
+    }
+    clients.done = 0;
     end();
 }
 

@@ -3,7 +3,7 @@ import json
 import subprocess
 import sys
 
-from cloud import CloudTest, at, main
+from cloud import CloudTest, at, main, run
 
 # Five at once.
 CLIENTS = """
@@ -18,6 +18,9 @@ def ask(number):
 with concurrent.futures.ThreadPoolExecutor(5) as pool:
     print(json.dumps(list(pool.map(ask, range(5)))))
 """
+# By HTTP/2 and by TLS: what the client says of each.
+BY_CURL = ("--http2-prior-knowledge http://127.0.0.1:8091/", "--http2 https://127.0.0.1:8443/",
+           "--http1.1 https://127.0.0.1:8443/")
 # One that leaves its connection open and says nothing more.
 IDLE = """
 import http.client, sys
@@ -30,7 +33,9 @@ sys.stdin.read()
 USER_DATA = "#!/bin/sh\nhostname > /srv/www/index.html\nhttpd -h /srv/www\n"
 GROUP = {"replicas": 1, "minReplicas": 0, "maxReplicas": 3, "start": "Fork", "readiness": {"type": "HTTP", "port": 80},
          "template": {"spec": {"image": "micro", "memory": "128Mi", "userData": USER_DATA}}}
-BALANCER = {"listeners": [{"name": "http", "address": "127.0.0.1", "port": 8091, "idleTimeout": "5m"}],
+BALANCER = {"listeners": [{"name": "http", "address": "127.0.0.1", "port": 8091, "idleTimeout": "5m"},
+                          {"name": "tls", "address": "127.0.0.1", "port": 8443, "protocol": "HTTPS",
+                           "tls": {"secret": "pair"}}],
             "backends": [{"name": "web", "port": 80, "members": {"instanceGroup": "web"},
                           "queue": {"timeout": "90s"}, "drainTimeout": "2s"}]}
 SCALER = {"scaleTargetRef": {"name": "web"}, "idleTimeout": "5s",
@@ -42,6 +47,20 @@ class Zero(CloudTest):
         return subprocess.Popen(["nsenter", f"--net=/run/netns/{self.cloud.netns}", sys.executable, "-c", script],
                                 stdout=subprocess.PIPE, text=True, **options)
 
+    def curl(self, arguments):
+        return subprocess.Popen(["nsenter", f"--net=/run/netns/{self.cloud.netns}", "curl", "-sk", "-m", "100", "-w",
+                                 " %{http_version} %{http_code}", *arguments.split()],
+                                stdout=subprocess.PIPE, text=True)
+
+    def create_pair(self):
+        folder = self.cloud.dir
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=web.example.org", "-keyout", folder + "/key", "-out", folder + "/crt")
+        with open(folder + "/crt") as crt, open(folder + "/key") as key:
+            self.cloud.ask("POST", "/api/v1/namespaces/default/secrets", {
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pair"},
+                "stringData": {"tls.crt": crt.read(), "tls.key": key.read()}})
+
     def wait_asleep(self):
         self.cloud.wait("instancegroup", "web", lambda one: at(one, "status.replicas") == 0, "no member", seconds=120)
         self.assertEqual(self.cloud.list("instance"), [])
@@ -52,6 +71,7 @@ class Zero(CloudTest):
 
     def test_it_sleeps_and_wakes(self):
         self.cloud.create("instancegroup", "web", GROUP)
+        self.create_pair()
         self.cloud.create("loadbalancer", "web", BALANCER)
         self.cloud.create("autoscaler", "web", SCALER)
         self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.healthy") == 1, "a member", seconds=120)
@@ -62,9 +82,12 @@ class Zero(CloudTest):
         idle.communicate("", timeout=20)
         self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.phase") == "Ready", "rest")
         self.assertEqual(len(self.decisions("Idle")), 1)
+        by_curl = [self.curl(arguments) for arguments in BY_CURL]
         said, _ = self.inside(CLIENTS).communicate(timeout=120)
         answers = json.loads(said)
         self.assertEqual([one["status"] for one in answers], [200] * 5)
+        self.assertEqual([one.communicate(timeout=100)[0].split()[1:] for one in by_curl],
+                         [["2", "200"], ["2", "200"], ["1.1", "200"]])
         self.assertEqual(len({one["body"] for one in answers}), 1)
         self.assertEqual(len(self.cloud.list("instance")), 1)
         self.assertEqual(len(self.decisions("Woken")), 1)
@@ -79,7 +102,7 @@ class Zero(CloudTest):
         said, _ = waiting.communicate(timeout=120)
         self.assertEqual([one["status"] for one in json.loads(said)], [200] * 5)
         self.assertEqual(len(self.cloud.list("instance")), 1)
-        self.cloud.virga("delete", "autoscaler/web", "loadbalancer/web", "instancegroup/web")
+        self.cloud.virga("delete", "autoscaler/web", "loadbalancer/web", "instancegroup/web", "secret/pair")
 
 
 if __name__ == "__main__":
