@@ -22,6 +22,8 @@ static const char *reason_of(enum machine_end end)
         return "ProcessDied";
     case MACHINE_END_START_FAILED:
         return "StartFailed";
+    case MACHINE_END_GUEST_RESET:
+        return "GuestReset";
     case MACHINE_END_HOST_STOP:
     case MACHINE_END_NONE:
         break;
@@ -39,8 +41,8 @@ void end_record(struct scene *scene, enum machine_end end, const char *message)
     if (message[0])
         json_set_at(scene->object, "status.lastEnd.message", json_string_plain(message));
     work_condition(scene->work, "Ended", true, reason_of(end), "%s", message);
-    work_event(scene->work, end == MACHINE_END_GUEST_SHUTDOWN || end == MACHINE_END_HOST_STOP ? "Normal" : "Warning",
-               reason_of(end), "%s", message[0] ? message : "the machine has ended");
+    bool is_normal = end == MACHINE_END_GUEST_SHUTDOWN || end == MACHINE_END_HOST_STOP || end == MACHINE_END_GUEST_RESET;
+    work_event(scene->work, is_normal ? "Normal" : "Warning", reason_of(end), "%s", message[0] ? message : "the machine has ended");
 }
 
 int64_t instance_start_due_ms(const struct scene *scene)
@@ -75,7 +77,7 @@ static void decide(struct scene *scene, enum machine_end end, const char *messag
 {
     int64_t now_ms = control_wall_ms(scene->work->control);
     int64_t backoff_ms = next_backoff_ms(scene, now_ms);
-    bool asked = end == MACHINE_END_HOST_STOP || end == MACHINE_END_NONE ||
+    bool asked = end == MACHINE_END_HOST_STOP || end == MACHINE_END_NONE || end == MACHINE_END_GUEST_RESET ||
                  condition_is_true(scene->object, "Stopping");
     char next[TIME_TEXT_SIZE];
 

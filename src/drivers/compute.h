@@ -99,6 +99,7 @@ enum machine_end {
     MACHINE_END_GUEST_PANIC,    /* it ended after a panic, and not by kill() */
     MACHINE_END_PROCESS_DIED,   /* QEMU crashed or was killed from outside */
     MACHINE_END_START_FAILED,   /* the process never came up; 'message' says why */
+    MACHINE_END_GUEST_RESET,    /* a fork was reset, by its guest or by reset(): it boots when it is started anew */
 };
 
 struct machine_usage {

@@ -53,6 +53,8 @@ class Fork(CloudTest):
         print(f"{said}two forks after {time.monotonic() - began:.2f} s")
         self.assertRegex(said, "^parent stood still for [0-9]+ ms\n")
         names = ("parent", "f-1", "f-2")
+        for name in names[1:]:
+            cloud.wait("instance", name, lambda one: is_true(one, "OwnIdentity"), "an identity of its own")
         counts = [len(self.numbers(name)) for name in names]
         found = {name: self.identity(name) for name in names}
         keys = set()
@@ -83,11 +85,12 @@ class Fork(CloudTest):
             self.assertTrue(is_true(cloud.get("instance", name), "Forked"))
         self.check_memory()
         self.check_in_use()
-        # A fork that is restarted boots from its own disk.
-        cloud.virga("restart", "f-1")
+        # A fork that reboots does so from its own disk, as another machine.
+        cloud.shell("f-1", "(sleep 1; reboot -f) </dev/null >/dev/null 2>&1 &")
+        cloud.wait("instance", "f-1", lambda one: condition(one, "Forked")["reason"] == "Restarted", "the reboot")
         cloud.wait_agent("f-1")
         self.assertNotEqual(cloud.boot_id("f-1"), boot_id)
-        self.assertEqual(condition(cloud.get("instance", "f-1"), "Forked")["reason"], "Restarted")
+        self.assertIn("GuestReset", cloud.events("f-1"))
         self.assertEqual(cloud.shell("f-1", "hostname"), "f-1")
         cloud.virga("rm", "f-1", "f-2")
         snapshot = at(self.snapshots()[0], "metadata.name") if self.snapshots() else None

@@ -212,7 +212,7 @@ static const struct field usage_fields[] = {
 static const struct field last_end_fields[] = {
     { .name = "reason",
       .type = FIELD_TEXT,
-      .doc = "GuestShutdown, Stopped, GuestPanic, ProcessDied or StartFailed." },
+      .doc = "GuestShutdown, GuestReset, Stopped, GuestPanic, ProcessDied or StartFailed." },
     { .name = "message", .type = FIELD_TEXT, .doc = "What is known about it." },
     { .name = "time", .type = FIELD_TIME, .doc = "When it was seen." },
     { 0 },

@@ -458,6 +458,13 @@ static long filters_of(pid_t pid)
     return strtol(line + strlen("Seccomp_filters:"), NULL, 10);
 }
 
+static void expect_reset(void)
+{
+    wait_until(is_ended, "the fork ends");
+    CHECK_STR(observe().message, "the fork was reset, and boots from its disk");
+    CHECK_EQ(observe().end, MACHINE_END_GUEST_RESET);
+}
+
 static void end_fork(const char *parent)
 {
     RIG_OK(&rig, kill, fork_uid);
@@ -503,6 +510,9 @@ TEST(others_go_on_from_a_frozen_machine_and_it_goes_on_itself)
     RIG_OK(&rig, nic_link, uid, "lan", true);
     RIG_OK(&rig, resume, uid);
     expect_in_guest("cat /tmp/mark", "aGVyZQo=");
+    uid = fork_uid;
+    json_decref(ask_agent("guest-exec", json_pack("{ss,s[ss]}", "path", "/bin/sh", "arg", "-c", "reboot -f"), ERR_NONE));
+    expect_reset();
     end_fork(parent);
     RIG_OK(&rig, frozen_remove, frozen_name);
     RIG_OK(&rig, frozen_remove, frozen_name);
@@ -532,6 +542,8 @@ TEST(a_fork_waits_loaded_and_survives_the_daemon)
     RIG_OK(&rig, resume, uid);
     wait_until(agent_is_connected, "the fork's agent connects");
     expect_in_guest("echo hello", "aGVsbG8K");
+    RIG_OK(&rig, reset, uid);
+    expect_reset();
     end_fork(parent);
     RIG_OK(&rig, frozen_remove, frozen_name);
     RIG_OK(&rig, release, uid);

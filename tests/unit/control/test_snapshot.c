@@ -153,6 +153,27 @@ TEST(a_fork_boots_when_it_is_started_again)
     end();
 }
 
+TEST(a_fork_that_is_reset_boots_at_once)
+{
+    run_web(3);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_fork("one", "warm");
+    wait_for_condition("one", "Forked", "True");
+    set_spec("one", "spec.restartPolicy", "Never");
+    set_spec("one", "spec.resetAt", "2026-01-01T00:00:00Z");
+    wait_for_condition("one", "Forked", "False");
+    wait_for("one", "Running");
+    auto_free char *uid = uid_of("one");
+    CHECK(!compute_fake_config(site.world, uid)->frozen);
+    auto_free char *reason = forked_reason("one");
+    CHECK_STR(reason, "Restarted");
+    auto_json json_t *object = instance("one");
+    CHECK_EQ(json_int_at(object, "status.restartCount", 0), 0);
+    CHECK_STR(json_text_at(object, "status.lastEnd.reason", ""), "GuestReset");
+    end();
+}
+
 TEST(without_its_memory_a_snapshot_still_gives_the_disk)
 {
     run_web(4);

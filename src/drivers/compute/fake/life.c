@@ -94,10 +94,14 @@ static int do_reset(struct fake_call *call, struct fake_machine *machine, struct
     if (fake_needs_monitor(machine, err) < 0)
         return -1;
     fake_guest_account(machine);
+    fake_count(machine->world->resets, machine->uid);
+    if (machine->status.is_fork) {
+        fake_machine_end(machine, MACHINE_END_GUEST_RESET, "the fork was reset, and boots from its disk");
+        return 0;
+    }
     if (machine->status.state == MACHINE_CRASHED)
         machine->status.state = MACHINE_RUNNING;
     machine->status.message[0] = '\0';
-    fake_count(machine->world->resets, machine->uid);
     fake_guest_boot(machine);
     fake_machine_changed(machine);
     return 0;

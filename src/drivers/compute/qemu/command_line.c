@@ -179,7 +179,7 @@ static void add_behaviour(struct command_line *line, const struct machine_config
     option(line, "-boot", "menu=off,strict=on");
     /* A guest that shuts down stands still until the daemon has seen it, however long that
      * is away; so a shutdown is never mistaken for a crash. */
-    option(line, "-action", "reboot=reset,shutdown=pause,panic=pause");
+    option(line, "-action", "reboot=%s,shutdown=pause,panic=pause", config->frozen ? "shutdown" : "reset");
     if (config->start_paused)
         flag(line, "-S");
 }
@@ -294,10 +294,16 @@ static void add_firmware(struct command_line *line, const struct machine_config 
     add_pflash(line, "vars", DESCRIPTOR_VARS, /*writable=*/true);
 }
 
+/* QEMU reads the kernel into memory of its own, which a fork has no use for: it is past booting, and
+ * ends when it is reset. Of all that, its device state knows the ROM that would start the kernel. */
 static void add_kernel(struct command_line *line, const struct machine_config *config)
 {
     if (!config->kernel)
         return;
+    if (config->frozen) {
+        option(line, "-option-rom", "linuxboot_dma.bin");
+        return;
+    }
     option(line, "-kernel", "/dev/fd/%d",
            descriptor(line, (struct descriptor){ .role = DESCRIPTOR_KERNEL }));
     if (config->initrd)

@@ -24,6 +24,8 @@ static void on_shutdown(struct qemu_machine *machine, const json_t *data)
         qemu_expect_end(machine, MACHINE_END_PROCESS_DIED, "QEMU stopped on an error of the host");
     else if (str_equal(reason, "host-qmp-quit"))
         qemu_expect_end(machine, MACHINE_END_HOST_STOP, "stopped as asked");
+    else if (machine->status.is_fork && (str_equal(reason, "guest-reset") || str_equal(reason, "host-qmp-system-reset")))
+        qemu_fork_was_reset(machine);
     else if (json_bool_at(data, "guest", false))
         qemu_guest_shut_down(machine);
 }

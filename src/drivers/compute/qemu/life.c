@@ -127,6 +127,14 @@ void qemu_guest_shut_down(struct qemu_machine *machine)
     qemu_note_end(machine);
 }
 
+void qemu_fork_was_reset(struct qemu_machine *machine)
+{
+    if (machine->end.end != MACHINE_END_NONE)
+        return;
+    qemu_expect_end(machine, MACHINE_END_GUEST_RESET, "the fork was reset, and boots from its disk");
+    qemu_note_end(machine);
+}
+
 void qemu_kill(struct compute *compute, const char *uid, struct done done)
 {
     struct qemu_driver *driver = qemu_driver_of(compute);

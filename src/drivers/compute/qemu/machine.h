@@ -148,6 +148,7 @@ void qemu_end_process(struct qemu_machine *machine); /* life.c */
 void qemu_begin_kill(struct qemu_machine *machine);
 void qemu_kill_now(struct qemu_machine *machine);
 void qemu_guest_shut_down(struct qemu_machine *machine);
+void qemu_fork_was_reset(struct qemu_machine *machine);
 
 /* The contract's calls, by file. */
 void qemu_start(struct compute *compute, const struct machine_config *config, const int *nic_fds,

@@ -164,6 +164,12 @@ void qemu_reset(struct compute *compute, const char *uid, struct done done)
 {
     struct request *request = request_for(compute, uid, done);
 
-    if (request)
+    if (!request)
+        return;
+    if (!request->machine->status.is_fork) {
         ask(request, "system_reset", on_was_reset);
+        return;
+    }
+    qemu_fork_was_reset(request->machine);
+    request_end_later(request, ERR_NONE, NULL);
 }

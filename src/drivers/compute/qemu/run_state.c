@@ -46,10 +46,20 @@ static void describe(struct qemu_machine *machine, const char *text)
         qemu_machine_message(machine, "the guest's watchdog fired");
 }
 
+/* What happened was told by an event. While no daemon was there to hear it, a fork may as well have been
+ * reset as shut down; it is rather started once more than not again. */
+static void stands_still(struct qemu_machine *machine)
+{
+    if (machine->status.is_fork && machine->is_adopted)
+        qemu_fork_was_reset(machine);
+    else
+        qemu_guest_shut_down(machine);
+}
+
 void qemu_read_run_state(struct qemu_machine *machine, const char *text)
 {
     if (str_equal(text, "shutdown")) {
-        qemu_guest_shut_down(machine);
+        stands_still(machine);
         return;
     }
     if (str_equal(text, "running") && qemu_io_error_holds(machine)) {

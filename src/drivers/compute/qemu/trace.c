@@ -235,6 +235,7 @@ static const char *const end_names[] = {
     [MACHINE_END_GUEST_PANIC] = "guest-panic",
     [MACHINE_END_PROCESS_DIED] = "process-died",
     [MACHINE_END_START_FAILED] = "start-failed",
+    [MACHINE_END_GUEST_RESET] = "guest-reset",
 };
 
 int trace_write_end(const struct trace_paths *paths, const struct trace_end *end, struct err *err)
