@@ -26,6 +26,7 @@ static uint64_t running_seed;
 
 /* --- telling --- */
 
+__attribute__((format(printf, 2, 0)))
 static void print_line(const struct sim *sim, const char *format, va_list args)
 {
     int64_t at_ms = loop_now_ms(sim->loop) - sim->start_ms;

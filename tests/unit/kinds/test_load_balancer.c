@@ -107,8 +107,7 @@ TEST(each_rule_names_its_field)
 TEST(one_port_on_two_addresses_or_inside_and_outside_is_fine)
 {
     static const char *const rows[] = {
-        "[{\"name\":\"a\",\"port\":80,\"address\":\"127.0.0.1\"},"
-        "{\"name\":\"b\",\"port\":80,\"address\":\"127.0.0.2\"}]",
+        "[{\"name\":\"a\",\"port\":80,\"address\":\"::1\"},{\"name\":\"b\",\"port\":80,\"address\":\"::2\"}]",
         "[{\"name\":\"a\",\"port\":80,\"network\":\"default\"},{\"name\":\"b\",\"port\":80}]",
         "[{\"name\":\"a\",\"port\":80},{\"name\":\"b\",\"port\":80,\"address\":\"::\"}]",
     };
