@@ -162,12 +162,20 @@ static int set_value(struct config *config, const struct setting *setting, const
     return 0;
 }
 
-int config_set(struct config *config, const char *key, const char *value, struct err *err)
+static const struct setting *find_setting(const char *key, struct err *err)
 {
     for (size_t i = 0; i < SETTINGS_COUNT; i++)
         if (str_equal(settings[i].key, key))
-            return set_value(config, &settings[i], value, err);
-    return err_set(err, ERR_INVALID, "unknown setting \"%s\" (virgad --help lists them)", key);
+            return &settings[i];
+    (void)err_set(err, ERR_INVALID, "unknown setting \"%s\" (virgad --help lists them)", key);
+    return NULL;
+}
+
+int config_set(struct config *config, const char *key, const char *value, struct err *err)
+{
+    const struct setting *setting = find_setting(key, err);
+
+    return setting ? set_value(config, setting, value, err) : -1;
 }
 
 void config_default(struct config *ret_config)
@@ -292,6 +300,8 @@ static int read_arguments(struct config *config, int argc, char **argv, struct e
         equals = strchr(name, '=');
         if (equals)
             *equals = '\0';
+        if (!str_equal(name, "config") && !find_setting(name, err))
+            return -1;
         value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
         if (!value)
             return err_set(err, ERR_INVALID, "--%s needs a value", name);

@@ -130,6 +130,7 @@ TEST(wrong_arguments_are_refused)
         { "-x", "unexpected argument \"-x\"" },
         { "--memory", "--memory needs a value" },
         { "--bogus=1", "unknown setting \"bogus\"" },
+        { "--bogus", "unknown setting \"bogus\"" },
         { "--", "--" },
     };
 
