@@ -250,34 +250,43 @@ static json_t *overlay_object(const struct field *field, const json_t *live, con
     return result;
 }
 
-/* Whether an item before it in 'config' has its key, or is equal to it. */
-static bool is_there_before(const struct field *field, enum shape shape, const json_t *config, size_t index)
+static bool is_there_before(const struct field *field, const json_t *items, const json_t *item)
 {
-    const json_t *value = json_array_get(config, index), *first;
+    const json_t *first = schema_find_item(field, items, item);
 
-    if (shape == SHAPE_SET)
-        return schema_find_value(config, value) < (ptrdiff_t)index;
-    first = schema_find_item(field, config, value);
-    return first && first != value;
+    return first && first != item;
 }
 
-/* What 'config' has twice stays twice, for validation to refuse: none of them may get lost. */
-static json_t *overlay_list(const struct field *field, enum shape shape, const json_t *live,
-                            const json_t *config)
+/* Items that 'live' has, too, get its places for them, in the order of 'config'; the others come at the
+ * end. What 'config' has twice stays twice, for validation to refuse: none of them may get lost. */
+static json_t *overlay_items(const struct field *field, const json_t *live, const json_t *config)
+{
+    json_t *result = json_is_array(live) ? json_copy((json_t *)live) : json_array(), *value;
+    size_t place = 0, index;
+
+    json_array_foreach (config, index, value) {
+        json_t *old = is_there_before(field, config, value) ? NULL : schema_find_item(field, live, value);
+
+        if (!old) {
+            json_array_append(result, value);
+            continue;
+        }
+        while (!schema_find_item(field, config, json_array_get(live, place)))
+            place++;
+        json_array_set_new(result, place++, overlay(field->item, old, value));
+    }
+    return result;
+}
+
+/* What 'config' has twice stays twice here, too. */
+static json_t *overlay_set(const json_t *live, const json_t *config)
 {
     json_t *result = json_is_array(live) ? json_copy((json_t *)live) : json_array(), *value;
     size_t index;
 
-    json_array_foreach (config, index, value) {
-        bool is_again = is_there_before(field, shape, config, index);
-        json_t *old = shape == SHAPE_LIST_MAP && !is_again ? schema_find_item(field, result, value) : NULL;
-
-        if (old)
-            json_array_set_new(result, (size_t)schema_find_value(result, old),
-                               overlay(field->item, old, value));
-        else if (is_again || shape == SHAPE_LIST_MAP || schema_find_value(result, value) < 0)
+    json_array_foreach (config, index, value)
+        if (schema_find_value(config, value) < (ptrdiff_t)index || schema_find_value(result, value) < 0)
             json_array_append(result, value);
-    }
     return result;
 }
 
@@ -289,7 +298,7 @@ static json_t *overlay(const struct field *field, const json_t *live, const json
         return json_deep_copy(config);
     if (shape == SHAPE_OBJECT || shape == SHAPE_MAP)
         return overlay_object(field, live, config);
-    return overlay_list(field, shape, live, config);
+    return shape == SHAPE_LIST_MAP ? overlay_items(field, live, config) : overlay_set(live, config);
 }
 
 static json_t *union_of_others(const json_t *entries, const json_t *own)

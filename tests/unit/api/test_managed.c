@@ -234,6 +234,33 @@ TEST(what_is_applied_twice_stays_twice_for_validation_to_refuse)
                       "'metadata':{}}");
 }
 
+TEST(applied_items_come_in_the_order_in_which_they_are_applied)
+{
+    static const struct row {
+        const char *live, *config, *wanted; /* names of disks */
+    } rows[] = {
+        { "abc", "cba", "cba" }, { "abc", "ca", "cba" }, { "axbyc", "cba", "cxbya" },
+        { "ab", "cb", "abc" },   { "ab", "dba", "bad" }, { "", "ba", "ba" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        auto_json json_t *live = json_pack("{s:{s:[]}}", "spec", "disks"), *config = json_deep_copy(live);
+        auto_buf struct buf found = { 0 };
+        const json_t *disks;
+
+        for (const char *name = rows[i].live; *name; name++)
+            json_array_append_new(json_at(live, "spec.disks"), json_pack("{s:s%}", "name", name, 1));
+        for (const char *name = rows[i].config; *name; name++)
+            json_array_append_new(json_at(config, "spec.disks"), json_pack("{s:s%}", "name", name, 1));
+        auto_free char *body = json_text(config);
+        auto_json json_t *object = apply(live, body, "k", false);
+        disks = json_at(object, "spec.disks");
+        for (size_t k = 0; k < json_array_size(disks); k++)
+            buf_add_text(&found, json_text_at(json_array_get(disks, k), "name", "?"));
+        CHECK_STR(found.bytes, rows[i].wanted);
+    }
+}
+
 TEST(apply_conflicts_with_what_another_manager_changed)
 {
     auto_json json_t *one = apply(NULL, "{'metadata':{},'spec':{'replicas':3}}", "k", false);
