@@ -430,3 +430,75 @@ TEST(a_daemon_that_dies_at_any_moment_makes_one_seed_and_not_too_many_members)
     check_nothing_wrong();
     end_forking();
 }
+
+/* --- all of it at random --- */
+
+static char *uid_of_any(void)
+{
+    auto_free char *name = str_dup(random_below(&site.random, 2) ? look()->member : look()->warm_one);
+    auto_json json_t *object = instance(name);
+
+    return str_dup(object_uid(object));
+}
+
+static void host_restarts(void)
+{
+    daemon_dies();
+    compute_fake_host_reboots(site.world); /* frozen memory is lost with it */
+    network_fake_reboot(site.net);
+    daemon_starts();
+}
+
+static void wish_or_misfortune(unsigned nth)
+{
+    static const char *const memories[] = { "64Mi", "128Mi", "192Mi" };
+    auto_free char *uid = uid_of_any();
+
+    switch (random_below(&site.random, 12)) {
+    case 0:
+    case 1:
+    case 2: set_group("spec.replicas", json_integer((json_int_t)random_below(&site.random, 4))); break;
+    case 3: set_group("spec.warm", json_integer((json_int_t)random_below(&site.random, 3))); break;
+    case 4:
+    case 5: set_group("spec.template.spec.memory", json_string(memories[random_below(&site.random, 3)])); break;
+    case 6: set_group("spec.seedAt", json_printf("2030-01-01T00:00:%02uZ", nth % 60)); break;
+    case 7: set_group("spec.start", json_string(random_below(&site.random, 2) ? "Boot" : "Fork")); break;
+    case 8:
+        if (compute_fake_has_process(site.world, uid))
+            compute_fake_process_dies(site.world, uid);
+        break;
+    case 9: control_delete(site.control, &kind_instance, "default", look()->member, nobody); break;
+    case 10: host_restarts(); break;
+    case 11: compute_fake_set_failures(site.world, random_below(&site.random, 2) ? 100 : 0, 100); break;
+    }
+}
+
+TEST(whatever_is_wished_and_happens_there_are_never_too_many_and_in_the_end_as_many_as_wished)
+{
+    for (uint64_t seed = 1000; seed < 1002; seed++) {
+        unsigned ready, warm;
+
+        begin_forking(seed, json_pack("{s:i,s:i,s:i,s:s}", "replicas", 2, "maxReplicas", 4, "warm", 1, "settle", "200ms"));
+        for (unsigned nth = 0; nth < 20; nth++) {
+            wish_or_misfortune(nth);
+            site.crashes = random_below(&site.random, 4) == 0;
+            for (uint64_t i = random_below(&site.random, 40); i > 0; i--) {
+                pass_time();
+                look();
+                if (census.members + census.warm > 4 || census.seeds > 2)
+                    check_fail(CHECK_HERE, "seed %llu: %u members, %u warm, %u seeds", (unsigned long long)seed,
+                               census.members, census.warm, census.seeds);
+            }
+        }
+        site.crashes = false;
+        compute_fake_set_failures(site.world, 0, 0);
+        ready = (unsigned)random_below(&site.random, 4);
+        warm = (unsigned)random_below(&site.random, 2);
+        set_group("spec.start", json_string("Fork"));
+        set_group("spec.replicas", json_integer(ready));
+        set_group("spec.warm", json_integer(warm));
+        wait_settled(ready, warm);
+        check_nothing_wrong();
+        end_forking();
+    }
+}
