@@ -24,7 +24,11 @@ void admit_instance_group(struct control *control, const json_t *object, const j
         causes_add(causes, "FieldValueTooLong", "metadata.name",
                    "Too long: may not be longer than %u characters: %s are called by it", name_max,
                    forks ? "its seeds" : "members");
+    if (old && json_equal(json_at(object, "spec.template"), json_at(old, "spec.template")))
+        return; /* a group whose image is gone is still to be made smaller */
     admit_exists(control, &kind_image, NULL, json_text_at(spec, "image", NULL), "spec.template.spec.image", causes);
+    admit_exists(control, &kind_snapshot, namespace_name, json_text_at(spec, "snapshot", NULL),
+                 "spec.template.spec.snapshot", causes);
     admit_exists(control, &kind_storage_pool, NULL, json_text_at(spec, "rootDisk.pool", NULL),
                  "spec.template.spec.rootDisk.pool", causes);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)

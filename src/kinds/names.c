@@ -66,6 +66,16 @@ bool name_is_qualified(const char *text)
 
 bool name_is_label_value(const char *text) { return !text[0] || is_name_part(text); }
 
+bool text_is_path_and_query(const char *text)
+{
+    if (text[0] != '/')
+        return false;
+    for (; *text; text++)
+        if (!is_alnum(*text) && !strchr("/-._~!&()*+,;=:@?", *text))
+            return false;
+    return true;
+}
+
 bool text_is_base64(const char *text)
 {
     size_t length = strlen(text), padding = 0;

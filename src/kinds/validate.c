@@ -184,7 +184,7 @@ static void check_name(const struct kind *kind, const json_t *metadata, struct c
                        label ? NAME_LABEL_RULE : NAME_SUBDOMAIN_RULE);
 }
 
-static void check_labels(const json_t *labels, struct causes *causes)
+void check_labels(const json_t *labels, const char *path, struct causes *causes)
 {
     const char *key;
     json_t *value;
@@ -193,11 +193,11 @@ static void check_labels(const json_t *labels, struct causes *causes)
         auto_json json_t *key_value = json_string(key);
 
         if (!name_is_qualified(key))
-            causes_invalid(causes, "metadata.labels", key_value,
+            causes_invalid(causes, path, key_value,
                            "a key must be a name of at most 63 of A-Za-z0-9._-, with an optional "
                            "DNS prefix and '/'");
         if (!json_is_string(value) || !name_is_label_value(json_string_value(value)))
-            causes_invalid(causes, "metadata.labels", value,
+            causes_invalid(causes, path, value,
                            "a value must be empty or at most 63 of A-Za-z0-9._-, beginning and "
                            "ending with a letter or digit");
     }
@@ -229,7 +229,7 @@ static void check_metadata(const struct kind *kind, const json_t *object, struct
 
     check_name(kind, metadata, causes);
     check_fields(kind_metadata_fields(), metadata, NULL, "metadata", causes);
-    check_labels(json_object_get(metadata, "labels"), causes);
+    check_labels(json_object_get(metadata, "labels"), "metadata.labels", causes);
     check_annotations(json_object_get(metadata, "annotations"), causes);
 }
 

@@ -1,5 +1,6 @@
 /* kinds/tables/autoscaler.c - Autoscaler: what keeps an InstanceGroup at the right size. */
 #include "kinds/tables/scaling.h"
+#include "kinds/names.h"
 #include "base/json.h"
 #include "base/quantity.h"
 #include "base/str.h"
@@ -308,12 +309,15 @@ static const struct target_rule *rule_of(const char *type)
 static void check_custom_name(const json_t *item, const char *path, struct causes *causes)
 {
     bool custom = str_equal(json_text_at(item, "type", ""), "Custom");
-    auto_free char *field = str_printf("%s.metric", path);
+    const json_t *asked = json_at(item, "scrape.path");
+    auto_free char *field = str_printf("%s.metric", path), *asked_field = str_printf("%s.scrape.path", path);
 
     if (custom && str_is_empty(json_text_at(item, "metric", NULL)))
         causes_add(causes, "FieldValueRequired", field, "Required value: the name of the custom metric");
     if (!custom && json_object_get(item, "metric"))
         causes_add(causes, "FieldValueForbidden", field, "Forbidden: only type Custom has a name");
+    if (json_is_string(asked) && !text_is_path_and_query(json_string_value(asked)))
+        causes_invalid(causes, asked_field, asked, "must be a path and query that begins with /");
     if (!custom && json_object_get(item, "scrape")) {
         auto_free char *scrape = str_printf("%s.scrape", path);
         causes_add(causes, "FieldValueForbidden", scrape, "Forbidden: only type Custom is asked for");

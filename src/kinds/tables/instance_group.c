@@ -1,5 +1,7 @@
 /* kinds/tables/instance_group.c - InstanceGroup: like Instances, as many as it takes. */
 #include "kinds/tables/shapes.h"
+#include "kinds/check_value.h"
+#include "kinds/names.h"
 #include "base/json.h"
 #include "base/str.h"
 
@@ -359,19 +361,26 @@ static void check_bounds(const json_t *spec, struct causes *causes)
 
 static void check_probe(const json_t *spec, const char *name, struct causes *causes)
 {
-    const json_t *probe = json_object_get(spec, name);
+    const json_t *probe = json_object_get(spec, name), *path = json_object_get(probe, "path");
+    const json_t *networks = json_at(spec, "template.spec.networks");
     const char *type = json_text_at(probe, "type", "");
+    bool asks = str_equal(type, "TCP") || str_equal(type, "HTTP");
+    auto_free char *port_field = str_printf("spec.%s.port", name), *type_field = str_printf("spec.%s.type", name);
+    auto_free char *path_field = str_printf("spec.%s.path", name);
 
-    if (!json_object_get(probe, "port") && (str_equal(type, "TCP") || str_equal(type, "HTTP"))) {
-        auto_free char *field = str_printf("spec.%s.port", name);
-        causes_add(causes, "FieldValueRequired", field, "Required value: %s needs the port to ask", type);
-    }
+    if (asks && !json_object_get(probe, "port"))
+        causes_add(causes, "FieldValueRequired", port_field, "Required value: %s needs the port to ask", type);
+    if (asks && json_is_array(networks) && json_array_size(networks) == 0)
+        causes_invalid(causes, type_field, json_object_get(probe, "type"),
+                       "members without a network card (spec.template.spec.networks) cannot be asked");
+    if (json_is_string(path) && !text_is_path_and_query(json_string_value(path)))
+        causes_invalid(causes, path_field, path, "must be a path and query that begins with /");
 }
 
 /* What only one machine can have makes no template. */
 static void check_template(const json_t *spec, struct causes *causes)
 {
-    const json_t *networks = json_at(spec, "template.spec.networks");
+    const json_t *networks = json_at(spec, "template.spec.networks"), *power = json_at(spec, "template.spec.powerState");
     static const char *const single[] = { "macAddress", "ipv4Address", "ipv6Address" };
 
     for (size_t i = 0; i < json_array_size(networks); i++)
@@ -385,6 +394,10 @@ static void check_template(const json_t *spec, struct causes *causes)
     if (json_array_size(json_at(spec, "template.spec.disks")) > 0)
         causes_add(causes, "FieldValueForbidden", "spec.template.spec.disks",
                    "Forbidden: a Volume belongs to one instance, and members are many");
+    if (json_is_string(power) && !str_equal(json_string_value(power), "Running"))
+        causes_invalid(causes, "spec.template.spec.powerState", power,
+                       "must be Running: how many members there are is up to spec.replicas");
+    check_labels(json_at(spec, "template.metadata.labels"), "spec.template.metadata.labels", causes);
     if (json_at(spec, "template.spec.hostname"))
         causes_add(causes, "FieldValueForbidden", "spec.template.spec.hostname",
                    "Forbidden: every member is called by its own name");

@@ -1,5 +1,6 @@
 /* kinds/tables/load_balancer.c - LoadBalancer: listeners, and the backends they pass traffic to. */
 #include "kinds/tables/shapes.h"
+#include "kinds/names.h"
 #include "base/netaddr.h"
 #include "base/str.h"
 #include <stdio.h>
@@ -373,11 +374,6 @@ static bool is_path(const char *text)
     return text[0] == '/' && is_plain(text, "/-._~!&()*+,;=:@");
 }
 
-static bool is_path_and_query(const char *text)
-{
-    return text[0] == '/' && is_plain(text, "/-._~!&()*+,;=:@?");
-}
-
 static void check_texts(const struct place *place, const json_t *list, const char *path,
                         bool (*is_right)(const char *text), const char *wanted)
 {
@@ -532,7 +528,7 @@ static void check_backend(const struct place *place, const json_t *backend)
         causes_add(place->causes, "FieldValueInvalid", place->path,
                    "Invalid value: a TCP and an HTTP listener can't share a backend; make two");
     check_cookie(place, backend, tcp);
-    if (json_is_string(path) && !is_path_and_query(json_string_value(path)))
+    if (json_is_string(path) && !text_is_path_and_query(json_string_value(path)))
         causes_invalid(place->causes, path_field, path,
                        "must be a path and query that begins with /");
 }

@@ -183,6 +183,28 @@ TEST(a_disk_does_not_shrink_below_what_it_has)
     end();
 }
 
+TEST(a_template_refers_to_what_there_is_when_it_changes)
+{
+    begin(11);
+    create_image();
+    loop_sim_advance(site.loop, STEP_MS);
+    auto_free char *lost = refusal_of(&kind_instance_group,
+                                      named(&kind_instance_group, "web", spec_of("{'template':{'spec':{'snapshot':'s'}}}")),
+                                      NULL);
+    CHECK_STR(lost, "spec.template.spec.snapshot: Not found: there is no snapshot \"s\"\n");
+    auto_json json_t *old = named(&kind_instance_group, "web", spec_of("{'template':{'spec':{'image':'gone'}}}"));
+    kind_default(&kind_instance_group, old);
+    json_t *smaller = json_deep_copy(old);
+    json_set_at(smaller, "spec.replicas", json_integer(0));
+    auto_free char *scaled = refusal_of(&kind_instance_group, smaller, old);
+    CHECK_STR(scaled, "");
+    json_t *changed = json_deep_copy(old);
+    json_set_at(changed, "spec.template.spec.cpus", json_integer(2));
+    auto_free char *refused = refusal_of(&kind_instance_group, changed, old);
+    CHECK_CONTAINS(refused, "spec.template.spec.image: Not found");
+    end();
+}
+
 static char *deletion_of(const struct kind *kind, const char *namespace_name, const char *name)
 {
     auto_json json_t *old = control_find(site.control, kind, namespace_name, name);
