@@ -86,6 +86,10 @@ static int make_scaled(struct write *write, const json_t *old, json_t **ret_obje
     if (changed_scale(write, old, &changed, failure) < 0)
         return -1;
     auto_json json_t *scale = changed;
+    const char *name = json_text_at(scale, "metadata.name", write->name);
+    if (!str_equal(name, write->name))
+        return failure_set(failure, ERR_BAD_REQUEST, "the name of the provided object \"%.200s\" does not match \"%s\"", name,
+                           write->name);
     if (read_replicas(scale, &replicas, failure) < 0)
         return failure_invalid(failure, kind, write->name);
     object = json_deep_copy(old);

@@ -9,6 +9,23 @@ from harness import ApiTest, CONFIG_MAPS, GROUP, INSTANCES, config_map, instance
 VIRGA = os.environ.get("VIRGA", "build/src/cli/virga")
 
 
+class Scale(ApiTest):
+    def test_a_scale_is_of_its_group(self):
+        groups = GROUP + "/namespaces/default/instancegroups"
+        self.expect(self.server.post(groups, {"metadata": {"name": "web"}, "spec": {
+            "replicas": 0, "template": {"spec": {"image": "a"}}}}), 201)
+        scale = self.expect(self.server.get(groups + "/web/scale"), 200)
+        scale["spec"]["replicas"] = 2
+        self.assertEqual(self.expect(self.server.put(groups + "/web/scale", scale), 200)["spec"]["replicas"], 2)
+        for change, says in (({"metadata": {"name": "other"}}, 'name of the provided object "other" does not match "web"'),
+                             ({"spec": {"replicas": "3"}}, "must be an integer"),
+                             ({"spec": {"replicas": -1}}, "spec.replicas: Invalid value: -1")):
+            with self.subTest(says):
+                refused = self.server.patch(groups + "/web/scale", change)
+                self.expect(refused, 400 if "name" in says else 422, says)
+        self.assertEqual(self.server.get(groups + "/web").json["spec"]["replicas"], 2)
+
+
 class Create(ApiTest):
     def test_created_object_carries_what_the_server_adds(self):
         made = self.expect(self.server.post(INSTANCES, instance("a")), 201)
