@@ -1,8 +1,10 @@
 #!/bin/bash
 # test_micro.sh - builds the micro image and boots it by bare QEMU under emulation: identity, user
 # data, network, growth, hot-plug, shutdown. Needs root (the build does) and about a minute.
-#   test_micro.sh [BUNDLE]     with BUNDLE an image that is there already is tested
+#   test_micro.sh [BUNDLE]     with BUNDLE or $VIRGA_MICRO_BUNDLE an image that is there already is tested
 set -u
+[ "$(id -u)" = 0 ] || exit 77
+[ $# -gt 0 ] || [ -z "${VIRGA_MICRO_BUNDLE:-}" ] || set -- "$VIRGA_MICRO_BUNDLE"
 HERE=$(cd -- "$(dirname -- "$0")" && pwd)
 BUILD=$HERE/../../images/micro/build
 . "$HERE/vm.sh"
