@@ -8,6 +8,18 @@
 
 enum { KEY_FILE_MAX = 16 * 1024, USER_DATA_MAX = 64 * 1024 };
 
+/* What says something in an authorized_keys file. */
+static void add_lines(json_t *keys, char *text)
+{
+    char *rest = NULL;
+
+    for (char *line = text ? strtok_r(text, "\r\n", &rest) : NULL; line; line = strtok_r(NULL, "\r\n", &rest)) {
+        line += strspn(line, " \t");
+        if (*line && *line != '#')
+            json_array_append_new(keys, json_string_repaired(line, strlen(line)));
+    }
+}
+
 static int add_key(json_t *spec, const char *path, struct err *err)
 {
     auto_buf struct buf text = { 0 };
@@ -15,14 +27,12 @@ static int add_key(json_t *spec, const char *path, struct err *err)
 
     if (read_input(path, KEY_FILE_MAX, &text, err) < 0)
         return err_wrap(err, "--ssh-key");
-    while (text.size && strchr("\r\n ", text.bytes[text.size - 1]))
-        text.bytes[--text.size] = '\0';
     if (strstr(text.size ? text.bytes : "", "PRIVATE KEY"))
         return err_set(err, ERR_BAD_REQUEST, "--ssh-key %s: is a private key; give %s.pub", path,
                        path);
     if (!keys)
         json_object_set_new(spec, "sshKeys", keys = json_array());
-    json_array_append_new(keys, json_string_repaired(text.bytes, text.size));
+    add_lines(keys, text.size ? text.bytes : NULL);
     return 0;
 }
 

@@ -385,7 +385,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     const json_t *spec = json_object_get(object, "spec");
 
     check_instance_size(spec, "spec", causes);
-
+    check_ssh_keys(spec, json_object_get(old, "spec"), "spec", causes);
     check_distinct(object, "spec.networks", "macAddress", causes);
     check_distinct(object, "spec.networks", "ipv4Address", causes);
     check_distinct(object, "spec.networks", "ipv6Address", causes);

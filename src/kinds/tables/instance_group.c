@@ -435,6 +435,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_probe(spec, "liveness", causes);
     check_template(spec, causes);
     check_instance_size(json_at(spec, "template.spec"), "spec.template.spec", causes);
+    check_ssh_keys(json_at(spec, "template.spec"), json_at(old, "spec.template.spec"), "spec.template.spec", causes);
     check_fork(spec, causes);
     if (json_int_at(update, "maxSurge", 1) == 0 && json_int_at(update, "maxUnavailable", 0) == 0)
         causes_add(causes, "FieldValueInvalid", "spec.update.maxSurge",

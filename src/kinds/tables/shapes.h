@@ -96,5 +96,7 @@ extern const struct field condition_item;
 extern const struct field instance_spec_fields[];
 /* What a spec of an Instance can grow to is no less than what it begins with; 'path' is where it is. */
 void check_instance_size(const json_t *spec, const char *path, struct causes *causes);
+/* Reports what is no public key in sshKeys of a spec at 'path', unless the old one (or NULL) had the same. */
+void check_ssh_keys(const json_t *spec, const json_t *old_spec, const char *path, struct causes *causes);
 /* Reports a value in list 'path' whose 'key' text occurs twice ("spec.networks", "macAddress"). */
 void check_distinct(const json_t *object, const char *path, const char *key, struct causes *causes);

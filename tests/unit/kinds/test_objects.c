@@ -138,6 +138,14 @@ TEST(instances)
         { "{'spec':{'image':'x','cdrom':{}}}", "spec.cdrom.image: Required value" },
         { "{'spec':{'image':'x','guestAgent':'yes'}}",
           "spec.guestAgent: Invalid value: \"yes\": must be of type boolean" },
+        { "{'spec':{'image':'x','sshKeys':['ssh-ed25519 AAAAC3Nz me','no-pty,from=a ssh-rsa AAAAB3Nz']}}", "" },
+        { "{'spec':{'image':'x','sshKeys':['ssh-ed25519 AAAAC3Nz me','me@host']}}",
+          "spec.sshKeys[1]: Invalid value: must be one line of authorized_keys, as \"ssh-ed25519 AAAA... name\"" },
+        { "{'spec':{'image':'x','sshKeys':['ssh-rsa AAAAB3Nz me\\nssh-rsa AAAAB3Nz you']}}",
+          "spec.sshKeys[0]: Invalid value: must be one line of authorized_keys, as \"ssh-ed25519 AAAA... name\"" },
+        { "{'spec':{'image':'x','sshKeys':['-----BEGIN OPENSSH PRIVATE KEY-----']}}",
+          "spec.sshKeys[0]: Invalid value: must be one line of authorized_keys, as \"ssh-ed25519 AAAA... name\"; "
+          "this is a private key" },
     };
     CHECK_ROWS(&kind_instance, rows);
 }
