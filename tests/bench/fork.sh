@@ -63,8 +63,20 @@ fork_own_memory() {
          END { printf "%.1f %.1f\n", all / 1024, guests / 1024 }' "/proc/$pid/smaps"
 }
 
+# keys_made GROUP - waits until its only member has made keys and files of its own.
+keys_made() {
+    local i
+    for i in $(seq 300); do
+        ask "http://x/apis/virga.dev/v1/namespaces/default/instances?labelSelector=virga.dev/group=$1" |
+            jq -e '.items[0].status.conditions[] | select(.type == "OwnIdentity" and .status == "True")' >/dev/null && return 0
+        sleep 0.1
+    done
+    echo "the member of $1 made no keys" >&2
+    return 1
+}
+
 part_fork() {
-    local rounds=7 many=10 many_rounds=3 boot fork warm ten own=() booted=()
+    local rounds=7 many=10 many_rounds=3 boot fork warm ten own=() whole=() booted=()
     [ -z "$quick" ] || rounds=1 many=2 many_rounds=1
     title "Scale-out: number set to answer through the balancer"
     micro_bundle || return 1
@@ -78,6 +90,8 @@ part_fork() {
     fork_group forks Fork 0
     scale_out forks 1 $rounds >"$work/forks" || return 1
     read -ra own < <(fork_own_memory forks)
+    keys_made forks || return 1
+    read -ra whole < <(fork_own_memory forks)
     scale_out forks $many $many_rounds >"$work/ten" || return 1
     fork_group_gone forks
     fork_group warms Fork 1
@@ -92,5 +106,6 @@ part_fork() {
     row "$many forks more, all answer (floor: one)" "$ten ms" "$fork ms" "$(ratio "$ten" "$fork")" '<= 3'
     row 'requests not answered meanwhile' "$(awk '{ s += $3 } END { print s }' "$work"/{boots,forks,ten,warms})" "" "" '0'
     row 'memory of its own, of a fork (floor: booted)' "${own[0]} MiB" "${booted[0]} MiB" "$(ratio "${own[0]}" "${booted[0]}")" '<= 0.25'
-    row "  the guest's, without QEMU's" "${own[1]} MiB" "${booted[1]} MiB" "$(ratio "${own[1]}" "${booted[1]}")"
+    row '  when it has made its keys' "${whole[0]} MiB" "${booted[0]} MiB" "$(ratio "${whole[0]}" "${booted[0]}")"
+    row "  the guest's, without QEMU's" "${whole[1]} MiB" "${booted[1]} MiB" "$(ratio "${whole[1]}" "${booted[1]}")"
 }
