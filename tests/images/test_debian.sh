@@ -12,13 +12,6 @@ OVMF=/usr/share/OVMF
 [ -f $OVMF/OVMF_CODE_4M.fd ] || { echo "this test needs the package ovmf" >&2; exit 1; }
 MEMORY=512
 
-ends_with() { # STATUS ARGUMENT...
-    local wanted=$1
-    shift
-    "$BUILD" "$@" >"$SCRATCH/out" 2>&1 </dev/null
-    [ $? -eq "$wanted" ]
-}
-
 test_command_line() {
     check "build --help succeeds" ends_with 0 --help
     check "and shows an example" grep -q '^Example' "$SCRATCH/out"

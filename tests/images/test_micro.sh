@@ -10,13 +10,6 @@ BUILD=$HERE/../../images/micro/build
 . "$HERE/vm.sh"
 need qemu-system-x86_64 qemu-img jq genisoimage mkfs.vfat mcopy dumpe2fs ssh ssh-keygen tar ip dnsmasq
 
-ends_with() { # STATUS ARGUMENT...
-    local wanted=$1
-    shift
-    "$BUILD" "$@" >"$SCRATCH/out" 2>&1 </dev/null
-    [ $? -eq "$wanted" ]
-}
-
 test_command_line() {
     check "build --help succeeds" ends_with 0 --help
     check "and shows an example" grep -q '^Example' "$SCRATCH/out"

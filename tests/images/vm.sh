@@ -30,6 +30,14 @@ differs() {
     if [ -n "$2" ] && [ -n "$3" ] && [ "$2" != "$3" ]; then ok "$1"; else not_ok "$1: '$2' and '$3'"; fi
 }
 
+# ends_with STATUS ARGUMENT... - true if the recipe $BUILD ends so; what it says is in $SCRATCH/out.
+ends_with() { # STATUS ARGUMENT...
+    local wanted=$1
+    shift
+    "$BUILD" "$@" >"$SCRATCH/out" 2>&1 </dev/null
+    [ $? -eq "$wanted" ]
+}
+
 has_line() { grep -q -- "$1" <<<"$2"; }
 
 finish() {
