@@ -3,24 +3,6 @@
 
 . "$source/tests/bench/fork.sh"
 
-group_path=/apis/virga.dev/v1/namespaces/default/instancegroups/change
-
-change_group() { # MERGE-PATCH
-    ask -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' -d "$1" "http://x$group_path"
-}
-
-# change_settled COUNT - that many members serve, all of the newest template.
-change_settled() {
-    grep -q -m1 . < <(timeout 120 curl -sN --unix-socket "$VIRGA_SOCKET" \
-        "http://x${group_path%/*}?watch=1&fieldSelector=metadata.name=change" |
-        jq --unbuffered -c --argjson count "$1" \
-            'select(.object | .status.observedGeneration == .metadata.generation and
-                .status.replicas == $count and .status.readyReplicas == $count and
-                .status.updatedReplicas == $count) | .type') && return
-    echo "the group never had $1 members" >&2
-    return 1
-}
-
 part_change() {
     local count=100000 rounds=0 updates=0 load answers failures
     [ -z "$quick" ] || count=200
@@ -30,17 +12,17 @@ part_change() {
     taskset -a -p -c "0-$(($(nproc) - 1))" "$daemon" >/dev/null 2>&1
     import_micro || return 1
     drain=30s fork_group change Fork 0 # a request that is being answered is not cut off
-    change_settled 1 || return 1
+    group_settled change 1 || return 1
     "$bench/bench_calls" "$fork_port" 4 "$count" >"$work/calls" &
     load=$!
     while kill -0 "$load" 2>/dev/null; do
-        change_group '{"spec":{"replicas":3}}' && change_settled 3 || break
+        group_patch change '{"spec":{"replicas":3}}' && group_settled change 3 || break
         if ((rounds % 3 == 1)); then
-            change_group "{\"spec\":{\"template\":{\"metadata\":{\"labels\":{\"round\":\"$rounds\"}}}}}" &&
-                change_settled 3 || break
+            group_patch change "{\"spec\":{\"template\":{\"metadata\":{\"labels\":{\"round\":\"$rounds\"}}}}}" &&
+                group_settled change 3 || break
             updates=$((updates + 1))
         fi
-        change_group '{"spec":{"replicas":1}}' && change_settled 1 || break
+        group_patch change '{"spec":{"replicas":1}}' && group_settled change 1 || break
         rounds=$((rounds + 1))
     done
     wait "$load"

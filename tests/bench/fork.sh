@@ -47,16 +47,34 @@ fork_group_gone() {
     timeout 120 "$build/src/cli/virga" delete "instancegroup/$1" "loadbalancer/$1" >/dev/null 2>&1
 }
 
+groups_url=http://x/apis/virga.dev/v1/namespaces/default/instancegroups
+
+group_patch() { # GROUP MERGE-PATCH
+    ask -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' -d "$2" "$groups_url/$1"
+}
+
+# group_settled GROUP COUNT - waits until that many members serve, all of the newest template.
+group_settled() {
+    grep -q -m1 . < <(timeout 300 curl -sN --unix-socket "$VIRGA_SOCKET" \
+        "$groups_url?watch=1&fieldSelector=metadata.name=$1" |
+        jq --unbuffered -c --argjson count "$2" \
+            'select(.object | .status.observedGeneration == .metadata.generation and
+                .status.replicas == $count and .status.readyReplicas == $count and
+                .status.updatedReplicas == $count) | .type') && return
+    echo "the group $1 never had $2 members" >&2
+    return 1
+}
+
 scale_out() { # GROUP COUNT ROUNDS
     python3 -B "$source/tests/bench/scale_out.py" "$VIRGA_SOCKET" "$1" $fork_port "$2" "$3"
 }
 
-# fork_own_memory GROUP - what the QEMU of its only member has of its own, in MiB: in all, and of the guest's
+# fork_own_memory GROUP - what the QEMU of its newest member has of its own, in MiB: in all, and of the guest's
 # memory. Pages of a frozen machine's file that nobody else maps now are not its own.
 fork_own_memory() {
     local pid
     pid=$(ask "http://x/apis/virga.dev/v1/namespaces/default/instances?labelSelector=virga.dev/group=$1" |
-        jq -r '.items[0].metadata.uid' | xargs -I{} jq -r .pid "$home/run/machines/{}/process.json")
+        jq -r '.items | max_by(.metadata.creationTimestamp).metadata.uid' | xargs -I{} jq -r .pid "$home/run/machines/{}/process.json")
     awk '/^[0-9a-f]+-[0-9a-f]+ / { guest = /virga-memory|\/memory$/; shared = $2 ~ /s$/ }
          /^Private_Dirty/ { dirty = $2 }
          /^Anonymous/ { own = shared ? dirty : $2; all += own; if (guest) guests += own }
