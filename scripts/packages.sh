@@ -7,7 +7,7 @@ packages_build="gcc meson ninja-build pkgconf libsystemd-dev libmicrohttpd-dev l
 packages_run="tzdata qemu-system-x86 qemu-utils ovmf seabios dnsmasq-base haproxy nftables
     iproute2 curl
     ca-certificates e2fsprogs openssh-client"
-packages_images="busybox-static dropbear-bin debootstrap dosfstools mtools parted cpio
+packages_images="busybox-static dropbear-bin debootstrap dosfstools mtools fdisk cpio
     xz-utils zstd lz4 grub-pc-bin grub-efi-amd64-bin genisoimage"
 packages_test="jq socat python3 python3-jsonschema openssl procps git"
 
