@@ -5,10 +5,18 @@
 # backslashes in values are printed as \n, \t and \\. Anchors, tags and multi-line plain scalars
 # are not understood.
 
+# joined - with 'glue' for each 'separator'. What a backslash means in gsub() differs between awks.
+function joined(text, separator, glue,    parts, count, i, all) {
+    count = split(text, parts, separator)
+    all = parts[1]
+    for (i = 2; i <= count; i++) all = all glue parts[i]
+    return all
+}
+
 function emit(path, value) {
-    gsub(/\\/, "\\\\", value)
-    gsub(/\n/, "\\n", value)
-    gsub(/\t/, "\\t", value)
+    value = joined(value, "\\", "\\\\")
+    value = joined(value, "\n", "\\n")
+    value = joined(value, "\t", "\\t")
     print substr(path, 2) "\t" value
 }
 
