@@ -101,25 +101,3 @@ TEST(nothing_known_and_nothing_wanted_is_no_text)
     rules_port("t0123456789abc", NULL, NULL, &text);
     CHECK_EQ(text.size, 0);
 }
-
-TEST(the_host_lets_uplinks_out_and_nothing_in)
-{
-    struct uplink_addresses addresses;
-    struct buf text = { 0 };
-
-    uplink_addresses(7, &addresses);
-    rules_host("vg", &text);
-    rules_host_uplink("vg", "vgu0123456789", &addresses, /*is_there=*/true, &text);
-    check_rules("nft/host.nft", &text);
-}
-
-TEST(an_uplink_goes_with_its_elements)
-{
-    struct uplink_addresses addresses;
-    struct buf text = { 0 };
-
-    uplink_addresses(7, &addresses);
-    rules_host_uplink("vg", "vgu0123456789", &addresses, /*is_there=*/false, &text);
-    rules_host_remove("vg", &text);
-    check_rules("nft/host_removed.nft", &text);
-}

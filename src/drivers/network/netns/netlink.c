@@ -1,4 +1,4 @@
-/* drivers/network/netns/netlink.c - asking rtnetlink and understanding its answers. */
+/* drivers/network/netns/netlink.c - asking the kernel by netlink and understanding its answers. */
 #include "drivers/network/netns/netlink_call.h"
 
 #include "base/fault.h"
@@ -11,12 +11,12 @@
 
 enum { ANSWER_SIZE = 32 * 1024, ANSWER_WAIT_S = 10 };
 
-int netlink_open(struct netlink *netlink, struct err *err)
+static int open_bus(struct netlink *netlink, int bus, struct err *err)
 {
     static const int on = 1;
     static const struct timeval patience = { .tv_sec = ANSWER_WAIT_S };
 
-    *netlink = (struct netlink){ .socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC) };
+    *netlink = (struct netlink){ .socket = mnl_socket_open2(bus, SOCK_CLOEXEC) };
     if (!netlink->socket)
         return err_errno(err, "open a netlink socket");
     if (mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
@@ -30,6 +30,16 @@ int netlink_open(struct netlink *netlink, struct err *err)
     (void)setsockopt(mnl_socket_get_fd(netlink->socket), SOL_SOCKET, SO_RCVTIMEO, &patience,
                      sizeof patience);
     return 0;
+}
+
+int netlink_open(struct netlink *netlink, struct err *err)
+{
+    return open_bus(netlink, NETLINK_ROUTE, err);
+}
+
+int netlink_open_filter(struct netlink *netlink, struct err *err)
+{
+    return open_bus(netlink, NETLINK_NETFILTER, err);
 }
 
 void netlink_close(struct netlink *netlink)
@@ -87,7 +97,7 @@ static int judge(const struct nlmsghdr *header, struct err *err)
 }
 
 /* Reads one datagram of the answer; '*ret_over' when it was the last. */
-static int take_answer(const struct netlink *netlink, unsigned sequence, netlink_fn *fn, void *arg,
+static int take_answer(struct netlink *netlink, unsigned sequence, netlink_fn *fn, void *arg,
                        bool *ret_over, struct err *err)
 {
     _Alignas(struct nlmsghdr) char bytes[ANSWER_SIZE];
@@ -102,6 +112,8 @@ static int take_answer(const struct netlink *netlink, unsigned sequence, netlink
          header = mnl_nlmsg_next(header, &left)) {
         if (header->nlmsg_seq != sequence)
             continue;
+        if (header->nlmsg_flags & NLM_F_DUMP_INTR)
+            netlink->is_interrupted = true;
         *ret_over = header->nlmsg_type == NLMSG_ERROR || header->nlmsg_type == NLMSG_DONE;
         if (header->nlmsg_type == NLMSG_ERROR)
             return judge(header, err);
@@ -120,6 +132,7 @@ int netlink_call(struct netlink *netlink, struct nlmsghdr *header, netlink_fn *f
         errno = EIO;
         return -1;
     }
+    netlink->is_interrupted = false;
     header->nlmsg_seq = ++netlink->sequence;
     if (mnl_socket_sendto(netlink->socket, header, header->nlmsg_len) < 0)
         return err_errno(err, "write to netlink");
@@ -127,4 +140,70 @@ int netlink_call(struct netlink *netlink, struct nlmsghdr *header, netlink_fn *f
         if (take_answer(netlink, header->nlmsg_seq, fn, arg, &over, err) < 0)
             return -1;
     return 0;
+}
+
+/* --- several at once --- */
+
+struct transaction {
+    unsigned first, last;
+    unsigned accepted;
+    unsigned refused; /* 0: none */
+};
+
+static int judge_all(struct transaction *transaction, const char *bytes, ssize_t size,
+                     struct err *err)
+{
+    int left = (int)size;
+
+    for (const struct nlmsghdr *header = (const struct nlmsghdr *)bytes; mnl_nlmsg_ok(header, left);
+         header = mnl_nlmsg_next(header, &left)) {
+        if (header->nlmsg_type != NLMSG_ERROR)
+            continue;
+        if (judge(header, err) < 0) {
+            transaction->refused = header->nlmsg_seq;
+            return -1;
+        }
+        if (header->nlmsg_seq >= transaction->first && header->nlmsg_seq <= transaction->last)
+            transaction->accepted++;
+    }
+    return 0;
+}
+
+/* The kernel has dealt with all of it when it was sent, so that every answer is there: also that
+ * something went wrong at the end, which comes without the number of a request. */
+static int take_acknowledgements(const struct netlink *netlink, struct transaction *transaction,
+                                 struct err *err)
+{
+    _Alignas(struct nlmsghdr) char bytes[ANSWER_SIZE];
+    ssize_t size;
+
+    for (;;) {
+        size = recv(mnl_socket_get_fd(netlink->socket), bytes, sizeof bytes, MSG_DONTWAIT);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN)
+            break;
+        if (size < 0)
+            return err_errno(err, "read from netlink");
+        if (judge_all(transaction, bytes, size, err) < 0)
+            return -1;
+    }
+    if (transaction->accepted != transaction->last - transaction->first + 1)
+        return err_set(err, ERR_IO, "netlink: %u of %u requests were answered",
+                       transaction->accepted, transaction->last - transaction->first + 1);
+    return 0;
+}
+
+int netlink_transact(struct netlink *netlink, const void *bytes, size_t size, unsigned first,
+                     unsigned last, unsigned *ret_refused, struct err *err)
+{
+    struct transaction transaction = { .first = first, .last = last };
+
+    *ret_refused = 0;
+    if (mnl_socket_sendto(netlink->socket, bytes, size) < 0)
+        return err_errno(err, "write to netlink");
+
+    int result = take_acknowledgements(netlink, &transaction, err);
+    *ret_refused = transaction.refused;
+    return result;
 }

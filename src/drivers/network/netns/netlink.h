@@ -1,5 +1,5 @@
 /* drivers/network/netns/netlink.h - links, addresses and routes of the calling thread's network
- * namespace. Everything here waits for the kernel, which may hold one lock for all namespaces
+ * namespace; and the socket that nft_*.h talk to the packet filter through. Everything here waits for the kernel, which may hold one lock for all namespaces
  * for tens of milliseconds: for worker jobs, and the few reads of open(). Errors carry the
  * kernel's own explanation where it gives one. */
 #pragma once
@@ -14,10 +14,12 @@ enum { LINK_ALIAS_SIZE = 256 };
 struct netlink {
     struct mnl_socket *socket;
     unsigned sequence;
+    bool is_interrupted; /* what the last call listed changed meanwhile: some may be missing */
 };
 
 /* The socket belongs to the namespace the thread is in now. */
 int netlink_open(struct netlink *netlink, struct err *err);
+int netlink_open_filter(struct netlink *netlink, struct err *err); /* to the packet filter */
 void netlink_close(struct netlink *netlink); /* a zeroed one is fine */
 
 struct link {

@@ -1,4 +1,5 @@
-/* drivers/network/netns/netlink_call.h - one request to rtnetlink, for links.c and addresses.c. */
+/* drivers/network/netns/netlink_call.h - requests by netlink, for links.c, addresses.c
+ * and nft_*.c. */
 #pragma once
 #include "base/err.h"
 #include "drivers/network/netns/netlink.h"
@@ -16,3 +17,9 @@ struct nlmsghdr *netlink_request(struct request *request, uint16_t type, uint16_
 typedef void netlink_fn(void *arg, const struct nlmsghdr *header);
 int netlink_call(struct netlink *netlink, struct nlmsghdr *header, netlink_fn *fn, void *arg,
                  struct err *err);
+
+/* Sends several requests at once, numbered from 'first' to 'last', each of which asks for an
+ * acknowledgement; the packet filter takes all of them or none. '*ret_refused' is the number of the
+ * first that was refused, or 0. */
+int netlink_transact(struct netlink *netlink, const void *bytes, size_t size, unsigned first,
+                     unsigned last, unsigned *ret_refused, struct err *err);

@@ -1,23 +1,14 @@
-/* drivers/network/netns/nft.c - talking to nf_tables. */
+/* drivers/network/netns/nft.c - talking to nf_tables by libnftables. */
 #include "drivers/network/netns/nft.h"
 
 #include "base/fault.h"
 #include "base/str.h"
-#include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/close_range.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <net/if.h>
 #include <nftables/libnftables.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-/* --- by text --- */
 
 static void context_free(struct nft_ctx *context) { nft_ctx_free(context); }
 DEFINE_AUTO(struct nft_ctx, context_free)
@@ -116,103 +107,4 @@ int nft_list(const char *command, json_t **ret_objects, struct err *err)
         return err_set(err, ERR_INTERNAL, "nftables: unknown answer to \"%s\"", command);
     *ret_objects = json_incref(objects);
     return 0;
-}
-
-/* --- one counter --- */
-
-struct counter {
-    bool is_found;
-    uint64_t packets;
-};
-
-static const struct nlattr *nested(const struct nlattr *parent, uint16_t type)
-{
-    const struct nlattr *attribute;
-
-    mnl_attr_for_each_nested(attribute,
-                             parent) if (mnl_attr_get_type(attribute) == type) return attribute;
-    return NULL;
-}
-
-/* Follows NFTA_..._LIST_ELEMENTS, LIST_ELEM, SET_ELEM_EXPR, EXPR_DATA, COUNTER_PACKETS. */
-static int on_element(const struct nlmsghdr *header, void *arg)
-{
-    static const uint16_t path[] = { NFTA_LIST_ELEM, NFTA_SET_ELEM_EXPR, NFTA_EXPR_DATA,
-                                     NFTA_COUNTER_PACKETS };
-    struct counter *counter = arg;
-    const struct nlattr *attribute, *at = NULL;
-
-    mnl_attr_for_each(attribute, header,
-                      sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attribute) ==
-                                                   NFTA_SET_ELEM_LIST_ELEMENTS) at = attribute;
-    for (size_t i = 0; at && i < sizeof path / sizeof path[0]; i++)
-        at = nested(at, path[i]);
-    if (at && mnl_attr_get_payload_len(at) == sizeof(uint64_t)) {
-        counter->is_found = true;
-        counter->packets = be64toh(mnl_attr_get_u64(at));
-    }
-    return MNL_CB_OK;
-}
-
-static void put_query(struct nlmsghdr *header, const char *table, const char *set,
-                      const char *interface)
-{
-    char key[IFNAMSIZ] = "";
-    struct nfgenmsg *body;
-
-    header->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM;
-    header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-    header->nlmsg_seq = 1;
-    body = mnl_nlmsg_put_extra_header(header, sizeof *body);
-    body->nfgen_family = NFPROTO_BRIDGE;
-    body->version = NFNETLINK_V0;
-    mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_TABLE, table);
-    mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, set);
-    strncpy(key, interface, sizeof key - 1);
-    struct nlattr *elements = mnl_attr_nest_start(header, NFTA_SET_ELEM_LIST_ELEMENTS);
-    struct nlattr *element = mnl_attr_nest_start(header, NFTA_LIST_ELEM);
-    struct nlattr *holder = mnl_attr_nest_start(header, NFTA_SET_ELEM_KEY);
-    mnl_attr_put(header, NFTA_DATA_VALUE, sizeof key, key);
-    mnl_attr_nest_end(header, holder);
-    mnl_attr_nest_end(header, element);
-    mnl_attr_nest_end(header, elements);
-}
-
-static int ask(struct mnl_socket *socket, const struct nlmsghdr *header, struct counter *counter)
-{
-    _Alignas(struct nlmsghdr) char bytes[8192];
-    int more = MNL_CB_OK;
-
-    if (mnl_socket_sendto(socket, header, header->nlmsg_len) < 0)
-        return -1;
-    while (more == MNL_CB_OK) {
-        ssize_t size = mnl_socket_recvfrom(socket, bytes, sizeof bytes);
-
-        if (size < 0)
-            return -1;
-        more = mnl_cb_run(bytes, (size_t)size, header->nlmsg_seq, 0, on_element, counter);
-    }
-    return more;
-}
-
-int nft_read_counter(const char *table, const char *set, const char *interface,
-                     uint64_t *ret_packets, struct err *err)
-{
-    struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-    _Alignas(struct nlmsghdr) char bytes[1024];
-    struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
-    struct counter counter = { 0 };
-    int result = 0;
-
-    put_query(header, table, set, interface);
-    if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        ask(socket, header, &counter) < 0)
-        result = err_errno(err, "counter of %s", interface);
-    else if (!counter.is_found)
-        result = err_set(err, ERR_NOT_FOUND, "%s has no counter", interface);
-    else
-        *ret_packets = counter.packets;
-    if (socket)
-        mnl_socket_close(socket);
-    return result;
 }

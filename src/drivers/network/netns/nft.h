@@ -1,6 +1,7 @@
-/* drivers/network/netns/nft.h - the packet filter of the calling thread's network namespace,
- * through libnftables; and one element's counter, straight from the kernel, since libnftables
- * reads a whole set for it. For worker jobs. */
+/* drivers/network/netns/nft.h - the packet filter of a network's own namespace, which the calling
+ * thread is in, through libnftables. Never the host's: libnftables reads the sets of all tables for
+ * almost any command, and a set that a newer nftables made ends the process that reads it with an
+ * older one (1.0.6). nft_batch.h and nft_kernel.h are for there. For worker jobs. */
 #pragma once
 #include "base/json.h"
 
@@ -8,7 +9,3 @@
 int nft_apply(const char *text, struct err *err);
 /* The objects that "list ..." prints, a new reference. */
 int nft_list(const char *command, json_t **ret_objects, struct err *err);
-/* The packets that matched 'interface' in a bridge-family set of interface names with counters.
- * ERR_NOT_FOUND: no such element. */
-int nft_read_counter(const char *table, const char *set, const char *interface,
-                     uint64_t *ret_packets, struct err *err);

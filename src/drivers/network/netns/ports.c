@@ -5,7 +5,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "drivers/network/netns/dnsmasq_job.h"
-#include "drivers/network/netns/nft.h"
+#include "drivers/network/netns/nft_kernel.h"
 #include "drivers/network/netns/segment.h"
 #include <errno.h>
 #include <fcntl.h>

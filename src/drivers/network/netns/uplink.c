@@ -2,8 +2,10 @@
  * pair, and the host's own table of rules. All that happens in the host's namespace is under
  * host->lock, since networks share its table and its addresses. */
 #include "base/fault.h"
-#include "drivers/network/netns/nft.h"
+#include "drivers/network/netns/host_table.h"
+#include "drivers/network/netns/nft_kernel.h"
 #include "drivers/network/netns/segment.h"
+#include <linux/netfilter.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,49 +78,48 @@ static int turn_on_forwarding(struct netlink *outside, bool ipv6, struct err *er
 
 /* What else filters packets in the host's namespace. */
 struct survey {
+    const char *prefix;
+    char own_table[NFT_TABLE_MAXNAMELEN];
     bool has_own_table;
     char note[256]; /* on a firewall that stands in the way, or "" */
 };
 
-/* Another table that drops what is forwarded wins over ours, which accepts it. */
-static void survey_chain(struct survey *survey, const json_t *chain, const char *prefix,
-                         const char *own_table)
+static const char *family_name(uint8_t family)
 {
-    const char *family = json_text_at(chain, "family", "?");
-    const char *table = json_text_at(chain, "table", "?");
+    return family == NFPROTO_INET   ? "inet"
+           : family == NFPROTO_IPV4 ? "ip"
+           : family == NFPROTO_IPV6 ? "ip6"
+                                    : NULL;
+}
 
-    if (str_equal(table, own_table)) {
+/* Another table that drops what is forwarded wins over ours, which accepts it. */
+static void survey_chain(void *arg, const struct nft_chain *chain)
+{
+    struct survey *survey = arg;
+
+    if (!chain) { /* all over again */
+        survey->has_own_table = false;
+        survey->note[0] = '\0';
+        return;
+    }
+    if (str_equal(chain->table, survey->own_table)) {
         survey->has_own_table = true;
         return;
     }
-    if (survey->note[0] || str_equal(family, "bridge") ||
-        !str_equal(json_text_at(chain, "hook", NULL), "forward") ||
-        !str_equal(json_text_at(chain, "policy", NULL), "drop"))
+    if (survey->note[0] || !family_name(chain->family) || !chain->is_hooked ||
+        chain->hook != NF_INET_FORWARD || chain->policy != NF_DROP)
         return;
-    (void)snprintf(
-        survey->note, sizeof survey->note,
-        "the host's own firewall (table %.16s %.64s, chain %.64s) drops what is forwarded "
-        "by default: it must accept the links %su*",
-        family, table, json_text_at(chain, "name", "?"), prefix);
+    (void)snprintf(survey->note, sizeof survey->note,
+                   "the host's own firewall (table %s %.64s, chain %.64s) drops what is forwarded "
+                   "by default: it must accept the links %su*",
+                   family_name(chain->family), chain->table, chain->name, survey->prefix);
 }
 
 static int survey_rules(const char *prefix, struct survey *ret_survey, struct err *err)
 {
-    auto_free char *own_table = str_printf("virga_%s", prefix);
-    auto_json json_t *objects = NULL;
-    size_t i;
-    json_t *object;
-
-    *ret_survey = (struct survey){ 0 };
-    if (nft_list("list chains", &objects, err) < 0)
-        return -1;
-    json_array_foreach (objects, i, object) {
-        const json_t *chain = json_at(object, "chain");
-
-        if (chain)
-            survey_chain(ret_survey, chain, prefix, own_table);
-    }
-    return 0;
+    *ret_survey = (struct survey){ .prefix = prefix };
+    host_table_name(prefix, ret_survey->own_table);
+    return nft_each_chain(survey_chain, ret_survey, err);
 }
 
 /* --- outside --- */
@@ -153,13 +154,13 @@ static int find_or_add_pair(const struct outside *outside, struct netlink *netli
 }
 
 /* As last applied by this process they are left alone, as long as the table is there. */
-static int ensure_host_rules(struct outside *outside, const char *name, unsigned slot,
+static int ensure_host_table(struct outside *outside, const char *name, unsigned slot,
                              struct err *err)
 {
     struct host *host = outside->host;
     struct segment *segment = outside->segment;
-    auto_buf struct buf text = { 0 };
     struct survey survey;
+    struct nft_batch batch;
 
     if (survey_rules(host->prefix, &survey, err) < 0)
         return -1;
@@ -168,9 +169,12 @@ static int ensure_host_rules(struct outside *outside, const char *name, unsigned
         host->rules_generation++;
     if (segment->uplink_rules_generation == host->rules_generation && segment->uplink_slot == slot)
         return 0;
-    rules_host(host->prefix, &text);
-    rules_host_uplink(host->prefix, name, &outside->addresses, /*is_there=*/true, &text);
-    if (nft_apply(text.bytes, err) < 0)
+    nft_batch_init(&batch, survey.own_table);
+    host_table(&batch);
+    host_table_uplink(&batch, name, &outside->addresses, /*is_there=*/true);
+    int result = nft_batch_apply(&batch, err);
+    nft_batch_done(&batch);
+    if (result < 0)
         return -1;
     segment->uplink_rules_generation = host->rules_generation;
     segment->uplink_slot = slot;
@@ -199,7 +203,7 @@ static int ensure_outside_end(void *arg, struct netlink *netlink, struct err *er
         address_set(netlink, link.index, wanted, outside->ipv6 ? 2 : 1, err) < 0)
         return -1;
     fault_point("network.uplink.addresses");
-    if (ensure_host_rules(outside, name, slot, err) < 0)
+    if (ensure_host_table(outside, name, slot, err) < 0)
         return -1;
     fault_point("network.uplink.rules");
     return turn_on_forwarding(netlink, outside->ipv6, err);
@@ -262,28 +266,43 @@ static void count_others(void *arg, const struct link *link)
         removal->others++;
 }
 
-/* The rules first: as long as the link is there, the next try knows what they were. */
-static int remove_rules(const struct removal *removal, struct netlink *netlink, int link_index,
+/* Of one uplink, or with the last one the whole table. */
+static int remove_rules(const struct removal *removal, const struct uplink_addresses *addresses,
                         struct err *err)
 {
-    auto_buf struct buf text = { 0 };
-    struct slots slots = { .link_index = link_index, .own = -1 };
-    struct uplink_addresses addresses;
+    char table[NFT_TABLE_MAXNAMELEN];
+    struct nft_batch batch;
 
+    host_table_name(removal->prefix, table);
+    nft_batch_init(&batch, table);
     if (removal->others == 0) {
-        rules_host_remove(removal->prefix, &text);
-        return nft_apply(text.bytes, err);
+        host_table_remove(&batch);
+    } else {
+        host_table(&batch);
+        host_table_uplink(&batch, removal->name, addresses, /*is_there=*/false);
     }
-    if (address_each(netlink, on_address, &slots, err) < 0)
-        return -1;
-    if (slots.own < 0)
-        return 0; /* cut before it had addresses, which come before the rules */
-    uplink_addresses((unsigned)slots.own, &addresses);
-    rules_host(removal->prefix, &text);
-    rules_host_uplink(removal->prefix, removal->name, &addresses, /*is_there=*/false, &text);
-    return nft_apply(text.bytes, err);
+    int result = nft_batch_apply(&batch, err);
+    nft_batch_done(&batch);
+    return result;
 }
 
+static int remove_rules_of(const struct removal *removal, struct netlink *netlink,
+                           const struct link *link, struct err *err)
+{
+    struct slots slots = { .link_index = link->index, .own = -1 };
+    struct uplink_addresses addresses = { 0 };
+
+    if (removal->others > 0) {
+        if (address_each(netlink, on_address, &slots, err) < 0)
+            return -1;
+        if (slots.own < 0)
+            return 0; /* cut before it had addresses, which come before the rules */
+        uplink_addresses((unsigned)slots.own, &addresses);
+    }
+    return remove_rules(removal, &addresses, err);
+}
+
+/* The rules first: as long as the link is there, the next try knows what they were. */
 static int remove_in_host(void *arg, struct netlink *netlink, struct err *err)
 {
     struct removal *removal = arg;
@@ -292,7 +311,7 @@ static int remove_in_host(void *arg, struct netlink *netlink, struct err *err)
     if (link_find(netlink, removal->name, &link, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     if (link_each(netlink, count_others, removal, err) < 0 ||
-        remove_rules(removal, netlink, link.index, err) < 0)
+        remove_rules_of(removal, netlink, &link, err) < 0)
         return -1;
     fault_point("network.remove.rules");
     return link_remove(netlink, link.index, err);
