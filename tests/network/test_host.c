@@ -122,6 +122,33 @@ TEST(a_set_that_libnftables_falls_over_does_no_harm_to_networks)
     rig_close(&rig);
 }
 
+TEST(the_table_goes_with_the_last_network_also_when_its_uplink_was_lost)
+{
+    rig_open(&rig);
+    lab_network(&rig, one, /*nat=*/true);
+    lab_network(&rig, two, /*nat=*/true);
+    remove_uplink();
+    remove_uplink();
+    RIG_OK(&rig, network_remove, one);
+    RIG_OK(&rig, network_remove, two);
+    rig_close(&rig); /* sees that it is gone */
+}
+
+TEST(the_table_stays_while_another_network_needs_it)
+{
+    struct network_status status;
+
+    rig_open(&rig);
+    lab_network(&rig, one, /*nat=*/true);
+    lab_network(&rig, two, /*nat=*/false);
+    RIG_OK(&rig, network_remove, two); /* which never had an uplink */
+    RIG_OK(&rig, network_refresh, one);
+    rig.network->ops->network_observe(rig.network, one, &status);
+    CHECK(status.is_up);
+    RIG_OK(&rig, network_remove, one);
+    rig_close(&rig);
+}
+
 /* --- the table --- */
 
 /* Fails the test unless nft, which prints numbers of its own that differ, prints both alike. */

@@ -302,16 +302,31 @@ static int remove_rules_of(const struct removal *removal, struct netlink *netlin
     return remove_rules(removal, &addresses, err);
 }
 
+/* The link went without us, with its namespace maybe. Most often there never was one, and nothing
+ * is to be done. */
+static int remove_stray_table(const struct removal *removal, struct err *err)
+{
+    static const struct uplink_addresses none;
+    struct survey survey;
+
+    if (survey_rules(removal->prefix, &survey, err) < 0)
+        return -1;
+    return survey.has_own_table ? remove_rules(removal, &none, err) : 0;
+}
+
 /* The rules first: as long as the link is there, the next try knows what they were. */
 static int remove_in_host(void *arg, struct netlink *netlink, struct err *err)
 {
     struct removal *removal = arg;
     struct link link;
+    bool is_gone = link_find(netlink, removal->name, &link, err) < 0;
 
-    if (link_find(netlink, removal->name, &link, err) < 0)
-        return err->code == ERR_NOT_FOUND ? 0 : -1;
-    if (link_each(netlink, count_others, removal, err) < 0 ||
-        remove_rules_of(removal, netlink, &link, err) < 0)
+    if ((is_gone && err->code != ERR_NOT_FOUND) ||
+        link_each(netlink, count_others, removal, err) < 0)
+        return -1;
+    if (is_gone)
+        return removal->others > 0 ? 0 : remove_stray_table(removal, err);
+    if (remove_rules_of(removal, netlink, &link, err) < 0)
         return -1;
     fault_point("network.remove.rules");
     return link_remove(netlink, link.index, err);
