@@ -3,6 +3,7 @@
 #include "daemon/audit.h"
 #include "daemon/tokens.h"
 #include "daemon/memory_dir.h"
+#include "daemon/network_prefix.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -122,6 +123,15 @@ static int open_compute(struct daemon *daemon, struct err *err)
     return daemon->compute ? 0 : err_wrap(err, "machines");
 }
 
+static bool has_networks(const struct daemon *daemon)
+{
+    char **uids = daemon->network->ops->list(daemon->network);
+    bool found = uids[0] != NULL;
+
+    network_names_free(uids);
+    return found;
+}
+
 static int open_network(struct daemon *daemon, struct err *err)
 {
     auto_free char *state = str_printf("%s/networks", daemon->config.state_dir);
@@ -137,7 +147,11 @@ static int open_network(struct daemon *daemon, struct err *err)
     if (dir_make(state, 0755, err) < 0 || dir_make(run, 0755, err) < 0)
         return -1;
     daemon->network = network_netns.open(&setup, err);
-    return daemon->network ? 0 : err_wrap(err, "networks");
+    if (!daemon->network)
+        return err_wrap(err, "networks");
+    if (daemon->config.dismantle)
+        return 0;
+    return network_prefix_keep(&daemon->config, has_networks(daemon), err);
 }
 
 static int open_balancer(struct daemon *daemon, struct err *err)
@@ -242,7 +256,8 @@ static int open_loop(struct daemon *daemon, struct err *err)
 
 int daemon_open_drivers(struct daemon *daemon, struct err *err)
 {
-    if (open_loop(daemon, err) < 0 || open_compute(daemon, err) < 0)
+    if (open_loop(daemon, err) < 0 || network_prefix_take(&daemon->config, err) < 0 ||
+        open_compute(daemon, err) < 0)
         return -1;
     return open_network(daemon, err) < 0 ? -1 : open_balancer(daemon, err);
 }

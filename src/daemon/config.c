@@ -55,7 +55,7 @@ static const struct setting settings[] = {
     { "usage-interval", VALUE_DURATION, offsetof(struct config, usage_interval_ms), "10s",
       "how often usage is read", 100, 24LL * 3600 * 1000 },
     { "network-prefix", VALUE_PREFIX, offsetof(struct config, network_prefix), "vg",
-      "beginning of the names of interfaces and namespaces" },
+      "beginning of the names of interfaces and tables in the host; stays while there are networks" },
     { "log-level", VALUE_LEVEL, offsetof(struct config, log_level), "info",
       "error, warning, info or debug" },
 };

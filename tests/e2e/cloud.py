@@ -140,17 +140,20 @@ class Cloud:
                     raise AssertionError(f"virgad ended with {self.process.returncode}:\n" + self.log_tail())
                 time.sleep(0.02)
 
+    def command(self, *more):
+        """virgad as this cloud's, in its host network; the last of several values of a setting holds."""
+        return ["nsenter", f"--net=/run/netns/{self.netns}", VIRGAD,
+                "--state-dir", self.state, "--run-dir", self.run_dir, "--socket", self.socket,
+                "--listen", "none", "--network-prefix", "vg", "--host-name", "host",
+                "--uid-base", str(self.uid_base), "--memory-dir", self.memory_dir, *self.settings, *more]
+
     def launch(self, fault=None):
         environment = dict(os.environ)
         if fault:
             environment["VIRGA_FAULT"] = fault
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{self.netns}", VIRGAD,
-                 "--state-dir", self.state, "--run-dir", self.run_dir, "--socket", self.socket,
-                 "--listen", "none", "--network-prefix", "vg", "--host-name", "host",
-                 "--uid-base", str(self.uid_base), "--memory-dir", self.memory_dir] + self.settings,
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, env=environment)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -455,7 +458,7 @@ def is_daemons_own(path, state):
     if path == f"{state}/machines/logs":
         return True
     return any(path == f"{state}/{own}" or path.startswith(f"{state}/{own}/")
-               for own in ("store", "audit", "lock", "tls", "machines/qemu.json"))
+               for own in ("store", "audit", "lock", "network-prefix", "tls", "machines/qemu.json"))
 
 
 def processes():

@@ -1,8 +1,11 @@
 """What guests reach over their networks, and what they do not."""
+import json
+import re
 import subprocess
 import sys
+import time
 
-from cloud import CloudTest, Refused, main, run
+from cloud import CloudTest, Deadline, Refused, main, run
 
 SERVER = """
 import socket, sys
@@ -113,6 +116,31 @@ class Networks(CloudTest):
         self.cloud.set_spec("instance", "alice", networks=[card])
         self.cloud.shell_until("alice", "ls /sys/class/net | grep -c eth; true", "1")
         self.assertEqual(self.cloud.boot_id("alice"), boot)
+
+    def names_in_host(self):
+        """Links and tables of this or another prefix in the host's namespace."""
+        links = json.loads(run("ip", "-j", "-n", self.cloud.netns, "link"))
+        tables = run("nsenter", f"--net=/run/netns/{self.cloud.netns}", "nft", "list", "tables")
+        return sorted([link["ifname"][:3] for link in links if link["ifname"] != "lo"] +
+                      re.findall("virga_[a-z]+", tables))
+
+    def await_names_in_host(self, *wanted):
+        deadline = Deadline(60, f"{wanted} in the host")
+        while self.names_in_host() != sorted(wanted):
+            deadline.left()
+            time.sleep(0.1)
+
+    def test_networks_go_with_the_prefix_they_were_made_with(self):
+        self.await_names_in_host("vgu", "virga_vg")
+        self.cloud.stop()
+        other = self.cloud.command("--network-prefix", "xx")
+        said = run(*other, check=False)
+        self.assertIn("made with --network-prefix vg, not xx", said)
+        self.assertIn("virgad --dismantle", said)
+        run(*other, "--dismantle")
+        self.await_names_in_host()
+        self.cloud.start()
+        self.await_names_in_host("vgu", "virga_vg")
 
 
 class Outside:
