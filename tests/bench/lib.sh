@@ -22,15 +22,17 @@ load_core=$(($(nproc) > 1 ? 1 : 0))
 prefix=b$(($$ % 1000))
 daemon=
 
-# daemon_start NAME [SETTING...] - a virgad of its own on the first core, in $work/NAME.
+# daemon_start NAME [SETTING...] - a virgad of its own on the first core, in $work/NAME. It ends with
+# us, however we end.
 daemon_start() {
     home=$work/$1
     shift
     mkdir -p "$home"
     chmod 755 "$work" "$home"
     rm -f "$home/api.sock"
-    taskset -c 0 "$build/src/daemon/virgad" --state-dir "$home/state" --run-dir "$home/run" \
-        --socket "$home/api.sock" --listen 127.0.0.1:0 --network-prefix "$prefix" "$@" \
+    settings=(--state-dir "$home/state" --run-dir "$home/run" --socket "$home/api.sock"
+        --listen 127.0.0.1:0 --network-prefix "$prefix" "$@")
+    setpriv --pdeathsig TERM taskset -c 0 "$build/src/daemon/virgad" "${settings[@]}" \
         >"$home/log" 2>&1 &
     daemon=$!
     export VIRGA_SOCKET=$home/api.sock
@@ -38,35 +40,31 @@ daemon_start() {
     port=$(sed -n 's/.* and 127\.0\.0\.1:\([1-9][0-9]*\).*/\1/p' "$home/log" | head -1)
 }
 
-# Networks are removed with the daemon running, so that nothing stays behind.
+# Machines and networks outlive a daemon: they go as well.
 daemon_stop() {
     [ -n "$daemon" ] || return 0
-    if kill -0 "$daemon" 2>/dev/null; then
-        remove_everything
-        kill "$daemon"
-        wait "$daemon" 2>/dev/null
-    fi
+    kill "$daemon" 2>/dev/null
+    wait "$daemon" 2>/dev/null
     daemon=
-    clear_networks
+    dismantle "${settings[@]}"
 }
 
-# What outlives a daemon: a network that thousands of instances still name is not removed.
-clear_networks() {
-    local folder
-    for folder in "$home"/run/networks/*/; do
-        [ ! -f "$folder/dnsmasq.pid" ] || kill "$(cat "$folder/dnsmasq.pid")" 2>/dev/null
-        umount "$folder/netns" 2>/dev/null
-    done
+dismantle() { # SETTING...
+    local said
+    said=$("$build/src/daemon/virgad" "$@" --log-level warning --dismantle 2>&1) && return 0
+    echo "$said" >&2
+    return 1
 }
 
-remove_everything() {
-    local names i
-    names=$("$build/src/cli/virga" get instances -o name 2>/dev/null | head -100 | sed 's|.*/||')
-    [ -z "$names" ] || timeout 60 "$build/src/cli/virga" rm $names >/dev/null 2>&1
-    timeout 20 "$build/src/cli/virga" network rm default >/dev/null 2>&1
-    for i in $(seq 100); do
-        compgen -G "$home/run/networks/*/netns" >/dev/null || return 0
-        sleep 0.05
+# What runs left that were killed: folders of $work's kind whose process is gone.
+remove_earlier() {
+    local folder state
+    for folder in "${work%-*}"-*/; do
+        [ -f "$folder/pid" ] && ! kill -0 "$(cat "$folder/pid")" 2>/dev/null || continue
+        for state in "$folder"*/state; do
+            [ ! -d "$state" ] || dismantle --state-dir "$state" --run-dir "${state%state}run" || continue 2
+        done
+        rm -rf "$folder"
     done
 }
 
