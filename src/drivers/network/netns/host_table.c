@@ -1,5 +1,5 @@
 /* drivers/network/netns/host_table.c - writing the firewall of the host's namespace. As nft(8) text
- * it is in tests/golden/nft/host.nft, which tests/network compares with what the kernel then has. */
+ * it is in tests/golden/nft/host.nft; tests/network compares what the kernel has after either. */
 #include "drivers/network/netns/host_table.h"
 
 #include "drivers/marks.h"

@@ -86,8 +86,8 @@ static void message(struct nft_batch *batch, unsigned type, uint16_t flags, cons
     if (batch->count + 1 >= NFT_BATCH_MAX)
         abort();
     batch->about[++batch->count] = about;
-    begin_message(batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), (uint16_t)(NLM_F_ACK | flags),
-                  NFPROTO_INET);
+    begin_message(batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
+                  (uint16_t)(NLM_F_ACK | flags), NFPROTO_INET);
 }
 
 void nft_batch_init(struct nft_batch *batch, const char *table)

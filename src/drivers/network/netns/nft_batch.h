@@ -19,7 +19,7 @@ struct nft_batch {
     const char *table;
     const char *about[NFT_BATCH_MAX]; /* chain or set of each message, or NULL: for errors */
     unsigned count;
-    size_t message; /* where the one being written begins */
+    size_t message;  /* where the one being written begins */
     size_t nests[8]; /* and what is open in it */
     unsigned depth;
 };
