@@ -66,6 +66,16 @@ static void create_fork(const char *name, const char *snapshot_name)
     create_instance(name, json_pack("{s:s}", "snapshot", snapshot_name));
 }
 
+/* "one" goes on from the memory of "web". */
+static void run_fork(uint64_t seed)
+{
+    run_web(seed);
+    create_snapshot("warm", "web", true);
+    wait_snapshot("warm", "Ready");
+    create_fork("one", "warm");
+    wait_for_condition("one", "Forked", "True");
+}
+
 static char *forked_reason(const char *name)
 {
     auto_json json_t *object = instance(name);
@@ -137,11 +147,7 @@ TEST(a_fork_that_shall_be_paused_becomes_somebody_else_first)
 
 TEST(a_fork_boots_when_it_is_started_again)
 {
-    run_web(3);
-    create_snapshot("warm", "web", true);
-    wait_snapshot("warm", "Ready");
-    create_fork("one", "warm");
-    wait_for_condition("one", "Forked", "True");
+    run_fork(3);
     set_spec("one", "spec.powerState", "Stopped");
     wait_for("one", "Stopped");
     set_spec("one", "spec.powerState", "Running");
@@ -155,11 +161,7 @@ TEST(a_fork_boots_when_it_is_started_again)
 
 TEST(a_fork_that_is_reset_boots_at_once)
 {
-    run_web(3);
-    create_snapshot("warm", "web", true);
-    wait_snapshot("warm", "Ready");
-    create_fork("one", "warm");
-    wait_for_condition("one", "Forked", "True");
+    run_fork(3);
     set_spec("one", "spec.restartPolicy", "Never");
     set_spec("one", "spec.resetAt", "2026-01-01T00:00:00Z");
     wait_for_condition("one", "Forked", "False");
@@ -473,11 +475,7 @@ TEST(keys_and_files_of_forks_come_when_the_last_of_them_has_had_time_to_serve)
 
 TEST(forks_and_instances_with_further_disks_have_no_memory_to_take)
 {
-    run_web(10);
-    create_snapshot("warm", "web", true);
-    wait_snapshot("warm", "Ready");
-    create_fork("one", "warm");
-    wait_for_condition("one", "Forked", "True");
+    run_fork(10);
     create_snapshot("second", "one", true);
     wait_snapshot("second", "Failed");
     auto_free char *reason = reason_of("second");
@@ -498,11 +496,7 @@ TEST(forks_and_instances_with_further_disks_have_no_memory_to_take)
 
 TEST(a_snapshot_stays_until_nobody_stands_on_it)
 {
-    run_web(11);
-    create_snapshot("warm", "web", true);
-    wait_snapshot("warm", "Ready");
-    create_fork("one", "warm");
-    wait_for_condition("one", "Forked", "True");
+    run_fork(11);
     delete_snapshot("warm");
     loop_sim_advance(site.loop, 10 * 1000);
     CHECK(snapshot_is("warm", "Terminating"));
