@@ -266,7 +266,7 @@ class Crashes(CloudTest):
         self.cloud.instance("killed")
         self.cloud.instance("off")
         pids = [self.cloud.pid("killed"), self.cloud.pid("off")]
-        self.cloud.shell("off", "(sleep 1; poweroff) >/dev/null 2>&1 </dev/null &")
+        self.cloud.shell_to_the_end("off", "poweroff")
         self.cloud.kill()
         os.kill(pids[0], signal.SIGKILL)
         wait_for_end(pids[0])

@@ -69,7 +69,7 @@ class Debian(CloudTest):
 
         # Crashed; the restart policy starts it again, with everything it had.
         self.ssh("echo kept | sudo tee /etc/kept >/dev/null; sync")
-        self.cloud.shell("full", "(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 </dev/null &")
+        self.cloud.shell_to_the_end("full", "echo c >/proc/sysrq-trigger")
         ended = self.cloud.wait("instance", "full", lambda one: at(one, "status.restartCount") == 1, "its restart",
                                 BOOT_S)
         self.assertEqual(ended["status"]["lastEnd"]["reason"], "GuestPanic")

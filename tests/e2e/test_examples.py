@@ -120,7 +120,7 @@ class Examples(CloudTest):
     def test_restart_always(self):
         self.machine("restart-always.yaml", "steady")
         before = self.cloud.boot_id("steady")
-        self.cloud.shell("steady", "(sleep 1; poweroff) > /dev/null 2>&1 &")
+        self.cloud.shell_to_the_end("steady", "poweroff")
         self.cloud.wait("instance", "steady", lambda one: at(one, "status.restartCount") == 1, "a restart")
         self.cloud.wait_agent("steady")
         self.assertNotEqual(self.cloud.boot_id("steady"), before)

@@ -86,7 +86,7 @@ class Fork(CloudTest):
         self.check_memory()
         self.check_in_use()
         # A fork that reboots does so from its own disk, as another machine.
-        cloud.shell("f-1", "(sleep 1; reboot -f) </dev/null >/dev/null 2>&1 &")
+        cloud.shell_to_the_end("f-1", "reboot -f")
         cloud.wait("instance", "f-1", lambda one: condition(one, "Forked")["reason"] == "Restarted", "the reboot")
         cloud.wait_agent("f-1")
         self.assertNotEqual(cloud.boot_id("f-1"), boot_id)

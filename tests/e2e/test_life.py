@@ -223,7 +223,7 @@ class Life(CloudTest):
 
     def test_a_guest_that_powers_itself_off_stays_off(self):
         self.cloud.instance("web")
-        self.cloud.shell("web", "(sleep 0.2; poweroff) >/dev/null 2>&1 </dev/null &")
+        self.cloud.shell_to_the_end("web", "poweroff")
         stopped = self.cloud.wait_phase("instance", "web", "Stopped")
         self.assertEqual(stopped["status"]["lastEnd"]["reason"], "GuestShutdown")
         self.assertIn("shut itself down", stopped["status"]["message"])
@@ -231,7 +231,7 @@ class Life(CloudTest):
     def test_always_starts_a_guest_that_powers_itself_off(self):
         self.cloud.instance("web", restartPolicy="Always")
         boots = [self.cloud.boot_id("web")]
-        self.cloud.shell("web", "(sleep 0.2; poweroff) >/dev/null 2>&1 </dev/null &")
+        self.cloud.shell_to_the_end("web", "poweroff")
         self.cloud.wait("instance", "web", lambda one: at(one, "status.restartCount") == 1, "the restart")
         self.wait_other_boot("web", boots)
 
