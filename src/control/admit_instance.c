@@ -179,18 +179,43 @@ static void admit_cards(struct control *control, const json_t *object, struct ca
 
 /* --- disks --- */
 
+static bool names_volume(const json_t *instance, const char *name)
+{
+    const json_t *disks = view_list(&kind_instance, instance, "spec.disks");
+
+    if (str_equal(view_text(&kind_instance, instance, "status.rootVolume"), name))
+        return true;
+    for (size_t i = 0; i < json_array_size(disks); i++)
+        if (str_equal(json_text_at(json_array_get(disks, i), "volume", NULL), name))
+            return true;
+    return false;
+}
+
+/* The instance that has the volume and means to keep it. From one that was told to give it up, or is
+ * being deleted, it comes by itself: who wants it next waits (VolumeInUse). */
+static json_t *keeper_of(struct control *control, const json_t *volume)
+{
+    const char *holder = view_text(&kind_volume, volume, "status.attachedTo");
+    auto_json json_t *instance =
+        holder ? control_find(control, &kind_instance, object_namespace(volume), holder) : NULL;
+
+    if (!instance || object_is_deleting(instance) || !names_volume(instance, object_name(volume)))
+        return NULL;
+    return json_incref(instance);
+}
+
 static void admit_disk(struct control *control, const json_t *object, size_t i, struct causes *causes)
 {
     const json_t *disk = json_array_get(view_list(&kind_instance, object, "spec.disks"), i);
     const char *name = json_text_at(disk, "volume", NULL);
     auto_free char *field = str_printf("spec.disks[%zu].volume", i);
     auto_json json_t *volume = control_find(control, &kind_volume, object_namespace(object), name);
-    const char *holder = volume ? view_text(&kind_volume, volume, "status.attachedTo") : NULL;
+    auto_json json_t *keeper = volume ? keeper_of(control, volume) : NULL;
 
     admit_exists(control, &kind_volume, object_namespace(object), name, field, causes);
-    if (holder && !str_equal(holder, object_name(object)))
+    if (keeper && !str_equal(object_name(keeper), object_name(object)))
         causes_invalid(causes, field, json_object_get(disk, "volume"),
-                       "is attached to instance \"%s\"", holder);
+                       "is attached to instance \"%s\"", object_name(keeper));
 }
 
 static void admit_disks(struct control *control, const json_t *object, struct causes *causes)

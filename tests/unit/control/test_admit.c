@@ -145,6 +145,30 @@ TEST(addresses_are_inside_their_subnet_and_nobody_elses)
     end();
 }
 
+TEST(a_volume_is_refused_to_a_second_instance_until_the_first_is_told_to_give_it_up)
+{
+    static const char taken[] =
+        "spec.disks[0].volume: Invalid value: \"data\": is attached to instance \"first\"\n";
+    static const char wish[] = "{'image':'debian','disks':[{'name':'d','volume':'data'}]}";
+    static const struct row refused[] = { { wish, taken } }, admitted[] = { { wish, "" } };
+
+    begin(11);
+    create_image();
+    create_volume("data");
+    create_instance("first", spec_of(wish));
+    wait_for("first", "Running");
+    CHECK_ADMITS(&kind_instance, refused);
+    edit("first", "spec.disks", json_array());
+    auto_json json_t *held = volume("data");
+    CHECK_STR(json_text_at(held, "status.attachedTo", NULL), "first");
+    CHECK_ADMITS(&kind_instance, admitted);
+    create_instance("next", spec_of(wish));
+    wait_for("next", "Running");
+    auto_json json_t *given = volume("data");
+    CHECK_STR(json_text_at(given, "status.attachedTo", NULL), "next");
+    end();
+}
+
 TEST(subnets_of_networks_do_not_overlap)
 {
     static const struct row rows[] = {
