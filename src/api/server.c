@@ -82,9 +82,10 @@ struct api *api_new(const struct api_options *options, struct err *err)
  */
 static void cut_requests(struct api *api)
 {
-    struct err err;
+    struct err err, unknown;
 
     err_set(&err, ERR_UNAVAILABLE, "the server is stopping");
+    err_set(&unknown, ERR_TIMEOUT, "the server is stopping: whether this was carried out is not known");
     for (struct request *request = api->requests, *next; request; request = next) {
         next = request->next;
         if (request->watch)
@@ -94,7 +95,7 @@ static void cut_requests(struct api *api)
                 request->cut(request);
             request->cut = NULL;
             if (request->stage != STAGE_SENT && !request->response)
-                reply_error(request, &err);
+                reply_error(request, request->method == METHOD_GET ? &err : &unknown);
         }
     }
 }

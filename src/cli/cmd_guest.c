@@ -67,7 +67,8 @@ static void pause_a_little(void)
     nanosleep(&(struct timespec){ .tv_nsec = AGENT_PAUSE_MS * 1000000L }, NULL);
 }
 
-/* Sends what needs the guest agent; waits for that while the guest boots, when 'waits'. */
+/* Sends what needs the guest agent; waits for that while the guest boots, when 'waits'. "Unavailable"
+ * says that nothing was begun: all else may have happened in the guest, and is not sent twice. */
 static int send_to_agent(struct session *session, const char *name,
                          const struct client_request *request, bool waits, json_t **ret_answer,
                          struct err *err)

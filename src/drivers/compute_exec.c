@@ -48,14 +48,27 @@ static void ask_later(struct compute_exec *exec)
     exec->ask_again_ms += exec->ask_again_ms < ASK_LAST_MS ? exec->ask_again_ms / 4 + 1 : 0;
 }
 
+/* Not ERR_UNAVAILABLE, by which a caller would have it run once more. */
+static void end_unknown(struct compute_exec *exec, const struct err *err)
+{
+    struct err unknown;
+
+    (void)err_set(&unknown, err->code == ERR_CANCELLED || err->code == ERR_TIMEOUT ? err->code : ERR_IO,
+                  "the command was begun in the guest (pid %lld), how it ended is not known: %s",
+                  (long long)exec->pid, err->text);
+    end(exec, &unknown, NULL);
+}
+
 static void on_status(void *arg, const struct err *err, const json_t *status)
 {
     struct compute_exec *exec = arg;
     struct err late;
 
     exec->is_asked = false;
-    if (exec->is_cancelled || err || json_bool_at(status, "exited", false)) {
-        end(exec, err, status);
+    if (err) {
+        end_unknown(exec, err);
+    } else if (exec->is_cancelled || json_bool_at(status, "exited", false)) {
+        end(exec, NULL, status);
     } else if (loop_now_ms(exec->loop) >= exec->deadline_ms) {
         (void)err_set(&late, ERR_TIMEOUT, "the command still runs in the guest (pid %lld); give a longer timeout",
                       (long long)exec->pid);

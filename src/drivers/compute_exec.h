@@ -15,7 +15,8 @@ struct compute_exec_request { /* borrowed during the call */
 };
 
 /* 'status' is what guest-exec-status answers of a command that has ended, valid during the call.
- * ERR_TIMEOUT: it runs on in the guest. */
+ * ERR_TIMEOUT: it runs on in the guest. ERR_UNAVAILABLE, ERR_EXHAUSTED: it was not begun. ERR_IO: it was,
+ * or may have been, when the guest or its agent went away. */
 typedef void compute_exec_fn(void *arg, const struct err *err, const json_t *status);
 
 struct compute_exec;

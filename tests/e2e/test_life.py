@@ -143,6 +143,14 @@ class Life(CloudTest):
         self.assertEqual(self.cloud.shell("web", "cat /root/file"), "stays")
         self.assertEqual(at(self.cloud.get("instance", "web"), "status.restartCount", 0), 0)
 
+    def test_a_command_that_ends_its_guest_is_run_once(self):
+        self.cloud.instance("web")
+        boots = [self.cloud.boot_id("web")]
+        said = self.cloud.virga("exec", "web", "--", "sh", "-c", "echo once >> /root/count; sync; reboot -f", status=1)
+        self.assertRegex(said, "is lost|is not known")
+        self.wait_other_boot("web", boots)
+        self.assertEqual(self.cloud.shell("web", "cat /root/count"), "once")
+
     def wait_other_boot(self, name, boots):
         """The agent of a new boot answers; until then that of the old one may."""
         deadline_hits = 0

@@ -9,6 +9,7 @@ static struct compute_fake_world *world;
 static struct compute *compute;
 static unsigned asked;      /* for the status */
 static unsigned ends_after; /* so many questions */
+static unsigned lost_after; /* so many questions the agent is gone; 0: never */
 
 static void changed(void *arg, const char *uid) {}
 
@@ -18,6 +19,10 @@ static json_t *answer(void *arg, const char *uid, const char *command, const jso
         return json_pack("{s:i}", "pid", 7);
     CHECK_STR(command, "guest-exec-status");
     CHECK_EQ(json_int_at(arguments, "pid", 0), 7);
+    if (lost_after && asked == lost_after) {
+        (void)err_set(err, ERR_UNAVAILABLE, "the guest agent does not answer");
+        return NULL;
+    }
     if (++asked < ends_after)
         return json_pack("{s:b}", "exited", 0);
     return json_pack("{s:b,s:i,s:s}", "exited", 1, "exitcode", 3, "out-data", "aGk=");
@@ -99,6 +104,17 @@ TEST(it_can_be_given_up_at_any_moment)
         CHECK_EQ(outcome.code, ERR_CANCELLED);
         end();
     }
+}
+
+TEST(one_whose_guest_went_away_is_not_told_as_if_it_had_never_begun)
+{
+    lost_after = 3;
+    begin(1000 * 1000, 60 * 1000);
+    loop_sim_advance(loop, 10 * 1000);
+    lost_after = 0;
+    CHECK_EQ(outcome.count, 1);
+    CHECK_EQ(outcome.code, ERR_IO);
+    end();
 }
 
 TEST(a_driver_that_closes_ends_it)

@@ -34,6 +34,7 @@ struct command {
     char *name;
     json_t *arguments;
     int64_t timeout_ms;
+    bool is_asked; /* the guest may have carried it out */
 };
 
 struct qemu_agent {
@@ -91,6 +92,16 @@ static struct qemu_call *take_first(struct qemu_agent *agent)
     return command_free(command);
 }
 
+/* ERR_UNAVAILABLE invites to ask again, which may be twice for what was asked already. */
+static void fail(struct command *command, const struct err *why)
+{
+    struct err lost = *why;
+
+    if (command->is_asked && why->code == ERR_UNAVAILABLE)
+        (void)err_set(&lost, ERR_IO, "the answer to %s is lost: %s", command->name, why->text);
+    qemu_call_end(command_free(command), &lost);
+}
+
 /* Those of now: what an answered caller asks next is not among them. */
 static void fail_all(struct qemu_agent *agent, const struct err *why)
 {
@@ -102,7 +113,7 @@ static void fail_all(struct qemu_agent *agent, const struct err *why)
         struct command *command = commands;
 
         commands = command->next;
-        qemu_call_end(command_free(command), why);
+        fail(command, why);
     }
 }
 
@@ -228,8 +239,9 @@ static void on_command_late(void *arg)
 
 static void begin_command(struct qemu_agent *agent)
 {
-    const struct command *command = agent->first;
+    struct command *command = agent->first;
 
+    command->is_asked = true;
     agent_protocol_command(&agent->protocol, command->name, command->arguments, &agent->out);
     start_timer(agent, command->timeout_ms, on_command_late);
     end_rest(agent);

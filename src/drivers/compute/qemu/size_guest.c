@@ -83,7 +83,7 @@ static void write_setting(struct guest_telling *telling);
 static void is_gone(const struct err *err, bool *ret_gone)
 {
     *ret_gone = err && (err->code == ERR_UNAVAILABLE || err->code == ERR_CANCELLED || err->code == ERR_TIMEOUT ||
-                        err->code == ERR_CONFLICT);
+                        err->code == ERR_IO || err->code == ERR_CONFLICT);
 }
 
 static void blocks_set(void *arg, const struct err *err, const json_t *result) { end(arg, NULL); }
