@@ -189,8 +189,10 @@ static void ask(struct scene *scene, const struct size *wanted)
     struct compute *compute = control_setup(scene->work->control)->compute;
     const struct size *asked = work_result(scene->work, OP);
 
-    if (asked && !is_same(asked, wanted) && work_op(scene->work, OP, NULL) == OP_FAILED)
+    if (asked && !is_same(asked, wanted) && work_op(scene->work, OP, NULL) == OP_FAILED) {
         work_op_reset(scene->work, OP);
+        work_result_forget(scene->work, OP " refusal");
+    }
     if (is_asked_for(scene, wanted) || !work_op_begin(scene->work, OP))
         return;
     work_result_keep_bytes(scene->work, OP, wanted, sizeof *wanted);
@@ -210,20 +212,32 @@ static bool waits_for_agent(const struct scene *scene, struct size *wanted, cons
     return waits;
 }
 
+/* NULL: none. The last one stands while the guest is asked again. */
+static const struct err *refusal_of(struct scene *scene)
+{
+    struct err err = { 0 };
+    const enum op_state state = work_op(scene->work, OP, &err);
+
+    if (state == OP_FAILED)
+        work_result_keep_bytes(scene->work, OP " refusal", &err, sizeof err);
+    else if (state != OP_RUNNING)
+        work_result_forget(scene->work, OP " refusal");
+    return work_result(scene->work, OP " refusal");
+}
+
 static void change(struct scene *scene, struct size wanted, const struct size *has)
 {
     const struct size aim = wanted;
     bool waits = waits_for_agent(scene, &wanted, has);
-    struct err err = { 0 };
+    const struct err *refusal;
     const char *why;
 
     if (!is_same(&wanted, has))
         ask(scene, &wanted);
-    why = work_op(scene->work, OP, &err) == OP_FAILED ? err.text
-          : waits                                     ? "the guest agent does not answer"
-                                                      : "the guest has not followed yet";
+    refusal = refusal_of(scene);
+    why = refusal ? refusal->text : waits ? "the guest agent does not answer" : "the guest has not followed yet";
     show_late(scene, &aim, has, why);
-    show(scene, err.code ? "Retrying" : "InProgress", why, &aim, has);
+    show(scene, refusal ? "Retrying" : "InProgress", why, &aim, has);
 }
 
 void size_follow(struct scene *scene)

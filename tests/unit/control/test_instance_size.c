@@ -122,6 +122,12 @@ TEST(a_guest_that_holds_its_memory_counts_with_it_and_could_be_restarted)
     wait_for_size("web", 1, "3Gi");
     check_promised(1, 3);
     CHECK(has_condition("web", "Resized", "False"));
+    for (unsigned i = 0; i < 1000; i++) { /* also while the guest is asked again */
+        edit("web", "spec.stopTimeout", json_string(i % 2 ? "31s" : "30s"));
+        loop_sim_advance(site.loop, 5);
+        auto_free char *why = message_of("web", "Resized");
+        CHECK_CONTAINS(why, "the guest uses its memory");
+    }
     loop_sim_advance(site.loop, 90 * 1000);
     auto_free char *message = message_of("web", "RestartRequired");
     CHECK_CONTAINS(message, "spec.memory (the guest uses its memory): in effect from the next start");
