@@ -233,6 +233,15 @@ static struct view view_of(const json_t *processors, unsigned count)
     return view;
 }
 
+/* Linux from 6.12 on takes later processors only when it knows the hypervisor, and emulation is none:
+ * acpi_is_processor_usable() in arch/x86/kernel/acpi/boot.c. */
+static const char *why_unseen(const struct guest_telling *telling)
+{
+    return telling->driver->host.kvm_usable
+               ? "the guest does not see its new processors"
+               : "the guest does not see its new processors (without KVM, Linux from 6.12 on does when it boots again)";
+}
+
 static void got_processors(void *arg, const struct err *err, const json_t *result)
 {
     struct guest_telling *telling = arg;
@@ -252,7 +261,7 @@ static void got_processors(void *arg, const struct err *err, const json_t *resul
     if (json_array_size(view.changes))
         tell(telling, "guest-set-vcpus", json_pack("{sO}", "vcpus", view.changes), processors_set);
     else if (view.seen < telling->plugged && telling->count > view.seen)
-        look_again(telling, "the guest does not see its new processors");
+        look_again(telling, why_unseen(telling));
     else
         end(telling, NULL);
     json_decref(view.changes);
