@@ -55,12 +55,9 @@ group_patch() { # GROUP MERGE-PATCH
 
 # group_settled GROUP COUNT - waits until that many members serve, all of the newest template.
 group_settled() {
-    grep -q -m1 . < <(timeout 300 curl -sN --unix-socket "$VIRGA_SOCKET" \
-        "$groups_url?watch=1&fieldSelector=metadata.name=$1" |
-        jq --unbuffered -c --argjson count "$2" \
-            'select(.object | .status.observedGeneration == .metadata.generation and
-                .status.replicas == $count and .status.readyReplicas == $count and
-                .status.updatedReplicas == $count) | .type') && return
+    watched 300 "$groups_url?watch=1&fieldSelector=metadata.name=$1" \
+        '.status.observedGeneration == .metadata.generation and .status.replicas == $count and
+            .status.readyReplicas == $count and .status.updatedReplicas == $count' --argjson count "$2" && return
     echo "the group $1 never had $2 members" >&2
     return 1
 }
@@ -69,27 +66,37 @@ scale_out() { # GROUP COUNT ROUNDS
     python3 -B "$source/tests/bench/scale_out.py" "$VIRGA_SOCKET" "$1" $fork_port "$2" "$3"
 }
 
+instances_url=http://x/apis/virga.dev/v1/namespaces/default/instances
+
+fork_newest() { # GROUP FIELD - of its newest member's metadata
+    ask "$instances_url?labelSelector=virga.dev/group=$1" |
+        jq -r --arg field "$2" '.items | max_by(.metadata.creationTimestamp).metadata[$field]'
+}
+
 # fork_own_memory GROUP - what the QEMU of its newest member has of its own, in MiB: in all, and of the guest's
 # memory. Pages of a frozen machine's file that nobody else maps now are not its own.
 fork_own_memory() {
     local pid
-    pid=$(ask "http://x/apis/virga.dev/v1/namespaces/default/instances?labelSelector=virga.dev/group=$1" |
-        jq -r '.items | max_by(.metadata.creationTimestamp).metadata.uid' | xargs -I{} jq -r .pid "$home/run/machines/{}/process.json")
+    pid=$(jq -r .pid "$home/run/machines/$(fork_newest "$1" uid)/process.json")
     awk '/^[0-9a-f]+-[0-9a-f]+ / { guest = /virga-memory|\/memory$/; shared = $2 ~ /s$/ }
          /^Private_Dirty/ { dirty = $2 }
          /^Anonymous/ { own = shared ? dirty : $2; all += own; if (guest) guests += own }
          END { printf "%.1f %.1f\n", all / 1024, guests / 1024 }' "/proc/$pid/smaps"
 }
 
-# keys_made GROUP - waits until its only member has made keys and files of its own.
+# watched SECONDS URL FILTER [JQ-OPTION...] - waits until an object of a watch passes a filter of jq.
+watched() {
+    local seconds=$1 url=$2 filter=$3
+    shift 3
+    grep -q -m1 . < <(timeout "$seconds" curl -sN --unix-socket "$VIRGA_SOCKET" "$url" |
+        jq --unbuffered -c "$@" "select(.object | $filter) | .type")
+}
+
+# keys_made GROUP - waits until its newest member has made keys and files of its own.
 keys_made() {
-    local i
-    for i in $(seq 300); do
-        ask "http://x/apis/virga.dev/v1/namespaces/default/instances?labelSelector=virga.dev/group=$1" |
-            jq -e '.items[0].status.conditions[] | select(.type == "OwnIdentity" and .status == "True")' >/dev/null && return 0
-        sleep 0.1
-    done
-    echo "the member of $1 made no keys" >&2
+    watched 120 "$instances_url?watch=1&fieldSelector=metadata.name=$(fork_newest "$1" name)" \
+        'any(.status.conditions[]?; .type == "OwnIdentity" and .status == "True")' && return
+    echo "the newest member of $1 made no keys" >&2
     return 1
 }
 
