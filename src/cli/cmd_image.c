@@ -44,22 +44,29 @@ static int open_source(const char *file, int64_t *ret_size, struct err *err)
     return fd;
 }
 
-/* An import that was refused leaves nothing behind: the name is free for the right file. */
-static void take_back(struct session *session, const struct kind *kind, const char *name)
-{
-    auto_free char *uid = NULL;
-    struct err err;
-
-    if (delete_object(session, kind, name, &uid, &err) == 0)
-        session_hint(session, "nothing of it was kept");
-    else
-        session_hint(session, "\"virga image rm %s\" removes what was begun", name);
-}
-
 struct import {
     const char *name, *source, *checksum;
     bool waits, resumes;
+    char *uid; /* of the image made for it, owned; NULL: it was there before */
 };
+
+static void import_done_auto(struct import *import) { free(import->uid); }
+
+/* An import that was refused leaves nothing behind: the name is free for the right file. Only what it
+ * made itself goes: by now another image may be called so. */
+static void take_back(struct session *session, const struct kind *kind, const struct import *import)
+{
+    auto_free char *path = object_path(session, kind, import->name, NULL);
+    auto_json json_t *options = json_pack("{s:{s:s*}}", "preconditions", "uid", import->uid);
+    struct err err;
+
+    if (import->uid &&
+        client_send(session->client,
+                    &(struct client_request){ .method = "DELETE", .path = path, .body = options }, NULL, &err) == 0)
+        session_hint(session, "nothing of it was kept");
+    else
+        session_hint(session, "\"virga describe image %s\" tells more", import->name);
+}
 
 static int upload(struct session *session, const struct kind *kind, const struct import *import,
                   int fd, int64_t size, struct err *err)
@@ -69,32 +76,55 @@ static int upload(struct session *session, const struct kind *kind, const struct
     if (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT)
         session_hint(session, "\"virga image import --resume %s %s\" goes on", import->name,
                      import->source);
+    else if (err->code == ERR_CONFLICT) /* somebody else is at it, or was */
+        session_hint(session, "\"virga describe image %s\" tells more", import->name);
     else
-        take_back(session, kind, import->name);
+        take_back(session, kind, import);
     return err_wrap(err, "upload");
 }
 
-static int run_import(struct session *session, const struct import *import, struct err *err)
+/* Whether the image will not become ready any more; else it goes on by itself, also when it could not
+ * be watched. */
+static bool is_refused(struct session *session, const struct kind *kind, const struct import *import)
+{
+    auto_free char *path = object_path(session, kind, import->name, NULL);
+    auto_json json_t *image = NULL;
+    struct err err;
+
+    return client_get(session->client, path, &image, &err) == 0 &&
+           str_equal(json_text_at(image, "status.phase", ""), "Failed");
+}
+
+static int create_image(struct session *session, const struct kind *kind, struct import *import, bool by_url,
+                        struct err *err)
+{
+    auto_json json_t *made = NULL, *object = image_object(session, import->name, by_url ? import->source : NULL,
+                                                          import->checksum, err);
+
+    if (!object || create_object(session, kind, object, &made, err) < 0)
+        return -1;
+    import->uid = str_dup(json_text_at(made, "metadata.uid", NULL));
+    return 0;
+}
+
+static int run_import(struct session *session, struct import *import, struct err *err)
 {
     const struct kind *kind = kind_find_name("images");
     bool by_url = is_url(import->source);
-    auto_json json_t *object =
-        image_object(session, import->name, by_url ? import->source : NULL, import->checksum, err);
     int64_t size = -1;
-    auto_close int fd = by_url || !object ? -1 : open_source(import->source, &size, err);
+    auto_close int fd = by_url ? -1 : open_source(import->source, &size, err);
 
-    if (!object || (!by_url && fd < 0))
+    if (!by_url && fd < 0)
         return -1;
     if (import->resumes && size < 0)
         return usage_error(session, err, "--resume needs a file");
-    if (!import->resumes && create_object(session, kind, object, NULL, err) < 0)
+    if (!import->resumes && create_image(session, kind, import, by_url, err) < 0)
         return -1;
     if (!by_url && upload(session, kind, import, fd, size, err) < 0)
         return -1;
-    if (import->waits &&
-        wait_for_phase(session, kind, import->name, "Ready", WAIT_MS_DEFAULT, err) < 0) {
-        if (err->code != ERR_TIMEOUT) /* else it goes on by itself */
-            take_back(session, kind, import->name);
+    if (import->waits && wait_for_phase(session, kind, import->name, "Ready", WAIT_MS_DEFAULT, err) < 0) {
+        if (is_refused(session, kind, import))
+            take_back(session, kind, import);
         return -1;
     }
     print_done(kind, import->name, import->waits ? "ready" : "created");
@@ -103,7 +133,7 @@ static int run_import(struct session *session, const struct import *import, stru
 
 COMMAND(cmd_image_import)
 {
-    struct import import = { .name = arguments->operands[0],
+    auto_clean(import_done_auto) struct import import = { .name = arguments->operands[0],
                              .source = arguments->operands[1],
                              .checksum = argument(arguments, "checksum"),
                              .waits = !argument_given(arguments, "no-wait"),
@@ -203,11 +233,14 @@ COMMAND(cmd_image_build)
         return err_errno(err, "%s", folder);
     auto_free char *output = str_printf("%s/image", folder);
     result = run_recipe(script, output, arguments, err);
-    if (result == 0)
-        result = run_import(session,
-                            &(struct import){ .name = name ? name : recipe, .source = output, .waits = true },
-                            err);
-    unlink(output);
-    rmdir(folder);
+    if (result == 0) {
+        auto_clean(import_done_auto) struct import import = { .name = name ? name : recipe, .source = output,
+                                                              .waits = true };
+        result = run_import(session, &import, err);
+    }
+    if (result == 0 || (err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT)) { /* else it can go on */
+        unlink(output);
+        rmdir(folder);
+    }
     return result;
 }

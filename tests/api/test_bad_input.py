@@ -334,6 +334,12 @@ class BadInput(unittest.TestCase):
         self.refused_command(["run", "good", "--name", "web", "--no-wait"], '"web" already exists')
         self.refused_command(["image", "import", "good", self.files + "/good.raw"], '"good" already exists')
 
+    def test_going_on_with_an_upload_that_is_over(self):
+        self.virga("image", "import", "whole", self.files + "/good.raw", check=True)
+        self.refused_command(["image", "import", "--resume", "whole", self.files + "/good.raw"],
+                             "image whole has its content already")
+        self.virga("image", "rm", "whole", check=True)
+
     # --- images ---
 
     def refused_image(self, bytes, *says, options=()):
