@@ -78,11 +78,15 @@ static int find_place(struct uploading *uploading, struct err *err)
     return 0;
 }
 
-/* Whether the connection broke, rather than the server refused. */
-static bool is_interrupted(const struct uploading *uploading, const struct err *err)
+/* Whether the connection broke, rather than the server refused; which it does again for as long as it has
+ * not noticed that the connection before broke. */
+static bool is_interrupted(const struct uploading *uploading, bool is_retry, const struct err *err)
 {
-    return uploading->size >= 0 && client_last_status(uploading->session->client) == 0 &&
-           (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT);
+    if (uploading->size < 0)
+        return false;
+    if (client_last_status(uploading->session->client) != 0)
+        return is_retry && err->code == ERR_CONFLICT;
+    return err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT;
 }
 
 int upload_image(struct session *session, const char *name, int fd, int64_t size, bool resumes,
@@ -96,7 +100,7 @@ int upload_image(struct session *session, const char *name, int fd, int64_t size
     if (!session_client(session, err) || (resumes && find_place(&uploading, err) < 0))
         return -1;
     result = send_rest(&uploading, err);
-    while (result < 0 && is_interrupted(&uploading, err) && retries++ < RETRIES_MAX) {
+    while (result < 0 && is_interrupted(&uploading, retries > 0, err) && retries++ < RETRIES_MAX) {
         progress_show(session, "the upload was interrupted and goes on");
         poll(NULL, 0, RETRY_MS);
         result = find_place(&uploading, err);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 struct upload {
@@ -70,6 +71,13 @@ static void content(void *arg, struct api_call *call)
     if (str_equal(api_call_method(call), "GET")) {
         close(fd);
         api_call_json(call, 200, json_pack("{s:I}", "bytes", (json_int_t)have));
+        return;
+    }
+    /* Parts of two uploads would end up one behind the other. */
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        close(fd);
+        (void)err_set(&err, ERR_CONFLICT, "image %s is being uploaded already", object_name(api_call_object(call)));
+        api_call_error(call, &err);
         return;
     }
     if (offset == 0 && have > 0 && ftruncate(fd, 0) == 0)

@@ -340,6 +340,27 @@ class BadInput(unittest.TestCase):
                              "image whole has its content already")
         self.virga("image", "rm", "whole", check=True)
 
+    def test_two_uploads_of_one_image_at_once(self):
+        images = GROUP + "/images"
+        content = images + "/twice/content"
+        made = self.cloud.ask("POST", images, {"apiVersion": "virga.dev/v1", "kind": "Image",
+                                               "metadata": {"name": "twice"}, "spec": {"source": {"upload": True}}})
+        self.assertEqual(made[0], 201, made)
+        with open(self.files + "/good.raw", "rb") as file:
+            whole = file.read()
+        first = UnixConnection(self.cloud.socket, PATIENCE_S)
+        first.putrequest("PUT", f"{content}?offset=0&size={len(whole)}")
+        first.putheader("Content-Length", str(len(whole)))
+        first.endheaders(whole[:1024 * 1024])
+        while self.cloud.ask("GET", content)[1]["bytes"] == 0:
+            pass
+        status, said = self.cloud.ask("PUT", f"{content}?offset=0&size=4", b"else", "application/octet-stream")
+        self.assertEqual((status, said["message"]), (409, "image twice is being uploaded already"))
+        first.send(whole[1024 * 1024:])
+        self.assertEqual(json.loads(first.getresponse().read()), {"bytes": len(whole)})
+        first.close()
+        self.virga("image", "rm", "twice", check=True)
+
     # --- images ---
 
     def refused_image(self, bytes, *says, options=()):
