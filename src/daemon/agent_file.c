@@ -6,6 +6,7 @@
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BLOCK_SIZE = 48 * 1024, CALL_TIMEOUT_MS = 30 * 1000 };
@@ -16,6 +17,9 @@ struct transfer {
     char *uid;
     int64_t handle;         /* of the open file in the guest, -1: none */
     int fd;
+    int reader;             /* the other end of 'fd' until it is handed out, or -1 */
+    compute_fd_fn *opened;  /* gets it */
+    void *arg;
     struct done done;       /* told once */
     struct err failure;     /* what to tell after closing; code ERR_NONE: nothing */
     gnutls_datum_t block;   /* read from the guest, not yet all written to 'fd' */
@@ -27,8 +31,14 @@ struct transfer {
 static void tell(struct transfer *transfer, const struct err *err)
 {
     struct done done = transfer->done;
+    int reader = transfer->reader;
 
     transfer->done = (struct done){ NULL, NULL };
+    transfer->reader = -1;
+    if (reader >= 0 && err)
+        close(reader);
+    if (reader >= 0)
+        transfer->opened(transfer->arg, err, err ? -1 : reader);
     done_call(done, err);
 }
 
@@ -36,9 +46,32 @@ static void transfer_free(struct transfer *transfer)
 {
     loop_source_free(transfer->writable);
     gnutls_free(transfer->block.data);
-    close(transfer->fd);
+    if (transfer->fd >= 0)
+        close(transfer->fd);
+    if (transfer->reader >= 0)
+        close(transfer->reader);
     free(transfer->uid);
     free(transfer);
+}
+
+/* A socket that is closed with something unread resets its other end, which so learns that the bytes
+ * it got are not all: one byte lies there from the beginning, and is taken away after the last block. */
+static int mark(struct transfer *transfer, struct err *err)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+        return err_errno(err, "socketpair");
+    transfer->fd = ends[0];
+    transfer->reader = ends[1];
+    return send(ends[1], "", 1, MSG_NOSIGNAL) == 1 ? 0 : err_errno(err, "send");
+}
+
+static void unmark(struct transfer *transfer)
+{
+    char byte;
+
+    (void)recv(transfer->fd, &byte, 1, 0); /* it is there */
 }
 
 static void guest_closed(void *arg, const struct err *err, const json_t *result)
@@ -46,6 +79,8 @@ static void guest_closed(void *arg, const struct err *err, const json_t *result)
     struct transfer *transfer = arg;
     const struct err *failure = transfer->failure.code ? &transfer->failure : err;
 
+    if (transfer->opened && !failure)
+        unmark(transfer);
     tell(transfer, failure);
     transfer_free(transfer);
 }
@@ -73,7 +108,7 @@ static struct transfer *transfer_new(struct loop *loop, struct compute *compute,
     struct transfer *transfer = mem_new(struct transfer);
 
     *transfer = (struct transfer){
-        .loop = loop, .compute = compute, .uid = str_dup(uid), .handle = -1, .fd = take_fd, .done = done
+        .loop = loop, .compute = compute, .uid = str_dup(uid), .handle = -1, .fd = take_fd, .reader = -1, .done = done
     };
     return transfer;
 }
@@ -148,6 +183,8 @@ static void block_read(void *arg, const struct err *err, const json_t *result)
         return;
     }
     transfer->guest_at_end = json_bool_at(result, "eof", false) || json_int_at(result, "count", 0) == 0;
+    if (transfer->reader >= 0)
+        tell(transfer, NULL);
     drain(transfer, transfer->fd, LOOP_WRITE);
 }
 
@@ -164,15 +201,24 @@ static void opened_for_reading(void *arg, const struct err *err, const json_t *r
 
     if (!take_handle(transfer, err, result))
         return;
-    tell(transfer, NULL);
     transfer->writable = loop_io(transfer->loop, transfer->fd, 0, drain, transfer);
-    read_block(transfer);
+    read_block(transfer); /* a folder can be opened, but not read */
 }
 
 void agent_file_read(struct loop *loop, struct compute *compute, const char *uid, const char *path,
-                     int take_fd, struct done opened)
+                     compute_fd_fn *opened, void *arg)
 {
-    open_guest(transfer_new(loop, compute, uid, take_fd, opened), path, "r", opened_for_reading);
+    struct transfer *transfer = transfer_new(loop, compute, uid, -1, (struct done){ 0 });
+    struct err err;
+
+    transfer->opened = opened;
+    transfer->arg = arg;
+    if (mark(transfer, &err) == 0) {
+        open_guest(transfer, path, "r", opened_for_reading);
+    } else {
+        transfer_free(transfer);
+        opened(arg, &err, -1);
+    }
 }
 
 /* --- into the guest --- */

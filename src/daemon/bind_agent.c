@@ -11,8 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { EXEC_TIMEOUT_MS = 60 * 1000 };
@@ -112,39 +110,14 @@ static void exec(void *arg, struct api_call *call)
 
 /* --- files --- */
 
-struct file_read {
-    struct api_call *call;
-    int fd; /* our end: what the guest's file brings */
-};
-
-static void file_opened(void *arg, const struct err *err)
+static void file_opened(void *arg, const struct err *err, int take_fd)
 {
-    struct file_read *file_read = arg;
+    struct api_call *call = arg;
 
-    if (err) {
-        close(file_read->fd);
-        api_call_error(file_read->call, err);
-    } else {
-        api_call_file(file_read->call, file_read->fd, "application/octet-stream", false);
-    }
-    free(file_read);
-}
-
-static void get_file(struct daemon *daemon, struct api_call *call)
-{
-    struct file_read *file_read;
-    int ends[2];
-    struct err err;
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
-        (void)err_errno(&err, "socketpair");
-        api_call_error(call, &err);
-        return;
-    }
-    file_read = mem_new(struct file_read);
-    *file_read = (struct file_read){ call, ends[0] };
-    agent_file_read(daemon->loop, daemon->compute, object_uid(api_call_object(call)),
-                    api_call_option(call, "path"), ends[1], (struct done){ file_opened, file_read });
+    if (err)
+        api_call_error(call, err);
+    else
+        api_call_file(call, take_fd, "application/octet-stream", false);
 }
 
 /* The upload is spooled first: the agent must not hold a half-written file while a client idles. */
@@ -252,7 +225,8 @@ static void files(void *arg, struct api_call *call)
     } else if (str_equal(api_call_method(call), "PUT")) {
         put_file(daemon, call);
     } else {
-        get_file(daemon, call);
+        agent_file_read(daemon->loop, daemon->compute, object_uid(api_call_object(call)),
+                        api_call_option(call, "path"), file_opened, call);
     }
 }
 
