@@ -22,6 +22,7 @@ enum {
     PING_EVERY_MS = 20 * 1000,
     RECONNECT_MS = 1000,
     FORK_REST_MS = 600, /* what a fork serves comes first, and an agent takes long to wake */
+    FORK_REST_MS_MAX = 5000, /* also what the forks serve that begin after it */
     CHUNK = 16 * 1024,
     CHUNKS_PER_TURN = 8,
     REST_MS = 2,
@@ -49,6 +50,7 @@ struct qemu_agent {
     struct loop_source *timer;     /* of the sync or command at work */
     struct loop_source *ping;
     struct loop_source *hold;      /* not NULL: nothing is asked yet */
+    int64_t held_since_ms;
 };
 
 static void connect_agent(struct qemu_agent *agent);
@@ -358,10 +360,24 @@ static void set_port_open(struct qemu_agent *agent, bool is_open)
 static void on_held(void *arg)
 {
     struct qemu_agent *agent = arg;
+    int64_t now_ms = loop_now_ms(loop_of(agent));
+    int64_t rest_ms = agent->machine->driver->fork_began_ms + FORK_REST_MS - now_ms;
 
+    if (rest_ms > 0 && now_ms - agent->held_since_ms < FORK_REST_MS_MAX) {
+        loop_timer_again(agent->hold, rest_ms);
+        return;
+    }
     loop_source_free(agent->hold);
     agent->hold = NULL;
     go_on(agent);
+}
+
+static void begin_hold(struct qemu_agent *agent)
+{
+    struct qemu_driver *driver = agent->machine->driver;
+
+    agent->held_since_ms = driver->fork_began_ms = loop_now_ms(driver->setup.loop);
+    agent->hold = loop_timer(driver->setup.loop, FORK_REST_MS, on_held, agent);
 }
 
 void qemu_read_chardevs(struct qemu_machine *machine, const json_t *chardevs)
@@ -397,7 +413,7 @@ void qemu_agent_start(struct qemu_machine *machine)
     agent_protocol_init(&agent->protocol);
     agent->ping = loop_timer(loop_of(agent), PING_EVERY_MS, on_ping, agent);
     if (machine->config->frozen && !machine->is_adopted)
-        agent->hold = loop_timer(loop_of(agent), FORK_REST_MS, on_held, agent);
+        begin_hold(agent);
     machine->agent = agent;
     connect_agent(agent);
 }

@@ -46,6 +46,7 @@ struct qemu_driver {
     struct guest_telling *tellings;       /* under way; size_guest.c */
     uint8_t numbers[MACHINE_NUMBERS / 8]; /* user ids in use, one bit each, from uid_base */
     size_t log_turn;                      /* whose log is looked after next */
+    int64_t fork_began_ms;                /* the last one */
     bool is_closing;
 };
 
