@@ -16,7 +16,7 @@ struct waiting {
     const char *uid;         /* of the object that shall go, or NULL */
     bool is_for_size;        /* it shall have the size that is wanted, instead of a phase */
     struct telling telling;
-    bool is_there, is_gone, is_failed;
+    bool is_there, is_gone, is_failed, is_overruled;
     char failure[ERR_TEXT_MAX / 2];
 };
 
@@ -97,6 +97,28 @@ static bool is_as_wanted(const struct waiting *waiting, const json_t *object)
            str_equal(json_text_at(object, "status.phase", ""), waiting->wanted);
 }
 
+/* What a machine is to be by now, when that is not what is waited for: somebody changed it meanwhile. */
+static const char *other_wish(const struct waiting *waiting, const json_t *object)
+{
+    const char *awaited = waiting->condition ? "Running" : waiting->wanted;
+    const char *wish = json_text_at(object, "spec.powerState", NULL);
+
+    return !awaited || !wish || str_equal(wish, awaited) ? NULL : wish;
+}
+
+/* A machine that ended, and by its restart policy stays so. */
+static bool stays_ended(const struct waiting *waiting, const json_t *object)
+{
+    return (waiting->condition || str_equal(waiting->wanted, "Running")) && is_current(object) &&
+           json_bool_at(object, "status.endedByItself", false);
+}
+
+static void fail(struct waiting *waiting, const char *text)
+{
+    waiting->is_failed = true;
+    snprintf(waiting->failure, sizeof waiting->failure, "%s", text);
+}
+
 static bool saw(void *arg, const char *type, const json_t *object)
 {
     struct waiting *waiting = arg;
@@ -111,15 +133,14 @@ static bool saw(void *arg, const char *type, const json_t *object)
     /* What follows says that it is as wanted. */
     if (!waiting->is_there && (waiting->uid || is_current(object)))
         hear(waiting, object);
-    waiting->is_failed = waiting->wanted && is_current(object) &&
-                         str_equal(json_text_at(object, "status.phase", ""), "Failed");
-    if (waiting->is_failed)
-        snprintf(waiting->failure, sizeof waiting->failure, "%s",
-                 json_text_at(object, "status.message", ""));
-    if (waiting->is_for_size && is_current(object) && size_needs_restart(object)) {
-        waiting->is_failed = true;
-        snprintf(waiting->failure, sizeof waiting->failure, "%s", size_needs_restart(object));
-    }
+    waiting->is_overruled = other_wish(waiting, object) != NULL;
+    if (waiting->is_overruled)
+        fail(waiting, other_wish(waiting, object));
+    else if (stays_ended(waiting, object) || (waiting->wanted && is_current(object) &&
+                                              str_equal(json_text_at(object, "status.phase", ""), "Failed")))
+        fail(waiting, json_text_at(object, "status.message", ""));
+    else if (waiting->is_for_size && is_current(object) && size_needs_restart(object))
+        fail(waiting, size_needs_restart(object));
     return !waiting->is_there && !waiting->is_failed;
 }
 
@@ -134,6 +155,9 @@ static int outcome(const struct waiting *waiting, struct err *err)
                      waiting->kind->singular, waiting->name);
     if (waiting->is_gone)
         return err_set(err, ERR_NOT_FOUND, "%s was deleted meanwhile", waiting->name);
+    if (waiting->is_overruled)
+        return err_set(err, ERR_CONFLICT, "%s is to be %s by now: spec.powerState was changed meanwhile",
+                       waiting->name, waiting->failure);
     if (waiting->is_failed && waiting->is_for_size) {
         session_hint(waiting->session, "\"virga restart %s\" starts it with what it is to have", waiting->name);
         return err_set(err, ERR_CONFLICT, "%s needs a restart: %s", waiting->name, waiting->failure);

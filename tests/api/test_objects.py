@@ -451,5 +451,48 @@ class Commands(ApiTest):
                 self.assertEqual(places, sorted(places), events)
 
 
+class Power(ApiTest):
+    """What virga asks of instances, and when it stops waiting. No controller answers here."""
+
+    def virga(self, *arguments):
+        return subprocess.Popen([VIRGA, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env={**os.environ, "VIRGA_SOCKET": self.server.socket})
+
+    def spec_of(self, name):
+        return self.expect(self.server.get(INSTANCES + "/" + name), 200)["spec"]
+
+    def test_one_that_ended_by_itself_is_started_by_a_restart(self):
+        self.expect(self.server.post(INSTANCES, instance("ended")), 201)
+        self.expect(self.server.patch(INSTANCES + "/ended/status", {"status": {"endedByItself": True}}), 200)
+        self.virga("start", "--no-wait", "ended").communicate(timeout=30)
+        self.assertIn("restartAt", self.spec_of("ended"))
+        self.expect(self.server.post(INSTANCES, instance("down")), 201)
+        self.virga("start", "--no-wait", "down").communicate(timeout=30)
+        self.assertNotIn("restartAt", self.spec_of("down"))
+
+    def test_who_is_overruled_does_not_wait_on(self):
+        self.expect(self.server.post(INSTANCES, instance("torn")), 201)
+        with self.server.watch(INSTANCES + "?watch=1&fieldSelector=metadata.name%3Dtorn") as watch:
+            stop = self.virga("stop", "torn")
+            while watch.next()["object"]["spec"]["powerState"] != "Stopped":
+                pass
+            self.expect(self.server.patch(INSTANCES + "/torn", {"spec": {"powerState": "Running"}}), 200)
+        said = stop.communicate(timeout=30)
+        self.assertEqual(stop.returncode, 1)
+        self.assertIn("torn is to be Running by now: spec.powerState was changed meanwhile", said[1])
+
+    def test_one_that_ended_is_not_waited_for(self):
+        self.expect(self.server.post(INSTANCES, instance("off")), 201)
+        self.expect(self.server.patch(INSTANCES + "/off/status", {"status": {
+            "phase": "Starting", "observedGeneration": 1}}), 200)
+        run = self.virga("exec", "off", "--", "true")
+        self.assertEqual(run.stderr.readline(), "off: Starting\n")
+        self.expect(self.server.patch(INSTANCES + "/off/status", {"status": {
+            "phase": "Stopped", "message": "the guest shut itself down", "endedByItself": True}}), 200)
+        said = run.communicate(timeout=30)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("off failed: the guest shut itself down", said[1])
+
+
 if __name__ == "__main__":
     unittest.main()
