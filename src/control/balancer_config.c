@@ -78,17 +78,8 @@ static void add_routes(const json_t *spec, struct balancer_listener *listener)
     }
 }
 
-static bool is_open_now(const struct balancer_status *status, const char *listener)
-{
-    for (size_t i = 0; i < status->listener_count; i++)
-        if (str_equal(status->listeners[i].name, listener))
-            return status->listeners[i].is_open;
-    return false;
-}
-
-/* False: there is none to serve with. One that is not usable does not take the place of the one in
- * force. */
-static bool add_certificate(struct balancer_scene *scene, const json_t *spec,
+/* One that is not usable does not take the place of the one in force. */
+static void add_certificate(struct balancer_scene *scene, const json_t *spec,
                             struct balancer_listener *listener)
 {
     const char *name = json_text_at(spec, "tls.secret", "");
@@ -100,16 +91,13 @@ static bool add_certificate(struct balancer_scene *scene, const json_t *spec,
         (void)err_set(&err, ERR_NOT_FOUND, "is not there");
     listener->certificate = secret ? certificate_of_secret(secret, &err) : NULL;
     if (listener->certificate)
-        return true;
+        return;
     json_object_set_new(scene->certificate_problems, listener->name,
                         json_printf("secret \"%s\" %s", name, err.text));
-    if (!is_open_now(scene->status, listener->name))
-        return false;
     listener->certificate = str_dup("");
-    return true;
 }
 
-static bool read_listener(struct balancer_scene *scene, const json_t *spec,
+static void read_listener(struct balancer_scene *scene, const json_t *spec,
                           struct balancer_listener *listener)
 {
     const char *first = json_text_at(json_at(scene->object, "spec.backends[0]"), "name", "");
@@ -126,10 +114,9 @@ static bool read_listener(struct balancer_scene *scene, const json_t *spec,
     };
     copy_name(listener->name, json_text_at(spec, "name", ""));
     copy_name(listener->backend, json_text_at(spec, "backend", first));
-    if (listener->protocol == BALANCER_HTTPS && !add_certificate(scene, spec, listener))
-        return false;
+    if (listener->protocol == BALANCER_HTTPS)
+        add_certificate(scene, spec, listener);
     add_routes(spec, listener);
-    return true;
 }
 
 static void add_listeners(struct balancer_scene *scene)
@@ -139,9 +126,7 @@ static void add_listeners(struct balancer_scene *scene)
 
     config->listeners = mem_zero((json_array_size(specs) + 1) * sizeof *config->listeners);
     for (size_t i = 0; i < json_array_size(specs); i++)
-        if (read_listener(scene, json_array_get(specs, i),
-                          &config->listeners[config->listener_count]))
-            config->listener_count++;
+        read_listener(scene, json_array_get(specs, i), &config->listeners[config->listener_count++]);
 }
 
 /* --- backends --- */

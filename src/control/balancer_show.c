@@ -65,11 +65,16 @@ static json_t *show_listener(const struct balancer_scene *scene,
 {
     const struct balancer_listener_status *status = listener_status(scene, listener->name);
     bool is_open = status && status->is_open;
+    const char *certificate = json_string_value(json_object_get(scene->certificate_problems, listener->name));
     json_t *shown = json_pack("{s:s,s:b,s:o}", "name", listener->name, "open", (int)is_open,
                               "address", place(&listener->addr, listener->port));
 
     totals->open += is_open;
-    if (status && status->problem[0]) {
+    if (certificate) {
+        if (!is_open)
+            json_object_set_new(shown, "message", json_string(certificate));
+        complain(totals, "listener %s: %s", listener->name, certificate);
+    } else if (status && status->problem[0]) {
         totals->port_taken |= status->is_port_taken;
         json_object_set_new(shown, "message", json_string(status->problem));
         complain(totals, "listener %s: %s", listener->name, status->problem);
@@ -85,20 +90,12 @@ static json_t *show_listener(const struct balancer_scene *scene,
 static void show_listeners(struct balancer_scene *scene, struct totals *totals)
 {
     json_t *listeners = json_array(), *addresses = json_array();
-    const char *name;
-    json_t *problem;
 
     for (size_t i = 0; i < scene->config->listener_count; i++) {
         json_t *shown = show_listener(scene, &scene->config->listeners[i], totals);
         json_array_append_new(listeners, shown);
         if (json_bool_at(shown, "open", false))
             json_array_append(addresses, json_object_get(shown, "address"));
-    }
-    json_object_foreach (scene->certificate_problems, name, problem) {
-        complain(totals, "listener %s: %s", name, json_string_value(problem));
-        if (!listener_status(scene, name))
-            json_array_append_new(
-                listeners, json_pack("{s:s,s:b,s:O}", "name", name, "open", 0, "message", problem));
     }
     totals->listeners = (json_int_t)json_array_size(json_at(scene->object, "spec.listeners"));
     json_set_at(scene->object, "status.listeners", listeners);

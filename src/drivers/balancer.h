@@ -82,7 +82,8 @@ struct balancer_listener {
     struct ip_addr addr;   /* of the host or, with is_inside, of the network */
     bool is_inside;        /* listens in the members' network */
     uint16_t port;
-    char *certificate;     /* PEM: chain and key; a secret. NULL: none; "": the one in force */
+    char *certificate;     /* PEM: chain and key; a secret. NULL: none; "": the one in force,
+                            * also after a restart of the daemon; without one the listener stays closed */
     char backend[BALANCER_NAME_SIZE];
     struct balancer_route *routes;
     size_t route_count;

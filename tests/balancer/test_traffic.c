@@ -382,6 +382,54 @@ TEST(a_certificate_is_replaced_without_another_process_or_a_lost_connection)
     end(config);
 }
 
+TEST(a_certificate_in_force_stays_so_over_a_restart_of_the_daemon_and_another_process)
+{
+    struct balancer_config *config = rig_config(one, 1);
+    char name[128];
+
+    config->listeners[0].protocol = BALANCER_HTTPS;
+    config->listeners[0].certificate = pair_make("first.example.org");
+    rig_open(&rig);
+    rig_ensure_ok(&rig, config);
+    wait_up(1);
+    rig_reopen(&rig);
+    free(config->listeners[0].certificate);
+    config->listeners[0].certificate = str_dup(""); /* the Secret has become unusable */
+    config->listeners[0].idle_timeout_ms += 1000;
+    rig_ensure_ok(&rig, config);
+    wait_up(1);
+    CHECK(observe()->listeners[0].is_open);
+    struct pair_client *client = pair_connect(FRONT);
+    CHECK_STR(pair_name(client, name, sizeof name), "first.example.org");
+    CHECK_EQ(pair_get(client), 200);
+    pair_close(client);
+    end(config);
+}
+
+TEST(a_listener_that_never_had_a_certificate_keeps_no_other_from_serving)
+{
+    struct balancer_config *config = rig_config(one, 1);
+    struct balancer_listener *listeners = mem_zero(2 * sizeof *listeners);
+    char body[64];
+
+    listeners[0] = config->listeners[0];
+    listeners[1] = (struct balancer_listener){ .protocol = BALANCER_HTTPS, .addr = listeners[0].addr,
+                                               .port = FRONT + 1, .certificate = str_dup(""),
+                                               .connections_max = 10, .idle_timeout_ms = 1000 };
+    (void)snprintf(listeners[1].name, sizeof listeners[1].name, "bare");
+    (void)snprintf(listeners[1].backend, sizeof listeners[1].backend, "%s", listeners[0].backend);
+    free(config->listeners);
+    config->listeners = listeners;
+    config->listener_count = 2;
+    rig_open(&rig);
+    rig_ensure_ok(&rig, config);
+    wait_up(1);
+    CHECK_EQ(web_get(&(struct web_request){ .port = FRONT }, body, sizeof body), 200);
+    CHECK(!observe()->listeners[1].is_open);
+    CHECK_STR(observe()->listeners[1].problem, "it has no certificate");
+    end(config);
+}
+
 TEST(http_2_is_spoken_with_tls_and_without)
 {
     static const char *const rows[][2] = { { "--http2", "https://127.0.0.1:9080/" },

@@ -396,6 +396,20 @@ TEST(admission_refuses_ports_of_others_and_secrets_that_are_not_there)
     end();
 }
 
+/* A daemon that has just begun has not heard yet which listeners its proxies have open. */
+TEST(a_listener_whose_secret_has_gone_is_left_to_the_certificate_in_force)
+{
+    begin_with_image(13);
+    create_balancer("[{\"name\":\"a\",\"port\":443,\"protocol\":\"HTTPS\",\"tls\":{\"secret\":\"gone\"}}]",
+                    BY_LABEL);
+    loop_sim_advance(site.loop, 5000);
+    auto_json json_t *object = find(&kind_load_balancer, "front");
+    CHECK(config() && config()->listener_count == 1);
+    CHECK_STR(config()->listeners[0].certificate, "");
+    CHECK_CONTAINS(json_text_at(condition_get(object, "CertificatesValid"), "message", ""), "is not there");
+    end();
+}
+
 TEST(failing_calls_and_crashes_anywhere_still_converge)
 {
     for (uint64_t seed = 20; seed < 26; seed++) {

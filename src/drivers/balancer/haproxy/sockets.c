@@ -53,6 +53,14 @@ void sockets_close(struct balancer *balancer)
         drop(balancer, balancer->socket_count - 1);
 }
 
+/* The one in force is asked for, and there is none: HAProxy would refuse all listeners for it. */
+static bool lacks_certificate(const struct balancer *balancer, const struct balancer_listener *listener)
+{
+    auto_free char *path = haproxy_trace_path(balancer, "%s.pem", listener->name);
+
+    return listener->certificate && !listener->certificate[0] && access(path, F_OK) < 0;
+}
+
 void sockets_open(struct balancer *balancer)
 {
     for (size_t i = 0; i < balancer->config->listener_count; i++) {
@@ -62,6 +70,10 @@ void sockets_open(struct balancer *balancer)
 
         balancer->problems[i][0] = '\0';
         balancer->is_taken[i] = false;
+        if (lacks_certificate(balancer, listener)) {
+            (void)snprintf(balancer->problems[i], sizeof balancer->problems[i], "it has no certificate");
+            continue;
+        }
         if (sockets_find(balancer, listener) >= 0)
             continue;
         if (listening_open(listener->is_inside ? balancer->netns_fd : -1, &listener->addr,
@@ -78,5 +90,6 @@ void sockets_openness(const struct balancer *balancer, struct config_open *ret_o
 {
     *ret_open = (struct config_open){ 0 };
     for (size_t i = 0; i < balancer->config->listener_count; i++)
-        ret_open->is_open[i] = sockets_find(balancer, &balancer->config->listeners[i]) >= 0;
+        ret_open->is_open[i] = sockets_find(balancer, &balancer->config->listeners[i]) >= 0 &&
+                               !lacks_certificate(balancer, &balancer->config->listeners[i]);
 }
