@@ -283,6 +283,15 @@ static enum autoscale_reason why_unchanged(const struct deciding *deciding, enum
     return AUTOSCALE_STEADY;
 }
 
+/* Metrics bring a group down to its last member. Without any, nothing else says that there are too many. */
+static bool may_go_to_none(const struct deciding *deciding)
+{
+    const struct autoscale_policy *policy = deciding->policy;
+
+    return (deciding->group->desired == 1 && deciding->decision->wanted <= 1) ||
+           (policy->target_count == 0 && policy->step_count == 0);
+}
+
 /* With none wanted at rest: the last member goes after the idle time, the first comes when somebody
  * waits. True when that decides. */
 static bool decide_idle(struct deciding *deciding)
@@ -297,7 +306,7 @@ static bool decide_idle(struct deciding *deciding)
         decision->reason = group->wake ? AUTOSCALE_WOKEN : AUTOSCALE_IDLE;
         return true;
     }
-    if (group->desired == 1 && !group->wake && decision->wanted <= 1 && group->idle_ms >= 0 &&
+    if (may_go_to_none(deciding) && !group->wake && group->idle_ms >= 0 &&
         group->idle_ms >= deciding->policy->idle_ms) {
         decision->desired = 0;
         decision->reason = AUTOSCALE_IDLE;

@@ -285,6 +285,28 @@ TEST(the_last_member_goes_after_the_idle_time_and_comes_when_somebody_waits)
     CHECK_EQ(decide(&policy, NULL, group).reason, AUTOSCALE_WOKEN);
 }
 
+TEST(without_any_metric_all_members_go_after_the_idle_time_but_those_of_a_schedule)
+{
+    struct autoscale_policy policy = policy_of(0, 10);
+    struct autoscale_group group = group_of(3, 3, 0);
+    struct err err;
+
+    policy.idle_ms = 60 * SECOND;
+    group.idle_ms = 59 * SECOND;
+    CHECK_EQ(decide(&policy, NULL, group).desired, 3);
+    group.idle_ms = 60 * SECOND;
+    CHECK_EQ(decide(&policy, NULL, group).desired, 0);
+    CHECK_EQ(decide(&policy, NULL, group).reason, AUTOSCALE_IDLE);
+    group.wake = true;
+    CHECK_EQ(decide(&policy, NULL, group).desired, 3);
+    group.wake = false;
+    policy.schedules[policy.schedule_count++] = (struct autoscale_schedule){
+        .calendar = calendar_new("* * * * *", NULL, &err), .duration_ms = 60 * SECOND, .min = 2, .max = -1
+    };
+    CHECK_EQ(decide(&policy, NULL, group).desired, 3);
+    calendar_free(policy.schedules[0].calendar);
+}
+
 /* Feeds the same CPU sum second by second and follows the decisions. */
 static int run_seconds(struct autoscale_policy *policy, struct autoscale_memory *memory, int *desired,
                        int64_t *now, double sum, int seconds)
@@ -483,7 +505,8 @@ static void check_step(const struct world *world, const struct autoscale_decisio
     if (group->circuit_open && group->desired >= policy->min && !(group->desired == 0 && group->wake))
         CHECK(decision->desired <= group->desired);
     if (policy->min == 0 && decision->desired == 0 && group->desired > 0)
-        CHECK(group->desired == 1 && group->idle_ms >= policy->idle_ms && !group->wake);
+        CHECK((group->desired == 1 || (!policy->target_count && !policy->step_count)) &&
+              group->idle_ms >= policy->idle_ms && !group->wake);
     if (policy->in.rate_count && !policy->in.rates[0].is_percent && decision->desired)
         CHECK(decision->desired >= group->desired - 1);
 }
