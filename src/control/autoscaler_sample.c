@@ -112,10 +112,9 @@ static void look_at(struct sampling *sampling, const json_t *instance)
     if (json_object_get(json_at(instance, "metadata.labels"), LABEL_WARM))
         return;
     sample->members++;
-    if (object_is_deleting(instance) ||
-        json_object_get(json_at(instance, "metadata.annotations"), ANNOTATION_DRAIN)) {
+    if (member_is_leaving(instance)) {
         sample->leaving++;
-    } else if (condition_is_true(instance, CONDITION_SERVING)) {
+    } else if (condition_is_true(instance, CONDITION_SERVING) && !member_is_drained(instance)) {
         sample->ready++;
         add_member(sampling, instance);
     } else if (str_equal(phase, "Failed") || member_has_served(instance)) {

@@ -21,6 +21,7 @@
 #define LABEL_SEED "virga.dev/seed" /* in place of LABEL_GROUP: a seed is no member */
 #define ANNOTATION_RESUMED "virga.dev/resumed" /* when a warm one became a member */
 #define ANNOTATION_PROTECTED "virga.dev/protected"
+#define ANNOTATION_LEAVING "virga.dev/leaving" /* beside ANNOTATION_DRAIN, which people set too: the group drains it to let it go */
 
 /* Condition of an Instance that began as a Snapshot, see instance_fork.c. */
 #define CONDITION_FORKED "Forked"
@@ -83,6 +84,8 @@ void group_books_forget(struct control *control, const char *uid);
 void group_members_find(struct group_scene *scene);
 bool member_has_served(const json_t *instance);
 bool member_has_ended(const json_t *instance); /* and does not start again by itself */
+bool member_is_leaving(const json_t *instance); /* for good: deleted, or drained for its leave hook */
+bool member_is_drained(const json_t *instance); /* by whoever */
 bool member_is_unsettled(const json_t *instance); /* a fork that has no identity of its own yet */
 bool group_owns(const struct group_scene *scene, const json_t *object);
 

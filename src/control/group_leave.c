@@ -1,6 +1,6 @@
 /* control/group_leave.c - members on their way out.
  *
- *   with a leave hook:  drain (annotation) -> balancers let go -> hook -> delete
+ *   with a leave hook:  drain (annotations) -> balancers let go -> hook -> delete
  *   without:            delete; the Instance controller drains it before it stops the machine */
 #include "control/group.h"
 #include "control/balancers.h"
@@ -50,6 +50,7 @@ static void drain_member(struct group_scene *scene, size_t member)
         json_set_at(copy, "metadata.annotations", json_object());
     annotations = json_at(copy, "metadata.annotations");
     json_object_set_new(annotations, ANNOTATION_DRAIN, json_string(now));
+    json_object_set_new(annotations, ANNOTATION_LEAVING, json_string("true"));
     control_update(scene->work->control, &kind_instance, copy, work_op_done(scene->work, op));
 }
 

@@ -23,6 +23,13 @@ static const char *annotation(const json_t *instance, const char *name)
 
 bool member_has_served(const json_t *instance) { return condition_get(instance, CONDITION_SERVING) != NULL; }
 
+bool member_is_leaving(const json_t *instance)
+{
+    return object_is_deleting(instance) || annotation(instance, ANNOTATION_LEAVING);
+}
+
+bool member_is_drained(const json_t *instance) { return annotation(instance, ANNOTATION_DRAIN); }
+
 static int64_t time_of(const json_t *object, const char *path)
 {
     const char *text = json_text_at(object, path, NULL);
@@ -92,14 +99,15 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
     return MEMBER_FAILED;
 }
 
+/* One that people drain gets no traffic, and is theirs to have back. */
 static enum member_state state_of(const struct group_scene *scene, const json_t *instance,
                                   const struct member_book *book)
 {
-    if (object_is_deleting(instance) || annotation(instance, ANNOTATION_DRAIN))
+    if (member_is_leaving(instance))
         return MEMBER_LEAVING;
     if (member_has_ended(instance) || book->has_failed || is_late(scene, instance))
         return MEMBER_FAILED;
-    if (condition_is_true(instance, CONDITION_SERVING) && book->is_ready)
+    if (condition_is_true(instance, CONDITION_SERVING) && book->is_ready && !member_is_drained(instance))
         return MEMBER_READY;
     return member_has_served(instance) ? MEMBER_UNREADY : MEMBER_STARTING;
 }

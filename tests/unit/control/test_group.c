@@ -53,6 +53,22 @@ TEST(a_changed_template_rolls_out_within_the_bounds)
     end_group();
 }
 
+/* So says docs/load-balancing.md: "remove it to have the machine back". */
+TEST(a_member_that_people_drain_is_kept)
+{
+    begin_group(14, json_pack("{s:i}", "replicas", 2));
+    wait_ready(2);
+    auto_free char *uid = uid_of(newest), *name = str_dup(newest);
+    edit(name, "metadata.annotations", json_pack("{s:s}", ANNOTATION_DRAIN, "2026-01-31T12:00:00Z"));
+    loop_sim_advance(site.loop, 60 * 1000);
+    CHECK_EQ(group_int("status.readyReplicas"), 1);
+    CHECK_EQ(group_int("status.replicas"), 2);
+    CHECK(compute_fake_has_process(site.world, uid));
+    edit(name, "metadata.annotations", NULL);
+    wait_ready(2);
+    end_group();
+}
+
 TEST(members_that_cannot_start_open_the_circuit)
 {
     begin_group(4, json_pack("{s:i,s:{s:i,s:s},s:{s:{s:s}}}", "replicas", 3, "healing", "circuitThreshold", 3,
