@@ -11,6 +11,8 @@ void admit_balancer(struct control *control, const json_t *object, const json_t 
                     struct causes *causes);
 void admit_instance_group(struct control *control, const json_t *object, const json_t *old,
                           struct causes *causes);
+/* spec.replicas where the writer says nothing of it and the bounds leave out what it was. */
+void fill_instance_group(struct control *control, json_t *object);
 void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes);
 void admit_hpa(struct control *control, const json_t *object, struct causes *causes);
 /* What a disk that is to stand on a snapshot's is asked to be. */

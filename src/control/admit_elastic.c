@@ -8,6 +8,8 @@
 
 /* Members add "-" and five characters, seeds "-seed-" and as many, and both are labels too. */
 enum { GROUP_NAME_MAX = 57, FORKING_NAME_MAX = 52 };
+/* As the table of its fields says. */
+enum { SIZE_DEFAULT = 1, MIN_DEFAULT = 0, MAX_DEFAULT = 100 };
 
 void admit_instance_group(struct control *control, const json_t *object, const json_t *old,
                           struct causes *causes)
@@ -41,6 +43,39 @@ void admit_instance_group(struct control *control, const json_t *object, const j
                      json_text_at(json_array_get(cards, i), "network", NULL), field, causes);
     }
 }
+
+/* --- a size that nobody names follows its bounds --- */
+
+/* Does a manifest that is applied say it? */
+static bool is_replicas_applied(const json_t *object)
+{
+    const json_t *entries = json_at(object, "metadata.managedFields");
+
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const json_t *entry = json_array_get(entries, i);
+        const json_t *fields = json_object_get(json_object_get(entry, "fieldsV1"), "f:spec");
+
+        if (str_equal(json_text_at(entry, "operation", NULL), "Apply") && json_object_get(fields, "f:replicas"))
+            return true;
+    }
+    return false;
+}
+
+void fill_instance_group(struct control *control, json_t *object)
+{
+    json_t *spec = json_object_get(object, "spec"), *replicas = json_object_get(spec, "replicas");
+    auto_json json_t *stored = control_find(control, &kind_instance_group, object_namespace(object), object_name(object));
+    int64_t min = json_int_at(spec, "minReplicas", MIN_DEFAULT), max = json_int_at(spec, "maxReplicas", MAX_DEFAULT);
+    int64_t size = json_int_at(spec, "replicas", SIZE_DEFAULT);
+
+    if (!json_is_object(spec) || min > max || (size >= min && size <= max))
+        return;
+    if (replicas && (!stored || !json_equal(replicas, json_at(stored, "spec.replicas")) || is_replicas_applied(object)))
+        return;
+    json_object_set_new(spec, "replicas", json_integer(size < min ? min : max));
+}
+
+/* --- who scales --- */
 
 struct rival {
     const json_t *object;

@@ -114,6 +114,8 @@ void control_fill(void *pointer, const struct kind *kind, json_t *object)
 
     if (machine)
         fill_from(instance, machine);
+    if (kind == &kind_instance_group)
+        fill_instance_group(pointer, object);
 }
 
 /* --- whether it fits --- */

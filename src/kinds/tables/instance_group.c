@@ -167,7 +167,8 @@ static const struct field spec_fields[] = {
       .type = FIELD_INT,
       .max = 1000,
       .fallback = "1",
-      .doc = "Members that there should be, within minReplicas and maxReplicas." },
+      .doc = "Members that there should be, within minReplicas and maxReplicas. One that is not named follows "
+             "them." },
     { .name = "minReplicas",
       .type = FIELD_INT,
       .max = 1000,

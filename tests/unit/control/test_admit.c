@@ -292,3 +292,33 @@ TEST(what_a_machine_still_has_is_not_deleted_though_its_spec_names_it_no_more)
     CHECK_STR(taken_out, "");
     end();
 }
+
+/* The size after the API has completed what is written. */
+static int64_t size_of(const char *spec, const char *operation)
+{
+    auto_json json_t *object = named(&kind_instance_group, "web", spec_of(spec));
+
+    json_set_at(object, "metadata.managedFields",
+                json_pack("[{s:s,s:{s:{s:{}}}}]", "operation", operation, "fieldsV1", "f:spec", "f:replicas"));
+    control_fill(site.control, &kind_instance_group, object);
+    return json_int_at(object, "spec.replicas", -1);
+}
+
+TEST(a_size_that_nobody_names_follows_its_bounds)
+{
+    begin(8);
+    CHECK_EQ(size_of("{'minReplicas':2}", "Apply"), 2);
+    CHECK_EQ(size_of("{'minReplicas':0}", "Apply"), -1); /* the default is right */
+    CHECK_EQ(size_of("{'minReplicas':2,'replicas':1}", "Update"), 1); /* to be refused */
+    control_create(site.control, &kind_instance_group,
+                   named(&kind_instance_group, "web", spec_of("{'replicas':4,'maxReplicas':6,'template':{'spec':{}}}")),
+                   nobody);
+    loop_sim_advance(site.loop, 100);
+    CHECK_EQ(size_of("{'maxReplicas':3,'replicas':4}", "Update"), 3);
+    CHECK_EQ(size_of("{'minReplicas':5,'replicas':4}", "Update"), 5);
+    CHECK_EQ(size_of("{'maxReplicas':3,'replicas':4}", "Apply"), 4); /* the manifest contradicts itself */
+    CHECK_EQ(size_of("{'maxReplicas':3,'replicas':5}", "Update"), 5); /* a size that is asked for */
+    CHECK_EQ(size_of("{'minReplicas':7,'maxReplicas':3,'replicas':4}", "Update"), 4);
+    CHECK_EQ(size_of("{'maxReplicas':'x','replicas':'y'}", "Update"), -1);
+    end();
+}
