@@ -60,11 +60,13 @@ static int changed_within(const struct autoscale_memory *memory, bool out, int64
     return sum;
 }
 
-/* Where one rate lets the group go to: counted from what it was when the period began. */
+/* Where one rate lets the group go to: counted from what it was when the period began. Members that went
+ * meanwhile may come back; those that came do not make it shrink faster. */
 static int bound_of(const struct autoscale_rate *rate, const struct autoscale_memory *memory, bool out,
                     int from, int64_t now_ms)
 {
-    int start = from - changed_within(memory, out, now_ms, rate->period_ms);
+    int start = from - changed_within(memory, out, now_ms, rate->period_ms) -
+                (out ? changed_within(memory, /*out=*/false, now_ms, rate->period_ms) : 0);
     double part = rate->is_percent ? (double)start * rate->value / 100 : rate->value;
     double bound = out ? ceil(start + part) : floor(start - part);
 

@@ -354,6 +354,22 @@ TEST(outwards_the_lowest_wish_of_the_window_counts)
     CHECK_EQ(run_seconds(&policy, &memory, &desired, &now, 300, 1), 6);
 }
 
+TEST(what_went_within_a_period_may_come_back_in_it)
+{
+    struct autoscale_policy policy = policy_of(1, 20);
+    struct autoscale_memory memory = { 0 };
+    int desired = 2;
+    int64_t now = NOW;
+
+    policy.out.rates[0] = (struct autoscale_rate){ false, 4, 15 * SECOND };
+    policy.out.rate_count = 1;
+    policy.window_ms = SECOND;
+    add_target(&policy, METRIC_CPU, TARGET_AVERAGE, 50);
+    CHECK_EQ(run_seconds(&policy, &memory, &desired, &now, 1000, 1), 6); /* 2 + 4 */
+    CHECK_EQ(run_seconds(&policy, &memory, &desired, &now, 10, 2), 1);
+    CHECK_EQ(run_seconds(&policy, &memory, &desired, &now, 1000, 1), 6);
+}
+
 TEST(rates_count_from_the_beginning_of_their_period)
 {
     struct autoscale_policy policy = policy_of(1, 20);
