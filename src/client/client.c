@@ -180,6 +180,8 @@ static char *set_body(struct transfer *transfer)
         curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body_size);
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method ? request->method : "GET");
+    /* On a kept connection that dies curl would send it again, which may be twice. */
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, request->method && !str_equal(request->method, "GET") ? 1L : 0L);
     return text;
 }
 
