@@ -2,9 +2,12 @@
 #include "cli/common.h"
 #include "cli/progress.h"
 #include "cli/telling.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { RECONNECT_MS_MAX = 20 * 1000, RECONNECT_PAUSE_MS = 250 };
 
 struct waiting {
     struct session *session;
@@ -16,6 +19,7 @@ struct waiting {
     const char *uid;         /* of the object that shall go, or NULL */
     bool is_for_size;        /* it shall have the size that is wanted, instead of a phase */
     struct telling telling;
+    int64_t lost_ms;         /* since when the server has not been reached, 0: it is */
     bool is_there, is_gone, is_failed, is_overruled;
     char failure[ERR_TEXT_MAX / 2];
 };
@@ -199,6 +203,8 @@ static int look_and_watch(struct waiting *waiting, int64_t timeout_ms, bool *ret
     auto_json json_t *object = NULL;
     int result = client_get(waiting->session->client, path, &object, err);
 
+    if (result == 0)
+        waiting->lost_ms = 0;
     waiting->is_gone =
         (result < 0 && err->code == ERR_NOT_FOUND) ||
         (result == 0 && waiting->uid &&
@@ -210,6 +216,27 @@ static int look_and_watch(struct waiting *waiting, int64_t timeout_ms, bool *ret
                  ret_ended, err);
 }
 
+/* A restart of the server takes moments, and what is waited for goes on meanwhile. */
+static bool is_worth_another_try(struct waiting *waiting, const struct err *err)
+{
+    int64_t now = monotonic_ms();
+
+    if (err->code == ERR_TIMEOUT || err->code == ERR_COMPACTED)
+        return true;
+    if (err->code != ERR_UNAVAILABLE)
+        return false;
+    if (!waiting->lost_ms) {
+        waiting->lost_ms = now;
+        progress_show(waiting->session, "the server is gone; it is waited for");
+    }
+    if (now - waiting->lost_ms >= RECONNECT_MS_MAX) {
+        session_hint(waiting->session, "what was asked for goes on when the server is back");
+        return false;
+    }
+    poll(NULL, 0, RECONNECT_PAUSE_MS);
+    return true;
+}
+
 static int wait_until(struct waiting *waiting, int64_t timeout_ms, struct err *err)
 {
     int64_t end = monotonic_ms() + timeout_ms, left;
@@ -219,7 +246,7 @@ static int wait_until(struct waiting *waiting, int64_t timeout_ms, struct err *e
     waiting->telling.is_terminal = waiting->session->err_is_terminal;
     while (result == 0 && !ended && (left = end - monotonic_ms()) > 0) {
         result = look_and_watch(waiting, left, &ended, err);
-        if (result < 0 && (err->code == ERR_TIMEOUT || err->code == ERR_COMPACTED))
+        if (result < 0 && is_worth_another_try(waiting, err))
             result = 0;
     }
     progress_clear(waiting->session);

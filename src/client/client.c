@@ -228,6 +228,8 @@ int client_unreached(struct client *client, CURL *curl, CURLcode code, struct er
                        where, client->ca ? client->ca : "that this system trusts");
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(err, ERR_TIMEOUT, "%s: no answer in time", where);
+    if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR)
+        return err_set(err, ERR_UNAVAILABLE, "the server at %s broke off its answer", where);
     return err_set(err, ERR_UNAVAILABLE, "%s: %s", where, curl_easy_strerror(code));
 }
 

@@ -1,10 +1,11 @@
 """Objects over HTTP: create, read, list, replace, patch, errors."""
 import json
 import os
+import signal
 import subprocess
 import unittest
 
-from harness import ApiTest, CONFIG_MAPS, GROUP, INSTANCES, config_map, instance
+from harness import ApiTest, CONFIG_MAPS, GROUP, INSTANCES, Server, config_map, instance
 
 VIRGA = os.environ.get("VIRGA", "build/src/cli/virga")
 
@@ -480,6 +481,20 @@ class Power(ApiTest):
         said = stop.communicate(timeout=30)
         self.assertEqual(stop.returncode, 1)
         self.assertIn("torn is to be Running by now: spec.powerState was changed meanwhile", said[1])
+
+    def test_a_restart_of_the_server_is_waited_out(self):
+        server = Server(store=True)
+        self.addCleanup(server.close)
+        self.expect(server.post(INSTANCES, instance("long")), 201)
+        stop = self.virga("stop", "long", "--socket", server.socket)
+        self.assertEqual(stop.stderr.readline(), "long: Pending\n")
+        server.stop(signal.SIGKILL)
+        self.assertEqual(stop.stderr.readline(), "the server is gone; it is waited for\n")
+        server.start()
+        self.expect(server.patch(INSTANCES + "/long/status", {"status": {
+            "phase": "Stopped", "observedGeneration": 2}}), 200)
+        said = stop.communicate(timeout=30)
+        self.assertEqual((stop.returncode, said[0]), (0, "instance/long stopped\n"), said[1])
 
     def test_one_that_ended_is_not_waited_for(self):
         self.expect(self.server.post(INSTANCES, instance("off")), 201)
