@@ -58,10 +58,22 @@ static void print_names(const struct kind *kind, const json_t *answer)
                json_text_at(json_array_get(items, i), "metadata.name", ""));
 }
 
-static void print_value(const struct getting *getting, const json_t *value)
+/* As kubectl does: they are long, and an object that is applied must not have them. */
+static void hide_managed_fields(json_t *value)
+{
+    size_t i;
+    json_t *item;
+
+    json_remove_at(value, "metadata.managedFields");
+    json_array_foreach (json_object_get(value, "items"), i, item)
+        json_remove_at(item, "metadata.managedFields");
+}
+
+static void print_value(const struct getting *getting, json_t *value)
 {
     auto_buf struct buf text = { 0 };
 
+    hide_managed_fields(value);
     if (str_equal(getting->output, "yaml")) {
         yaml_write(value, &text);
         fputs(text.bytes, stdout);
@@ -82,13 +94,15 @@ struct row_watch {
 
 static void print_changed(const struct row_watch *watch, const json_t *object)
 {
+    auto_json json_t *shown = json_deep_copy(object);
+
     if (str_equal(watch->getting->output, "name")) {
         print_names(watch->getting->targets[0].kind, object);
         return;
     }
     if (str_equal(watch->getting->output, "yaml"))
         puts("---");
-    print_value(watch->getting, object);
+    print_value(watch->getting, shown);
 }
 
 static void print_rows(struct row_watch *watch, const json_t *event)

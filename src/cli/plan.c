@@ -84,8 +84,8 @@ static int add_object(struct adding *adding, const json_t *object, struct err *e
     const char *namespace_name = json_text_at(object, "metadata.namespace", "");
     const struct kind *kind;
 
-    if (str_equal(json_text_at(object, "kind", ""), "List") &&
-        json_is_array(json_object_get(object, "items")))
+    /* Also an InstanceList, as the server answers with. */
+    if (str_ends(json_text_at(object, "kind", ""), "List") && json_is_array(json_object_get(object, "items")))
         return add_list(adding, json_object_get(object, "items"), err);
     if (!(kind = kind_of(adding->session, object, err)))
         return -1;

@@ -452,12 +452,27 @@ class Commands(ApiTest):
                 self.assertEqual(places, sorted(places), events)
 
 
-class Power(ApiTest):
-    """What virga asks of instances, and when it stops waiting. No controller answers here."""
-
+class ClientTest(ApiTest):
     def virga(self, *arguments):
-        return subprocess.Popen([VIRGA, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                env={**os.environ, "VIRGA_SOCKET": self.server.socket})
+        return subprocess.Popen([VIRGA, *arguments], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, env={**os.environ, "VIRGA_SOCKET": self.server.socket})
+
+
+class RoundTrip(ClientTest):
+    def test_what_get_prints_can_be_applied(self):
+        self.expect(self.server.post(INSTANCES, instance("a")), 201)
+        for output in ("yaml", "json"):
+            for arguments in (("instance", "a"), ("instances",), ("instance/a", "instance/a")):
+                with self.subTest(output=output, arguments=arguments):
+                    shown = self.virga("get", *arguments, "-o", output).communicate(timeout=30)[0]
+                    self.assertNotIn("managedFields", shown)
+                    apply = self.virga("apply", "-f", "-")
+                    said = apply.communicate(shown, timeout=30)
+                    self.assertEqual(apply.returncode, 0, said)
+
+
+class Power(ClientTest):
+    """What virga asks of instances, and when it stops waiting. No controller answers here."""
 
     def spec_of(self, name):
         return self.expect(self.server.get(INSTANCES + "/" + name), 200)["spec"]
