@@ -20,17 +20,41 @@ static char *item_path(const struct plan_item *item, const char *name, bool is_d
     return path;
 }
 
+/* The object as it is, or NULL. Owned. */
+static json_t *object_of(struct session *session, const struct plan_item *item)
+{
+    auto_free char *path = client_path(item->kind, item->namespace_name, item->name, NULL);
+    json_t *object = NULL;
+    struct err unread;
+
+    return client_get(session->client, path, &object, &unread) == 0 ? object : NULL;
+}
+
+/* The version in a manifest that "virga get -o yaml" wrote is of a status that has long gone on; what counts is
+ * whether anybody has changed what is wanted. Owned. */
+static json_t *without_old_status(struct session *session, const struct plan_item *item)
+{
+    json_t *wanted = json_deep_copy(item->object);
+    auto_json json_t *now = json_at(wanted, "metadata.resourceVersion") ? object_of(session, item) : NULL;
+
+    if (!now || json_int_at(now, "metadata.generation", 0) != json_int_at(wanted, "metadata.generation", 0))
+        return wanted;
+    json_remove_at(wanted, "metadata.resourceVersion");
+    return wanted;
+}
+
 static int send_apply(struct session *session, const struct plan_item *item, bool is_dry_run,
                       json_t **ret_answer, struct err *err)
 {
     auto_free char *path = item_path(item, item->name, is_dry_run);
+    auto_json json_t *wanted = without_old_status(session, item);
 
     client_path_option(&path, "force", "true");
     return client_send(session->client,
                        &(struct client_request){ .method = "PATCH",
                                                  .path = path,
                                                  .content_type = "application/apply-patch+yaml",
-                                                 .body = item->object },
+                                                 .body = wanted },
                        ret_answer, err);
 }
 
@@ -124,30 +148,9 @@ static int try_plan(struct session *session, const struct plan *plan, send_fn *f
 
 /* --- apply --- */
 
-/* The object as it is, or NULL. Owned. */
-static json_t *object_of(struct session *session, const struct plan_item *item)
-{
-    auto_free char *path = client_path(item->kind, item->namespace_name, item->name, NULL);
-    json_t *object = NULL;
-    struct err unread;
-
-    return client_get(session->client, path, &object, &unread) == 0 ? object : NULL;
-}
-
-/* All that people write; the rest moves by itself meanwhile. Owned. */
-static json_t *wishes_of(const json_t *object)
-{
-    json_t *wishes = json_deep_copy(object);
-
-    json_remove_at(wishes, "status");
-    json_remove_at(wishes, "metadata.resourceVersion");
-    json_remove_at(wishes, "metadata.managedFields");
-    return wishes;
-}
-
 static bool is_unchanged(const json_t *before, const json_t *after)
 {
-    auto_json json_t *was = before ? wishes_of(before) : NULL, *is = after ? wishes_of(after) : NULL;
+    auto_json json_t *was = before ? object_wishes(before) : NULL, *is = after ? object_wishes(after) : NULL;
 
     return was && is && json_equal(was, is);
 }

@@ -13,8 +13,11 @@ struct editing {
     const struct kind *kind;
     const char *name;
     char file[64];
-    struct buf text; /* as it was given to the editor last */
+    struct buf text;  /* as it was given to the editor last */
+    json_t *wishes;   /* of the object when it was read */
 };
+
+enum { PUT_TRIES_MAX = 5 };
 
 /* Comment lines on top; 'why' is what was wrong with it the last time, or NULL. */
 static void write_head(const struct editing *editing, const char *why, struct buf *to)
@@ -76,23 +79,43 @@ static int edit_text(struct editing *editing, struct buf *ret_text, struct err *
     return *body_of(ret_text) && !str_equal(body_of(ret_text), body_of(&editing->text));
 }
 
+/* In place of the object as it is now: while somebody edits, the status of a machine goes on. It must only
+ * be wanted as it was. */
+static int put(struct session *session, const struct editing *editing, json_t *edited, struct err *err)
+{
+    auto_free char *path = object_path(session, editing->kind, editing->name, NULL);
+    auto_json json_t *now = NULL, *wishes = NULL;
+
+    if (client_get(session->client, path, &now, err) < 0)
+        return -1;
+    wishes = object_wishes(now);
+    if (!json_equal(wishes, editing->wishes))
+        return err_set(err, ERR_CONFLICT, "%s %s was changed by somebody else meanwhile", editing->kind->singular,
+                       editing->name);
+    json_set_at(edited, "metadata.resourceVersion", json_incref(json_at(now, "metadata.resourceVersion")));
+    client_path_option(&path, "fieldValidation", "Strict");
+    client_path_option(&path, "fieldManager", "virga-edit");
+    return client_send(session->client,
+                       &(struct client_request){ .method = "PUT", .path = path, .body = edited }, NULL, err);
+}
+
 static int replace(struct session *session, const struct editing *editing, const struct buf *text,
                    struct err *err)
 {
     auto_json json_t *documents = yaml_parse(text->bytes, text->size, err);
-    auto_free char *path = object_path(session, editing->kind, editing->name, NULL);
+    json_t *edited = json_array_get(documents, 0);
+    int result = -1;
 
     if (!documents)
         return -1;
-    if (json_array_size(documents) != 1 || !json_is_object(json_array_get(documents, 0)))
+    if (json_array_size(documents) != 1 || !json_is_object(edited))
         return err_set(err, ERR_BAD_REQUEST, "there must be one object");
-    client_path_option(&path, "fieldValidation", "Strict");
-    client_path_option(&path, "fieldManager", "virga-edit");
-    return client_send(session->client,
-                       &(struct client_request){ .method = "PUT",
-                                                 .path = path,
-                                                 .body = json_array_get(documents, 0) },
-                       NULL, err);
+    for (int tries = 0; tries < PUT_TRIES_MAX && result < 0; tries++) {
+        result = put(session, editing, edited, err);
+        if (result < 0 && (err->code != ERR_CONFLICT || client_last_status(session->client) != 409))
+            break;
+    }
+    return result;
 }
 
 static int edit(struct session *session, struct editing *editing, struct err *err)
@@ -111,7 +134,7 @@ static int edit(struct session *session, struct editing *editing, struct err *er
             print_done(editing->kind, editing->name, "edited");
             return 0;
         }
-        if (!session->out_is_terminal)
+        if (!session->out_is_terminal || err->code == ERR_CONFLICT)
             return -1;
         /* Once more, with what was wrong on top. */
         buf_clear(&editing->text);
@@ -130,11 +153,18 @@ static int load(struct session *session, struct editing *editing, struct err *er
         session_hint(session, "\"virga get %s\" lists what there is", editing->kind->plural);
         return -1;
     }
+    editing->wishes = object_wishes(object);
     json_remove_at(object, "metadata.managedFields");
     json_remove_at(object, "status");
     write_head(editing, NULL, &editing->text);
     yaml_write(object, &editing->text);
     return 0;
+}
+
+static void editing_done(struct editing *editing)
+{
+    buf_done(&editing->text);
+    json_decref(editing->wishes);
 }
 
 COMMAND(cmd_edit)
@@ -145,11 +175,11 @@ COMMAND(cmd_edit)
 
     editing.kind = find_named(session, arguments, NULL, &editing.name, err);
     if (!editing.kind || load(session, &editing, err) < 0) {
-        buf_done(&editing.text);
+        editing_done(&editing);
         return -1;
     }
     if (!mkdtemp(folder)) {
-        buf_done(&editing.text);
+        editing_done(&editing);
         return err_errno(err, "%s", folder);
     }
     snprintf(editing.file, sizeof editing.file, "%s/%s.yaml", folder, editing.kind->singular);
@@ -158,6 +188,6 @@ COMMAND(cmd_edit)
         session_hint(session, "what you wrote is in %s", editing.file);
     else
         (void)dir_remove(folder, err);
-    buf_done(&editing.text);
+    editing_done(&editing);
     return result;
 }

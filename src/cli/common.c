@@ -82,6 +82,16 @@ char *object_path(const struct session *session, const struct kind *kind, const 
     return client_path(kind, session->namespace_name, name, sub);
 }
 
+json_t *object_wishes(const json_t *object)
+{
+    json_t *wishes = json_deep_copy(object);
+
+    json_remove_at(wishes, "status");
+    json_remove_at(wishes, "metadata.resourceVersion");
+    json_remove_at(wishes, "metadata.managedFields");
+    return wishes;
+}
+
 static int post_object(struct session *session, const struct kind *kind, const json_t *object, bool is_trial,
                        json_t **ret_made, struct err *err)
 {

@@ -15,6 +15,8 @@ int read_input(const char *path, size_t size_max, struct buf *ret_text, struct e
 /* The path of an object in the session's namespace. Owned. */
 char *object_path(const struct session *session, const struct kind *kind, const char *name,
                   const char *sub);
+/* All of an object that people write: the rest moves by itself. Owned. */
+json_t *object_wishes(const json_t *object);
 /* "Instance vm-a" made by POST. 'ret_made' may be NULL. */
 int create_object(struct session *session, const struct kind *kind, const json_t *object,
                   json_t **ret_made, struct err *err);

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import unittest
 
 from harness import ApiTest, CONFIG_MAPS, GROUP, INSTANCES, Server, config_map, instance
@@ -469,6 +470,58 @@ class RoundTrip(ClientTest):
                     apply = self.virga("apply", "-f", "-")
                     said = apply.communicate(shown, timeout=30)
                     self.assertEqual(apply.returncode, 0, said)
+
+
+    def test_what_was_printed_can_be_applied_after_its_status_went_on(self):
+        self.expect(self.server.post(INSTANCES, instance("on")), 201)
+        shown = self.virga("get", "instance", "on", "-o", "yaml").communicate(timeout=30)[0]
+        self.expect(self.server.patch(INSTANCES + "/on/status", {"status": {"message": "goes on"}}), 200)
+        said = self.virga("apply", "-f", "-").communicate(shown.replace("stopTimeout: 30s", "stopTimeout: 20s"))
+        self.assertEqual(said, ("instance/on configured\n", ""))
+        said = self.virga("apply", "-f", "-").communicate(shown)
+        self.assertIn("the object has been modified", said[1])
+
+
+class Edit(ClientTest):
+    """While somebody writes, status goes on; the editor here changes it, and then the text."""
+
+    EDITOR = """
+import http.client, json, sys
+sys.path.append({support!r})
+from unix_http import UnixConnection
+connection = UnixConnection({socket!r}, 30)
+connection.request("PATCH", {path!r}, {change!r}, {{"Content-Type": "application/merge-patch+json"}})
+assert connection.getresponse().status == 200
+with open(sys.argv[1]) as file:
+    text = file.read()
+with open(sys.argv[1], "w") as file:
+    file.write(text.replace("stopTimeout: 30s", "stopTimeout: 20s"))
+"""
+
+    def edit(self, name, path, change):
+        support = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support")
+        script = f"{self.server.dir}/editor.py"
+        with open(script, "w") as file:
+            file.write(self.EDITOR.format(support=support, socket=self.server.socket, path=path,
+                                          change=json.dumps(change)))
+        return subprocess.run([VIRGA, "edit", "instance", name], text=True, capture_output=True, timeout=30,
+                              env={**os.environ, "VIRGA_SOCKET": self.server.socket, "TMPDIR": self.server.dir,
+                                   "VISUAL": f"{sys.executable} {script}"})
+
+    def test_a_status_that_goes_on_is_no_conflict(self):
+        self.expect(self.server.post(INSTANCES, instance("a")), 201)
+        made = self.edit("a", INSTANCES + "/a/status", {"status": {"message": "goes on"}})
+        self.assertEqual((made.returncode, made.stdout), (0, "instance/a edited\n"), made.stderr)
+        now = self.expect(self.server.get(INSTANCES + "/a"), 200)
+        self.assertEqual((now["spec"]["stopTimeout"], now["status"]["message"]), ("20s", "goes on"))
+
+    def test_another_wish_is(self):
+        self.expect(self.server.post(INSTANCES, instance("b")), 201)
+        made = self.edit("b", INSTANCES + "/b", {"spec": {"cpus": 2}})
+        self.assertEqual(made.returncode, 1)
+        self.assertIn("instance b was changed by somebody else meanwhile\n  what you wrote is in ", made.stderr)
+        os.remove(made.stderr.split("what you wrote is in ")[1].split()[0])
+        self.assertEqual(self.server.get(INSTANCES + "/b").json["spec"]["stopTimeout"], "30s")
 
 
 class Power(ClientTest):
