@@ -12,7 +12,7 @@
 enum {
     KEPT_MS = 3600 * 1000,
     SWEEP_MS = 5 * 60 * 1000,
-    BURST = 25,                 /* events about one object at once, as in client-go */
+    BURST = 25,                 /* events of one type about one object at once, as in client-go */
     REFILL_MS = 300 * 1000 / 10, /* one more each half minute */
     SERIES_MAX = 4096,
 };
@@ -30,7 +30,7 @@ struct bucket {
 struct recorder {
     struct control *control;
     struct map *series;  /* "uid/reason/message" to struct series */
-    struct map *buckets; /* uid to struct bucket */
+    struct map *buckets; /* "uid/type" to struct bucket */
     struct loop_source *sweeper;
 };
 
@@ -43,15 +43,17 @@ static void series_free(void *pointer)
     free(series);
 }
 
-static bool take_token(struct recorder *recorder, const char *uid)
+/* Much that goes well does not keep what goes wrong from being told. */
+static bool take_token(struct recorder *recorder, const char *uid, const char *type)
 {
-    struct bucket *bucket = map_get(recorder->buckets, uid);
+    auto_free char *id = str_printf("%s/%s", uid, type);
+    struct bucket *bucket = map_get(recorder->buckets, id);
     int64_t now_ms = loop_now_ms(recorder->control->setup.loop);
 
     if (!bucket) {
         bucket = mem_new(struct bucket);
         *bucket = (struct bucket){ BURST, now_ms };
-        map_set(recorder->buckets, uid, bucket);
+        map_set(recorder->buckets, id, bucket);
     }
     bucket->tokens += (double)(now_ms - bucket->filled_ms) / REFILL_MS;
     bucket->filled_ms = now_ms;
@@ -132,7 +134,7 @@ void recorder_record(struct recorder *recorder, const struct kind *kind, const j
     auto_free char *id = str_printf("%s/%s/%s", object_uid(object), reason, message);
     struct series *series = map_get(recorder->series, id);
 
-    if (!take_token(recorder, object_uid(object)))
+    if (!take_token(recorder, object_uid(object), type))
         return;
     if (series) {
         count_up(recorder, series);
