@@ -6,6 +6,8 @@
 #include "store/object.h"
 #include <stdlib.h>
 
+enum { SLOW_START_MS = 5000, LATELY_MS = 10 * 60 * 1000 };
+
 static const struct kind *const kind = &kind_instance_group;
 
 int64_t group_now_ms(const struct group_scene *scene) { return control_wall_ms(scene->work->control); }
@@ -123,6 +125,45 @@ static const char *blocked_by(const struct group_scene *scene, const struct grou
     return "the seed of the new template is made before members are replaced";
 }
 
+/* What the first member says that takes long to start; owned, or NULL. Soon after its start it would be
+ * many words about little. */
+static char *slow_member(struct group_scene *scene)
+{
+    for (size_t i = 0; i < scene->count; i++) {
+        int64_t age_ms = group_now_ms(scene) - scene->members[i].created_ms;
+        const char *message = json_text_at(scene->instances[i], "status.message", NULL);
+
+        if (scene->members[i].state != MEMBER_STARTING)
+            continue;
+        if (age_ms < SLOW_START_MS)
+            group_again(scene, SLOW_START_MS - age_ms);
+        else if (message)
+            return str_printf("member %s: %s", scene->members[i].name, message);
+    }
+    return NULL;
+}
+
+static bool has_failed_lately(struct group_scene *scene)
+{
+    return group_now_ms(scene) - view_time_ms(kind, scene->object, "status.circuit.lastFailureAt") < LATELY_MS;
+}
+
+/* Why it takes so long; owned, or NULL. */
+static char *progress_text(struct group_scene *scene, const struct group_plan *plan, const char *blocked)
+{
+    const char *failure = json_text_at(scene->object, "status.circuit.message", NULL);
+
+    if (group_circuit_is_open(scene))
+        return str_printf("members failed as they started; the next is tried in a while. The last was %s",
+                          failure ? failure : "");
+    if (blocked)
+        return str_dup(blocked);
+    if (failure && has_failed_lately(scene))
+        return str_printf("the last start failed: %s", failure);
+    char *slow = slow_member(scene);
+    return slow || !plan->is_updating ? slow : str_dup("members are being replaced");
+}
+
 static void show_phase(struct group_scene *scene, const struct group_plan *plan)
 {
     unsigned ready = count_state(scene, MEMBER_READY);
@@ -132,19 +173,17 @@ static void show_phase(struct group_scene *scene, const struct group_plan *plan)
     bool is_available = ready >= (unsigned)scene->wish.min && (ready > 0 || !scene->wish.replicas);
     bool arrived = ready == (unsigned)scene->wish.replicas && members == ready && !plan->is_updating &&
                    scene->wish.revision == scene->revision && !has_outdated_waiting(scene);
+    auto_free char *text = arrived && !is_open ? NULL : progress_text(scene, plan, blocked);
 
-    if (is_open)
-        work_phase(scene->work, "Degraded", "members failed as they started; the next is tried in a while");
-    else if (arrived)
-        work_phase(scene->work, scene->wish.replicas ? "Ready" : "Idle", NULL);
-    else if (blocked)
-        work_phase(scene->work, "Progressing", blocked);
-    else
-        work_phase(scene->work, "Progressing", plan->is_updating ? "members are being replaced" : NULL);
+    work_phase(scene->work, is_open                ? "Degraded"
+                            : !arrived             ? "Progressing"
+                            : scene->wish.replicas ? "Ready"
+                                                   : "Idle",
+               text);
     work_condition(scene->work, "Available", is_available, is_available ? "MinimumAvailable" : "MinimumMissing",
                    "%u of %d serve", ready, scene->wish.replicas);
     work_condition(scene->work, "Progressing", !arrived, arrived ? "Arrived" : blocked ? "Blocked" : "Working",
-                   "%s", !arrived && blocked ? blocked : "");
+                   "%s", !arrived && text ? text : "");
     work_condition(scene->work, "Ready", arrived, arrived ? "Arrived" : "NotArrived", "%u of %d serve", ready,
                    scene->wish.replicas);
 }

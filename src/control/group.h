@@ -37,7 +37,7 @@ struct member_book {
     unsigned good, bad, live_bad;      /* in a row */
     bool is_ready;                     /* by the probes */
     bool has_failed;                   /* the join hook failed, or it is not alive */
-    const char *why_failed;            /* static */
+    char *why_failed;                  /* NULL: its machine or the time tells */
     bool is_counted;                   /* its failed start is in the circuit */
     struct probe *probes;              /* under way */
 };
@@ -75,6 +75,7 @@ int64_t group_now_ms(const struct group_scene *scene);
 int group_books_start(struct control *control, struct err *err);
 struct group_book *group_book_of(struct control *control, const json_t *group); /* made when absent */
 struct member_book *group_book_add(struct group_book *book, const char *name);
+void member_book_fails(struct member_book *book, const char *why); /* for good */
 void group_book_drop(struct group_book *book, const char *name);
 struct member_book *group_book_seed(struct group_book *book, const char *name); /* any other is forgotten */
 void group_book_forget_seed(struct group_book *book);
@@ -83,6 +84,7 @@ void group_books_forget(struct control *control, const char *uid);
 /* --- members --- */
 void group_members_find(struct group_scene *scene);
 bool member_has_served(const json_t *instance);
+char *member_failure(const struct group_scene *scene, size_t member); /* why one has failed; owned */
 bool member_has_ended(const json_t *instance); /* and does not start again by itself */
 bool member_is_leaving(const json_t *instance); /* for good: deleted, or drained for its leave hook */
 bool member_is_drained(const json_t *instance); /* by whoever */

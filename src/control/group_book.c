@@ -16,6 +16,7 @@ static void member_free(void *value)
     struct member_book *book = value;
 
     probes_cut_off(book);
+    free(book->why_failed);
     free(book->name);
     free(book);
 }
@@ -81,6 +82,15 @@ struct member_book *group_book_add(struct group_book *book, const char *name)
     member = member_new(book, name);
     map_set(book->members, name, member);
     return member;
+}
+
+void member_book_fails(struct member_book *book, const char *why)
+{
+    book->has_failed = true;
+    if (str_equal(book->why_failed, why))
+        return;
+    free(book->why_failed);
+    book->why_failed = str_dup(why);
 }
 
 struct member_book *group_book_seed(struct group_book *book, const char *name)

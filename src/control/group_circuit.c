@@ -56,13 +56,23 @@ static void open_circuit(struct group_scene *scene, int64_t failures)
     set_time(scene, "status.circuit.until", group_now_ms(scene) + reset_ms);
 }
 
-static void count_failure(struct group_scene *scene)
+/* The member goes, and with it whatever else tells of it. */
+static void keep_cause(struct group_scene *scene, size_t member)
+{
+    auto_free char *failure = member_failure(scene, member);
+    auto_free char *text = str_printf("member %s: %s", scene->members[member].name, failure);
+
+    json_set_at(scene->object, "status.circuit.message", json_string_plain(text));
+}
+
+static void count_failure(struct group_scene *scene, size_t member)
 {
     int64_t failures = json_int_at(scene->object, "status.circuit.failures", 0) + 1;
     int64_t threshold = view_int(&kind_instance_group, scene->object, "spec.healing.circuitThreshold");
 
     json_set_at(scene->object, "status.circuit.failures", json_integer(failures));
     set_time(scene, "status.circuit.lastFailureAt", group_now_ms(scene));
+    keep_cause(scene, member);
     if (failures >= threshold || is_state(scene, "HalfOpen"))
         open_circuit(scene, failures);
     else
@@ -90,7 +100,7 @@ void group_circuit_count(struct group_scene *scene)
             continue;
         if (scene->members[i].state == MEMBER_FAILED && !member_has_served(scene->instances[i])) {
             book->is_counted = true;
-            count_failure(scene);
+            count_failure(scene, i);
         } else if (scene->members[i].state == MEMBER_READY && json_at(scene->object, "status.circuit") &&
                    was_made_after_failure(scene, i)) {
             close_circuit(scene);

@@ -81,8 +81,8 @@ static bool hook_has_run(struct group_scene *scene, size_t member)
     if (work_op(scene->work, op, &err) == OP_FAILED) {
         work_event(scene->work, "Warning", "JoinFailed", "member %s: %s", name, err.text);
         work_op_reset(scene->work, op);
-        book->has_failed = true;
-        book->why_failed = "its join hook failed";
+        auto_free char *why = str_printf("its join hook failed: %s", err.text);
+        member_book_fails(book, why);
         group_again(scene, 0);
         return false;
     }

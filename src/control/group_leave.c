@@ -12,7 +12,6 @@
 static const char *const reasons[] = {
     [LEAVE_TOO_MANY] = "there are more than wanted",
     [LEAVE_OUTDATED] = "its template is outdated",
-    [LEAVE_FAILED] = "it failed",
     [LEAVE_GROUP_GOES] = "the group is deleted",
 };
 
@@ -64,12 +63,11 @@ static bool has_leave_hook(const struct group_scene *scene, size_t member)
 
 void group_leave_member(struct group_scene *scene, size_t member, enum leave_reason reason)
 {
-    const struct member_book *book = scene->books[member];
-
     if (!scene->instances[member])
         return; /* not in the store yet: the next look finds it */
-    work_event(scene->work, reason == LEAVE_FAILED ? "Warning" : "Normal", "MemberLeaves", "member %s goes: %s",
-               book->name, book->why_failed && reason == LEAVE_FAILED ? book->why_failed : reasons[reason]);
+    auto_free char *failure = reason == LEAVE_FAILED ? member_failure(scene, member) : NULL;
+    work_event(scene->work, failure ? "Warning" : "Normal", "MemberLeaves", "member %s goes: %s",
+               scene->members[member].name, failure ? failure : reasons[reason]);
     if (reason != LEAVE_FAILED && has_leave_hook(scene, member))
         drain_member(scene, member);
     else

@@ -73,6 +73,20 @@ bool member_has_ended(const json_t *instance)
                                           view_bool(&kind_instance, instance, "status.endedByItself"));
 }
 
+char *member_failure(const struct group_scene *scene, size_t member)
+{
+    const json_t *instance = scene->instances[member];
+    const char *why = scene->books[member]->why_failed, *message = json_text_at(instance, "status.message", NULL);
+
+    if (why)
+        return str_dup(why);
+    if (member_has_ended(instance))
+        return str_printf("its machine ended%s%s", message ? ": " : "", message ? message : "");
+    return str_printf("it was not ready within %s (spec.healing.startTimeout): %s",
+                      view_text(&kind_instance_group, scene->object, "spec.healing.startTimeout"),
+                      message ? message : "its readiness probe does not hold");
+}
+
 static bool is_warm(const json_t *instance) { return str_equal(label(instance, LABEL_WARM), "true"); }
 
 static bool goes_on_as_fork(const json_t *instance)
@@ -95,7 +109,7 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
         return MEMBER_LEAVING;
     if (!member_has_ended(instance) && goes_on_as_fork(instance) && (is_loaded(instance) || !is_late(scene, instance)))
         return MEMBER_WARM;
-    book->why_failed = "it was to be kept warm and could not be loaded";
+    member_book_fails(book, "it was to be kept warm and could not be loaded");
     return MEMBER_FAILED;
 }
 

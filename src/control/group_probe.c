@@ -307,10 +307,8 @@ static void judge_liveness(struct subject *subject, const json_t *rule)
         }
         group_again(scene, period_of(rule));
     }
-    if (book->live_bad >= (unsigned)json_int_at(rule, "failureThreshold", 3)) {
-        book->has_failed = true;
-        book->why_failed = "it is not alive by its probe";
-    }
+    if (book->live_bad >= (unsigned)json_int_at(rule, "failureThreshold", 3))
+        member_book_fails(book, "it is not alive by its probe");
 }
 
 static void look_at(struct subject *subject)

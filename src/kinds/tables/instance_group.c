@@ -256,6 +256,7 @@ static const struct field circuit_fields[] = {
     { .name = "failures", .type = FIELD_INT, .doc = "Failed starts in a row." },
     { .name = "until", .type = FIELD_TIME, .doc = "When an open one tries again." },
     { .name = "lastFailureAt", .type = FIELD_TIME, .doc = "When the last start failed." },
+    { .name = "message", .type = FIELD_TEXT, .doc = "Which member that was, and why." },
     { 0 },
 };
 

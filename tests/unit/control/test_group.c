@@ -84,6 +84,7 @@ TEST(members_that_cannot_start_open_the_circuit)
     auto_json json_t *object = group();
     CHECK_STR(json_text_at(object, "status.circuit.state", NULL), "Open");
     CHECK_STR(json_text_at(object, "status.phase", NULL), "Degraded");
+    CHECK_CONTAINS(json_text_at(object, "status.message", ""), ": its machine ended: ");
     CHECK_STR(json_text_at(condition_get(object, "Available"), "reason", NULL), "MinimumMissing");
     compute_fake_set_failures(site.world, 0, 0);
     wait_ready(3);
@@ -168,6 +169,8 @@ TEST(what_a_hook_says_is_told_whatever_it_is)
         control_each(site.control, &kind_event, "default", find_complaint, complaint);
     }
     CHECK_CONTAINS(complaint, "the command ended with status 1: no \xef\xbf\xbd");
+    auto_json json_t *object = group(); /* where it stays when the member has gone */
+    CHECK_CONTAINS(json_text_at(object, "status.message", ""), "its join hook failed: the command ended with status 1: no");
     compute_fake_set_agent(site.world, answer, NULL);
     end_group();
 }
