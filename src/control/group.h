@@ -117,6 +117,8 @@ void group_remember_identities(struct group_scene *scene);
 /* --- revisions: false when the status was edited first and has to be stored --- */
 bool group_revision_current(struct group_scene *scene);
 const json_t *group_revision_template(const struct group_scene *scene, int revision); /* NULL: forgotten */
+/* The wished revision when that one has the same template: back to an earlier one, its members need no others. */
+int group_revision_alike(const struct group_scene *scene, int revision);
 
 /* --- seed --- */
 /* Brings the seed on, and decides what members are made from. False when the status was edited first

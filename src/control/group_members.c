@@ -153,7 +153,8 @@ static void read_member(struct group_scene *scene, struct member_book *book, jso
     const char *revision = take_instance ? label(take_instance, LABEL_REVISION) : NULL;
 
     *member = (struct group_member){ .name = book->name, .state = MEMBER_STARTING,
-                                     .revision = revision ? atoi(revision) : scene->wish.revision,
+                                     .revision = revision ? group_revision_alike(scene, atoi(revision))
+                                                          : scene->wish.revision,
                                      .ordinal = ordinal_of(scene, book->name),
                                      .created_ms = group_now_ms(scene), .ready_since_ms = -1 };
     scene->instances[scene->count] = take_instance;

@@ -47,6 +47,13 @@ bool group_revision_current(struct group_scene *scene)
     return false;
 }
 
+int group_revision_alike(const struct group_scene *scene, int revision)
+{
+    if (revision == scene->wish.revision)
+        return revision;
+    return json_equal(group_revision_template(scene, revision), scene->template) ? scene->wish.revision : revision;
+}
+
 const json_t *group_revision_template(const struct group_scene *scene, int revision)
 {
     const json_t *revisions = json_at(scene->object, "status.revisions");

@@ -53,6 +53,28 @@ TEST(a_changed_template_rolls_out_within_the_bounds)
     end_group();
 }
 
+TEST(back_to_an_earlier_template_only_others_are_replaced)
+{
+    begin_group(15, json_pack("{s:i,s:i}", "replicas", 3, "maxReplicas", 4));
+    wait_ready(3);
+    auto_free char *uid = uid_of(newest), *name = str_dup(newest);
+    edit(name, "metadata.annotations", json_pack("{s:s}", "virga.dev/protected", "true"));
+    set_group("spec.template.spec.memory", json_string("128Mi"));
+    for (int i = 0; i < 6000 && group_int("status.updatedReplicas") != 2; i++)
+        pass_time();
+    edit(name, "metadata.annotations", NULL);
+    set_group("spec.template.spec.memory", json_string("64Mi"));
+    for (int i = 0; i < 6000 && group_int("status.currentRevision") != 3; i++)
+        pass_time();
+    wait_ready(3);
+    for (int i = 0; i < 6000 && group_int("status.updatedReplicas") != 3; i++)
+        pass_time();
+    wait_ready(3);
+    CHECK_EQ(group_int("status.updatedReplicas"), 3);
+    CHECK(compute_fake_has_process(site.world, uid));
+    end_group();
+}
+
 /* So says docs/load-balancing.md: "remove it to have the machine back". */
 TEST(a_member_that_people_drain_is_kept)
 {
