@@ -7,7 +7,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+/* A quarter more than the log is long when a checkpoint begins; of small file systems only a part. */
+enum { RESERVE_MAX = 20 * 1024 * 1024, RESERVE_PART = 8 };
 
 /* Locking comes first: only then the index of the write-ahead log lives on the
  * heap and no other process can open the file. Full synchronisation is what makes
@@ -189,6 +193,23 @@ static int set_up(struct database *database, const char *directory, struct err *
     return database_prepare_commits(database, err);
 }
 
+/* Has the file system set space aside for the log: a machine that fills the disk must not keep its own deletion
+ * from being written, which is what makes room. The log is written over from its beginning after each
+ * checkpoint, so this is enough for any number of commits. Best effort: it is not to be had everywhere. */
+static void reserve_log(const struct database *database)
+{
+    auto_free char *log = str_printf("%s-wal", database->path);
+    auto_close int fd = open(log, O_WRONLY | O_CLOEXEC); /* on the log SQLite has no locks to lose */
+    struct statvfs found;
+    uint64_t free_bytes;
+
+    if (fd < 0 || fstatvfs(fd, &found) < 0)
+        return;
+    free_bytes = (uint64_t)found.f_bavail * found.f_frsize;
+    (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0,
+                    free_bytes / RESERVE_PART < RESERVE_MAX ? (off_t)(free_bytes / RESERVE_PART) : RESERVE_MAX);
+}
+
 struct database *database_open(const char *directory, struct err *err)
 {
     auto_clean(database_close_auto) struct database *database = mem_new(struct database);
@@ -196,6 +217,7 @@ struct database *database_open(const char *directory, struct err *err)
     database->path = str_printf("%s/virga.db", directory);
     if (set_up(database, directory, err) < 0)
         return NULL;
+    reserve_log(database);
     return take_pointer(database);
 }
 

@@ -2,6 +2,7 @@
  * when there is space again all goes on by itself. */
 #include "bench.h"
 #include "folder.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -96,10 +97,10 @@ TEST(files_that_must_not_grow_count_as_a_full_disk)
 enum { SKIPPED = 77 };
 
 /* In an own mount namespace, which goes with the process. */
-static bool mount_small(const char *folder)
+static bool mount_small(const char *folder, const char *size)
 {
     return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", folder, "tmpfs", 0, "size=4m") == 0;
+           mount("tmpfs", folder, "tmpfs", 0, size) == 0;
 }
 
 static void take_space(const char *path)
@@ -128,16 +129,17 @@ static void use_small_disk(const char *folder)
     loop_free(loop);
 }
 
-TEST(on_a_full_disk_reads_go_on_and_writes_come_back_with_space)
+/* In a process of its own. */
+static void run_on_disk(const char *size, void (*use)(const char *folder))
 {
     char *folder = folder_new();
     int status;
     pid_t child = fork();
 
     if (child == 0) {
-        if (!mount_small(folder))
+        if (!mount_small(folder, size))
             _exit(SKIPPED);
-        use_small_disk(folder);
+        use(folder);
         _exit(0);
     }
     CHECK_EQ(waitpid(child, &status, 0), child);
@@ -145,4 +147,46 @@ TEST(on_a_full_disk_reads_go_on_and_writes_come_back_with_space)
     if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
         skip(); /* needs root */
     CHECK_EQ(status, 0);
+}
+
+TEST(on_a_full_disk_reads_go_on_and_writes_come_back_with_space)
+{
+    run_on_disk("size=4m", use_small_disk);
+}
+
+static void take_all_space(const char *path)
+{
+    auto_close int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    char block[4096] = { 1 };
+
+    CHECK(fd >= 0);
+    while (write(fd, block, sizeof block) > 0)
+        continue;
+    CHECK_EQ(errno, ENOSPC);
+}
+
+static void write_on_full_disk(const char *folder)
+{
+    struct loop *loop = loop_sim_new(3);
+    auto_free char *filler = str_printf("%s/filler", folder);
+    auto_free char *below = str_printf("%s/store", folder);
+    struct store *store = open_in(loop, below);
+    char key[16];
+
+    take_all_space(filler);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "/%05d", i);
+        CHECK_EQ(put(loop, store, key, "x", STORE_MUST_NOT_EXIST).code, ERR_NONE);
+    }
+    store_free(store);
+    CHECK_EQ(unlink(filler), 0);
+    store = open_in(loop, below);
+    CHECK_EQ(count_objects(store), 100);
+    store_free(store);
+    loop_free(loop);
+}
+
+TEST(machines_that_filled_the_disk_do_not_keep_their_deletion_from_being_written)
+{
+    run_on_disk("size=32m", write_on_full_disk);
 }
