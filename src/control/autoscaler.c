@@ -124,7 +124,7 @@ static struct verdict reconcile(struct work *work)
         show_rival(work, scaler);
     else if (scaler->err.code)
         show_waiting(work, "InvalidPolicy", scaler->err.text);
-    else if (scaler->has_decision && scaler->is_dirty) {
+    else if (scaler->has_decision && !scaler->is_outdated && scaler->is_dirty) {
         show_decision(work, scaler);
         announce(work, scaler);
     }

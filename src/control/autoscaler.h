@@ -77,6 +77,7 @@ struct scaler {
     int64_t woken_generation;     /* of the group, when it was last woken between two seconds */
     struct autoscale_decision decision;
     bool has_decision, group_found;
+    bool is_outdated; /* the decision is by a policy that is gone */
     json_t *decisions;            /* as in status.decisions */
     char *shown;                  /* gist of the last one told */
     int64_t changed_ms;           /* when the number was last changed; 0: never */

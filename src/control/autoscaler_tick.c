@@ -228,6 +228,7 @@ static bool read_policy(struct scaler *scaler, const json_t *object, const json_
     scaler->policy_min = min;
     scaler->policy_max = max;
     scaler->is_dirty = true;
+    scaler->is_outdated = true;
     forget_renamed(scaler, &before);
     scaler_predict_anew(scaler);
     return scaler->policy != NULL;
@@ -303,6 +304,7 @@ static void decide(struct scaler *scaler, const json_t *group)
     autoscale_decide(&scaler->policy->rules, scaler->samples, scaler->sample_count, &now, &forecast, sample.wall_ms,
                      &scaler->memory, &scaler->decision);
     scaler->has_decision = true;
+    scaler->is_outdated = false;
     logbook_write(scaler->logbook, sample.wall_ms, tell(scaler, &now));
     scaler_vertical_act(scaler, group);
     if (scaler->decision.desired == now.desired || scaler->policy->only_observes)

@@ -2,6 +2,7 @@
 #include "elastic/autoscale.h"
 #include "elastic/autoscale_rates.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static int at_least(int a, int b) { return a > b ? a : b; }
@@ -66,7 +67,8 @@ static struct autoscale_proposal *propose(struct deciding *deciding, enum propos
     struct autoscale_proposal *proposal =
         &deciding->decision->proposals[deciding->decision->proposal_count++];
 
-    *proposal = (struct autoscale_proposal){ .source = source, .name = name };
+    *proposal = (struct autoscale_proposal){ .source = source };
+    (void)snprintf(proposal->name, sizeof proposal->name, "%s", name);
     return proposal;
 }
 

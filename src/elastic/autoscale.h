@@ -139,7 +139,7 @@ const char *autoscale_reason_name(enum autoscale_reason reason);
 
 struct autoscale_proposal {
     enum proposal_source { FROM_TARGET, FROM_STEP, FROM_SCHEDULE, FROM_FORECAST } source;
-    const char *name;     /* borrowed from the policy */
+    char name[AUTOSCALE_NAME_SIZE]; /* a decision outlives its policy */
     enum metric_type type;
     enum target_kind kind;
     bool is_known;

@@ -79,6 +79,33 @@ TEST(names_of_metrics_that_were_asked_for_once_are_forgotten)
     end_scaled();
 }
 
+/* What was decided by a policy that is gone is not shown as if it were of the new one. */
+TEST(a_value_may_come_before_the_new_policy_has_decided)
+{
+    struct err err;
+
+    begin_scaled(json_pack("{s:{s:s},s:[{s:s,s:s,s:s,s:s}]}", "scaleTargetRef", "name", "web", "metrics", "name", "jobs",
+                           "type", "Custom", "metric", "jobs", "value", "10"));
+    loop_sim_advance(site.loop, 2000);
+    json_t *object = find(&kind_autoscaler), *metric = json_array_get(json_at(object, "spec.metrics"), 0);
+    json_object_set_new(metric, "name", json_string("later"));
+    json_object_set_new(metric, "metric", json_string("later"));
+    json_set_at(object, "metadata.generation", json_integer(json_int_at(object, "metadata.generation", 1) + 1));
+    control_update(site.control, &kind_autoscaler, object, nobody);
+    for (unsigned i = 0; push("web", NULL, "later", 1, &err) < 0; i++) {
+        CHECK(i < 100);
+        loop_sim_advance(site.loop, 1);
+    }
+    control_wake(site.control, &kind_autoscaler, "default", "web");
+    loop_sim_advance(site.loop, 5);
+    auto_json json_t *before = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(before, "status.currentMetrics[0].name", NULL), "jobs");
+    loop_sim_advance(site.loop, 2000);
+    auto_json json_t *after = find(&kind_autoscaler);
+    CHECK_STR(json_text_at(after, "status.currentMetrics[0].name", NULL), "later");
+    end_scaled();
+}
+
 /* --- exposed --- */
 
 static void answer_dialled(int fd, uint16_t port, const char *answer)
