@@ -1,6 +1,7 @@
 /* cli/main.c - virga: finds the command and runs it. */
 #include "cli/command.h"
 #include "cli/nearest.h"
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,22 @@
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
+
+/* "instance/web", as "virga get -o name" prints it, where the name of an instance is meant. What comes after the
+ * name of a command in a guest is the guest's. */
+static void drop_kinds(const struct command *command, struct arguments *arguments)
+{
+    const struct kind *kind = command->completes ? kind_find_name(command->completes) : NULL;
+    int count = command->options_end ? 1 : arguments->operand_count;
+
+    for (int i = 0; kind && i < count; i++) {
+        char *slash = strchr(arguments->operands[i], '/');
+        auto_free char *word = slash ? str_dup_part(arguments->operands[i], (size_t)(slash - arguments->operands[i])) : NULL;
+
+        if (slash && kind_find_name(word) == kind)
+            arguments->operands[i] = slash + 1;
+    }
+}
 
 static int run(struct session *session, const struct command *command, int argc, char **argv)
 {
@@ -28,6 +45,7 @@ static int run(struct session *session, const struct command *command, int argc,
         fputs(text.bytes, stdout);
         return 0;
     }
+    drop_kinds(command, &arguments);
     if (session_set_up(session, &arguments, &err) == 0 &&
         command->run(session, &arguments, &err) == 0)
         return session->exit_status;
@@ -97,6 +115,18 @@ static int dispatch(struct session *session, int argc, char **argv)
     return no_command(session, argc > 0 ? argv[0] : NULL, argc > 1 ? argv[1] : NULL, is_group);
 }
 
+/* What could not be written is not done. Whoever reads no further, as "head", knows that. */
+static int check_output(int status)
+{
+    struct pollfd reader = { .fd = STDOUT_FILENO };
+
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (poll(&reader, 1, 0) == 0 || !(reader.revents & POLLERR))
+        fputs("virga: standard output could not be written\n", stderr);
+    return status ? status : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct session session = { .out_is_terminal = isatty(STDOUT_FILENO),
@@ -113,7 +143,5 @@ int main(int argc, char **argv)
         argv[1] = version;
     status = dispatch(&session, argc - 1, argv + 1);
     session_done(&session);
-    if (fflush(stdout) != 0 && status == 0)
-        status = 1;
-    return status;
+    return check_output(status);
 }

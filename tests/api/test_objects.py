@@ -482,6 +482,26 @@ class RoundTrip(ClientTest):
         self.assertIn("the object has been modified", said[1])
 
 
+class Words(ClientTest):
+    def test_names_are_taken_as_get_prints_them(self):
+        for name in ("one", "two"):
+            self.expect(self.server.post(INSTANCES, instance(name)), 201)
+        names = self.virga("get", "instances", "-o", "name").communicate(timeout=30)[0].split()
+        self.assertLessEqual({"instance/one", "instance/two"}, set(names))
+        said = self.virga("stop", "--no-wait", "instance/one", "instances/two").communicate(timeout=30)
+        self.assertEqual(said[1], "")
+        for name in ("one", "two"):
+            self.assertEqual(self.server.get(f"{INSTANCES}/{name}").json["spec"]["powerState"], "Stopped")
+        self.assertIn("not found", self.virga("stop", "instance/three").communicate(timeout=30)[1])
+
+    def test_what_cannot_be_printed_is_told(self):
+        for arguments in (["version"], ["get", "namespaces"], ["explain", "instance"]):
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                made = subprocess.run([VIRGA, *arguments], text=True, stdout=full, stderr=subprocess.PIPE, timeout=30,
+                                      env={**os.environ, "VIRGA_SOCKET": self.server.socket})
+                self.assertEqual((made.returncode, made.stderr), (1, "virga: standard output could not be written\n"))
+
+
 class Edit(ClientTest):
     """While somebody writes, status goes on; the editor here changes it, and then the text."""
 
