@@ -40,7 +40,7 @@ static json_t *metadata_of(const struct group_scene *scene, const char *name)
 
 /* --- stable names keep their addresses --- */
 
-static const json_t *identity_of(const struct group_scene *scene, const char *name)
+static json_t *identity_of(const struct group_scene *scene, const char *name)
 {
     const json_t *identities = json_at(scene->object, "status.identities");
 
@@ -72,22 +72,51 @@ static void fix_addresses(const struct group_scene *scene, const char *name, jso
     }
 }
 
-static void remember(struct group_scene *scene, const json_t *instance)
+/* What the name has on this network already stays. */
+static void remember_card(json_t *networks, const json_t *card)
 {
-    json_t *identities = json_at(scene->object, "status.identities"), *identity, *networks;
-    const json_t *cards = json_at(instance, "status.networks");
+    auto_json json_t *own = json_deep_copy(card);
 
-    if (!json_array_size(cards) || identity_of(scene, object_name(instance)))
+    json_object_del(own, "networkUID");
+    for (size_t i = 0; i < json_array_size(networks); i++) {
+        json_t *known = json_array_get(networks, i);
+
+        if (!str_equal(json_text_at(known, "name", ""), json_text_at(own, "name", NULL)))
+            continue;
+        if (str_equal(json_text_at(known, "network", ""), json_text_at(own, "network", NULL)))
+            json_object_update_missing(known, own);
+        else
+            json_array_set(networks, i, own);
         return;
+    }
+    json_array_append(networks, own);
+}
+
+static json_t *identity_to_be(struct group_scene *scene, const char *name)
+{
+    json_t *identities = json_at(scene->object, "status.identities"), *identity = identity_of(scene, name);
+
+    if (identity)
+        return identity;
     if (!identities) {
         json_set_at(scene->object, "status.identities", json_array());
         identities = json_at(scene->object, "status.identities");
     }
-    networks = json_deep_copy(cards);
-    for (size_t i = 0; i < json_array_size(networks); i++)
-        json_object_del(json_array_get(networks, i), "networkUID");
-    identity = json_pack("{s:s,s:o}", "name", object_name(instance), "networks", networks);
+    identity = json_pack("{s:s,s:[]}", "name", name, "networks");
     json_array_append_new(identities, identity);
+    return identity;
+}
+
+static void remember(struct group_scene *scene, const json_t *instance)
+{
+    const json_t *cards = json_at(instance, "status.networks");
+    json_t *networks;
+
+    if (!json_array_size(cards))
+        return;
+    networks = json_object_get(identity_to_be(scene, object_name(instance)), "networks");
+    for (size_t i = 0; i < json_array_size(cards); i++)
+        remember_card(networks, json_array_get(cards, i));
 }
 
 void group_remember_identities(struct group_scene *scene)

@@ -197,6 +197,31 @@ TEST(what_a_hook_says_is_told_whatever_it_is)
     end_group();
 }
 
+TEST(stable_names_keep_their_addresses_on_a_network_that_came_later)
+{
+    begin_group(17, json_pack("{s:i,s:b,s:{s:{s:s}}}", "replicas", 1, "stableNames", 1, "template", "spec",
+                              "restartPolicy", "Never"));
+    wait_ready(1);
+    create_network("other", "10.9.0.0/24");
+    set_group("spec.template.spec.networks", json_pack("[{s:s,s:s}]", "name", "eth0", "network", "other"));
+    for (int i = 0; i < 6000 && group_int("status.currentRevision") != 2; i++)
+        pass_time();
+    for (int i = 0; i < 6000 && group_int("status.updatedReplicas") != 1; i++)
+        pass_time();
+    wait_ready(1);
+    auto_json json_t *before = instance("web-0");
+    CHECK_STR(json_text_at(before, "status.networks[0].network", NULL), "other");
+    auto_free char *uid = uid_of("web-0");
+    compute_fake_process_dies(site.world, uid);
+    loop_sim_advance(site.loop, 30 * 1000);
+    wait_ready(1);
+    auto_json json_t *after = instance("web-0");
+    CHECK(!str_equal(object_uid(before), object_uid(after)));
+    CHECK_STR(json_text_at(after, "status.networks[0].macAddress", NULL),
+              json_text_at(before, "status.networks[0].macAddress", ""));
+    end_group();
+}
+
 TEST(hooks_run_for_each_member_that_ever_has_a_stable_name)
 {
     commands = 0;
