@@ -6,7 +6,7 @@
 #include "store/object.h"
 #include <stdlib.h>
 
-enum { SLOW_START_MS = 5000, LATELY_MS = 10 * 60 * 1000 };
+enum { SLOW_START_MS = 5000, LATELY_MS = 10 * 60 * 1000, MAKE_AGAIN_MS = 1000, NOT_MADE_MS = 3 * MAKE_AGAIN_MS };
 
 static const struct kind *const kind = &kind_instance_group;
 
@@ -158,6 +158,8 @@ static char *progress_text(struct group_scene *scene, const struct group_plan *p
                           failure ? failure : "");
     if (blocked)
         return str_dup(blocked);
+    if (scene->book->not_made && group_now_ms(scene) - scene->book->not_made_ms < NOT_MADE_MS)
+        return str_dup(scene->book->not_made);
     if (failure && has_failed_lately(scene))
         return str_printf("the last start failed: %s", failure);
     char *slow = slow_member(scene);
@@ -218,6 +220,17 @@ static struct verdict verdict_of(const struct group_scene *scene)
     return scene->again_ms >= 0 ? VERDICT_AGAIN(scene->again_ms) : VERDICT_SETTLED;
 }
 
+/* What could not be made is not tried again at once, whatever it would be called. */
+static void wait_after_refusal(struct group_scene *scene)
+{
+    int64_t since_ms = group_now_ms(scene) - scene->book->not_made_ms;
+
+    if (!scene->book->not_made || since_ms < 0 || since_ms >= MAKE_AGAIN_MS)
+        return;
+    scene->wish.may_create = false;
+    group_again(scene, MAKE_AGAIN_MS - since_ms);
+}
+
 static struct verdict reconcile(struct work *work)
 {
     auto_group_scene struct group_scene scene;
@@ -229,6 +242,7 @@ static struct verdict reconcile(struct work *work)
     group_members_find(&scene);
     group_circuit_count(&scene);
     group_circuit_judge(&scene);
+    wait_after_refusal(&scene);
     if (!group_seed_judge(&scene))
         return VERDICT_AGAIN(0);
     if (scene.seed_waits)

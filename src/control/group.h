@@ -46,6 +46,8 @@ struct group_book {
     char *uid, *namespace_name, *name;
     struct map *members; /* name: struct member_book */
     struct member_book *seed; /* NULL: none is looked at */
+    char *not_made;           /* what kept the last member from being made; NULL: nothing did */
+    int64_t not_made_ms;      /* when */
 };
 
 struct group_scene {

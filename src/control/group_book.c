@@ -30,6 +30,7 @@ static void group_free(void *value)
     free(book->uid);
     free(book->namespace_name);
     free(book->name);
+    free(book->not_made);
     free(book);
 }
 

@@ -183,6 +183,13 @@ bool group_owns(const struct group_scene *scene, const json_t *object)
     return object_has_owner(object, (struct owner){ .uid = scene->uid });
 }
 
+static void keep_not_made(struct group_scene *scene, const char *name, const char *why)
+{
+    free(scene->book->not_made);
+    scene->book->not_made = str_printf("member %s was not made: %s", name, why);
+    scene->book->not_made_ms = group_now_ms(scene);
+}
+
 /* Asked for and not there: it comes, or it could not be made. */
 static bool is_coming(struct group_scene *scene, const char *name)
 {
@@ -192,9 +199,9 @@ static bool is_coming(struct group_scene *scene, const char *name)
     switch (work_op(scene->work, op, &err)) {
     case OP_RUNNING: return true;
     case OP_FAILED:
-        work_event(scene->work, "Warning", "CreateFailed", "member %s was not made: %s", name, err.text);
+        keep_not_made(scene, name, err.text);
+        work_event(scene->work, "Warning", "CreateFailed", "%s", scene->book->not_made);
         work_op_reset(scene->work, op);
-        group_again(scene, 1000);
         return false;
     default: return false;
     }

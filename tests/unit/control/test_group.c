@@ -222,6 +222,23 @@ TEST(stable_names_keep_their_addresses_on_a_network_that_came_later)
     end_group();
 }
 
+TEST(a_name_that_somebody_else_has_is_told)
+{
+    begin(16);
+    create_image();
+    create_instance("web-0", json_pack("{s:s,s:i,s:s}", "image", "debian", "cpus", 1, "memory", "64Mi"));
+    create_group(json_pack("{s:i,s:b}", "replicas", 1, "stableNames", 1));
+    loop_sim_advance(site.loop, 20 * 1000);
+    auto_json json_t *object = group();
+    CHECK_CONTAINS(json_text_at(object, "status.message", ""), "member web-0 was not made: ");
+    control_delete(site.control, &kind_instance, "default", "web-0", nobody);
+    wait_ready(1);
+    loop_sim_advance(site.loop, 5000);
+    auto_json json_t *after = group();
+    CHECK_STR(json_text_at(after, "status.message", NULL), NULL);
+    end_group();
+}
+
 TEST(hooks_run_for_each_member_that_ever_has_a_stable_name)
 {
     commands = 0;
