@@ -58,7 +58,7 @@ static void set_serving(struct group_scene *scene, size_t member, bool serves)
     struct err err = { 0 };
 
     /* Somebody else wrote it meanwhile: look at what it is now and try again at once. */
-    if (work_op(scene->work, op, &err) == OP_FAILED)
+    if (work_op(scene->work, op, &err) == OP_FAILED && err.code == ERR_CONFLICT)
         work_op_reset(scene->work, op);
     if (!work_op_begin(scene->work, op))
         return;
