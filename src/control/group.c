@@ -143,6 +143,16 @@ static char *slow_member(struct group_scene *scene)
     return NULL;
 }
 
+/* An update that is paused, waits for members to be deleted, or spares some, is not done; owned, or NULL. */
+static char *outdated_text(const struct group_scene *scene)
+{
+    unsigned outdated = 0;
+
+    for (size_t i = 0; i < scene->count; i++)
+        outdated += scene->members[i].revision != scene->revision && scene->members[i].state == MEMBER_READY;
+    return outdated ? str_printf("%u of an older template stay (by spec.update, or protected)", outdated) : NULL;
+}
+
 static bool has_failed_lately(struct group_scene *scene)
 {
     return group_now_ms(scene) - view_time_ms(kind, scene->object, "status.circuit.lastFailureAt") < LATELY_MS;
@@ -175,7 +185,7 @@ static void show_phase(struct group_scene *scene, const struct group_plan *plan)
     bool is_available = ready >= (unsigned)scene->wish.min && (ready > 0 || !scene->wish.replicas);
     bool arrived = ready == (unsigned)scene->wish.replicas && members == ready && !plan->is_updating &&
                    scene->wish.revision == scene->revision && !has_outdated_waiting(scene);
-    auto_free char *text = arrived && !is_open ? NULL : progress_text(scene, plan, blocked);
+    auto_free char *text = arrived && !is_open ? outdated_text(scene) : progress_text(scene, plan, blocked);
 
     work_phase(scene->work, is_open                ? "Degraded"
                             : !arrived             ? "Progressing"
@@ -184,8 +194,11 @@ static void show_phase(struct group_scene *scene, const struct group_plan *plan)
                text);
     work_condition(scene->work, "Available", is_available, is_available ? "MinimumAvailable" : "MinimumMissing",
                    "%u of %d serve", ready, scene->wish.replicas);
-    work_condition(scene->work, "Progressing", !arrived, arrived ? "Arrived" : blocked ? "Blocked" : "Working",
-                   "%s", !arrived && text ? text : "");
+    work_condition(scene->work, "Progressing", !arrived,
+                   !arrived             ? (blocked ? "Blocked" : "Working")
+                   : text && !is_open   ? "Held"
+                                        : "Arrived",
+                   "%s", text ? text : "");
     work_condition(scene->work, "Ready", arrived, arrived ? "Arrived" : "NotArrived", "%u of %d serve", ready,
                    scene->wish.replicas);
 }

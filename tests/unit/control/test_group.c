@@ -53,6 +53,27 @@ TEST(a_changed_template_rolls_out_within_the_bounds)
     end_group();
 }
 
+TEST(an_update_that_is_paused_is_not_told_as_done)
+{
+    begin_group(18, json_pack("{s:i,s:{s:b}}", "replicas", 2, "update", "paused", 1));
+    wait_ready(2);
+    set_group("spec.template.spec.memory", json_string("128Mi"));
+    for (int i = 0; i < 6000 && group_int("status.currentRevision") != 2; i++)
+        pass_time();
+    loop_sim_advance(site.loop, 5000);
+    auto_json json_t *object = group();
+    CHECK_STR(json_text_at(condition_get(object, "Progressing"), "reason", NULL), "Held");
+    CHECK_CONTAINS(json_text_at(object, "status.message", ""), "2 of an older template stay");
+    set_group("spec.update.paused", json_false());
+    for (int i = 0; i < 6000 && group_int("status.updatedReplicas") != 2; i++)
+        pass_time();
+    wait_ready(2);
+    loop_sim_advance(site.loop, 5000);
+    auto_json json_t *after = group();
+    CHECK_STR(json_text_at(condition_get(after, "Progressing"), "reason", NULL), "Arrived");
+    end_group();
+}
+
 TEST(back_to_an_earlier_template_only_others_are_replaced)
 {
     begin_group(15, json_pack("{s:i,s:i}", "replicas", 3, "maxReplicas", 4));
