@@ -218,6 +218,8 @@ static void read_bounds(struct autoscale_policy *rules, const json_t *spec, int 
 
     rules->max = (int)(max < group_max ? max : group_max);
     rules->min = (int)(min > group_min ? min : group_min);
+    if (rules->min == 0 && !json_object_get(spec, "idleTimeout"))
+        rules->min = 1; /* nothing would take the last one, or wake the first */
     if (rules->max < group_min)
         rules->max = group_min;
     if (rules->min > rules->max)

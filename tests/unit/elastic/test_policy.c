@@ -68,6 +68,15 @@ TEST(the_bounds_of_the_group_hold)
     CHECK_EQ(policy->rules.max, 4);
 }
 
+TEST(without_an_idle_time_the_last_member_stays)
+{
+    auto_clean(policy_free_auto) struct policy *policy = policy_of("{\"minReplicas\":0}", 0, 6);
+    auto_clean(policy_free_auto) struct policy *sleeper = policy_of("{\"idleTimeout\":\"5s\"}", 0, 6);
+
+    CHECK_EQ(policy->rules.min, 1);
+    CHECK_EQ(sleeper->rules.min, 0);
+}
+
 TEST(what_only_the_clock_can_refuse_names_its_field)
 {
     static const struct {
