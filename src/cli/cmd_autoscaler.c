@@ -245,6 +245,21 @@ static int read_start(struct session *session, const struct arguments *arguments
                : 0;
 }
 
+/* Such a part of the policy changes nothing in a replay, whatever it would do. */
+static void tell_unrecorded(const struct policy *policy, const struct recording *recording)
+{
+    const struct autoscale_policy *rules = &policy->rules;
+
+    for (unsigned i = 0; i < rules->target_count; i++)
+        if (!recording_knows(recording, rules->targets[i].slot))
+            fprintf(stderr, "nothing is recorded of metric %s: what it would have asked for is not known\n",
+                    rules->targets[i].name);
+    for (unsigned i = 0; i < rules->step_count; i++)
+        if (!recording_knows(recording, rules->steps[i].slot))
+            fprintf(stderr, "nothing is recorded for step %s: what it would have done is not known\n",
+                    rules->steps[i].name);
+}
+
 COMMAND(cmd_autoscaler_replay)
 {
     auto_recording struct recording recording = { 0 };
@@ -265,6 +280,7 @@ COMMAND(cmd_autoscaler_replay)
         return -1;
     if (recording.left_out)
         fprintf(stderr, "%u lines are left out; %s\n", recording.left_out, recording.first_wrong);
+    tell_unrecorded(policy, &recording);
     replay(policy, recording.samples, recording.count, recording_desired(&recording), start_ms,
            &result);
     said = replay_json(&result, recording.count, recording_desired(&recording));

@@ -95,6 +95,14 @@ int64_t recording_start_ms(const struct recording *recording)
     return came ? spent_ms / came : -1;
 }
 
+bool recording_knows(const struct recording *recording, int slot)
+{
+    for (size_t i = 0; i < recording->count; i++)
+        if (recording->samples[i].values[slot].is_known)
+            return true;
+    return false;
+}
+
 int recording_desired(const struct recording *recording)
 {
     return recording->count ? (int)(recording->samples[0].ready + recording->samples[0].starting)

@@ -26,6 +26,8 @@ int recording_read(const char *lines, size_t size, struct metric_names *names,
 int64_t recording_start_ms(const struct recording *recording);
 /* What the group aimed at when it began. */
 int recording_desired(const struct recording *recording);
+/* Is there any sample with this metric? */
+bool recording_knows(const struct recording *recording, int slot);
 
 /* {"from","to","samples","changes":[{"time","from","desired","reason","message"}],"lowest","peak","last",
  * "memberSeconds","recordedMemberSeconds","saturatedSamples"}; owned. */

@@ -59,6 +59,15 @@ TEST(how_long_members_take_to_start_is_in_the_record)
     CHECK_EQ(recording_start_ms(&still), -1);
 }
 
+TEST(what_was_never_measured_is_not_known)
+{
+    auto_recording struct recording recording = read_all(LINE("01", "1", "0") LINE("02", "1", "0"));
+
+    CHECK(recording_knows(&recording, METRIC_CPU));
+    CHECK(!recording_knows(&recording, METRIC_MEMORY));
+    CHECK(!recording_knows(&recording, METRIC_CUSTOM));
+}
+
 TEST(a_replay_is_told_as_json)
 {
     struct replay_change change = { 1000, 1, 3, AUTOSCALE_OUT, "out" };
