@@ -1,6 +1,7 @@
 """Objects over HTTP: create, read, list, replace, patch, errors."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -540,7 +541,7 @@ with open(sys.argv[1], "w") as file:
         made = self.edit("b", INSTANCES + "/b", {"spec": {"cpus": 2}})
         self.assertEqual(made.returncode, 1)
         self.assertIn("instance b was changed by somebody else meanwhile\n  what you wrote is in ", made.stderr)
-        os.remove(made.stderr.split("what you wrote is in ")[1].split()[0])
+        shutil.rmtree(os.path.dirname(made.stderr.split("what you wrote is in ")[1].split()[0]))
         self.assertEqual(self.server.get(INSTANCES + "/b").json["spec"]["stopTimeout"], "30s")
 
 
