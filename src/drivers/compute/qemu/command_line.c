@@ -162,12 +162,14 @@ static void add_growth(struct command_line *line, const struct machine_config *c
 
     if (!bytes)
         return;
-    /* Of a fork without a file: its QEMU can take nothing back from one (launch.c). */
-    option(line, "-object", "%s,id=growth-memory,size=%lldM,share=on,reserve=off",
-           config->frozen ? "memory-backend-ram" : "memory-backend-memfd", (long long)(bytes / MIB));
+    /* Of a fork without a file: its QEMU can take nothing back from one (launch.c). Shared memory has
+     * one in QEMU from 10.0 on, whatever it is called. */
+    option(line, "-object", "%s,id=growth-memory,size=%lldM,share=%s,reserve=off",
+           config->frozen ? "memory-backend-ram" : "memory-backend-memfd", (long long)(bytes / MIB),
+           config->frozen ? "off" : "on");
     option(line, "-device",
-           "virtio-mem-pci,id=growth,memdev=growth-memory,requested-size=0,block-size=2M,bus=pcie.0,addr=%#x,"
-           "disable-legacy=on",
+           "virtio-mem-pci,id=growth,memdev=growth-memory,requested-size=0,block-size=2M,unplugged-inaccessible=on,"
+           "bus=pcie.0,addr=%#x,disable-legacy=on",
            SLOT_GROWTH);
 }
 
