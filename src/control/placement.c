@@ -144,13 +144,13 @@ int placement_take(struct control *control, const char *uid, int64_t cpus, int64
                    struct err *err)
 {
     struct account *account = account_of(control);
-    struct room room = placement_allocatable(control);
-    auto_json json_t *host = control_find(control, &kind_host, NULL, control_setup(control)->host_name);
     const struct share *share = map_get(account->shares, uid), wanted = { cpus, memory_bytes };
     const struct share had = share ? *share : (struct share){ 0 };
 
     if (cpus == had.cpus && memory_bytes == had.memory_bytes)
         return 0;
+    const struct room room = placement_allocatable(control);
+    auto_json json_t *host = control_find(control, &kind_host, NULL, control_setup(control)->host_name);
     if (!share && host && view_bool(&kind_host, host, "spec.unschedulable"))
         return err_set(err, ERR_EXHAUSTED, "host %s takes no further instances (spec.unschedulable)",
                        control_setup(control)->host_name);

@@ -55,9 +55,10 @@ static void turns_free(void *state)
 static struct turns *turns_of(struct control *control, enum turn turn)
 {
     struct turns *all = control_extension(control, NAME);
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (!all) {
+        long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
         all = mem_array(TURN_COUNT, sizeof *all);
         all[TURN_TO_BEGIN] = (struct turns){ .control = control, .most = processors > 1 ? (unsigned)processors : 1 };
         all[TURN_TO_FINISH] =
