@@ -276,3 +276,15 @@ void control_admit(void *pointer, const struct kind *kind, json_t *object, const
     else if (kind == &kind_hpa)
         admit_hpa(control, object, causes);
 }
+
+/* --- what a writer leaves out --- */
+
+void control_fill(void *control, const struct kind *kind, json_t *object)
+{
+    if (kind == &kind_instance) {
+        fill_instance(control, object_namespace(object), object);
+    } else if (kind == &kind_instance_group) {
+        fill_instance(control, object_namespace(object), json_at(object, "spec.template"));
+        fill_instance_group(control, object);
+    }
+}

@@ -13,6 +13,8 @@ void admit_instance_group(struct control *control, const json_t *object, const j
                           struct causes *causes);
 /* spec.replicas where the writer says nothing of it and the bounds leave out what it was. */
 void fill_instance_group(struct control *control, json_t *object);
+/* What the snapshot says that an instance, or a template of one, goes on from; NULL is fine. */
+void fill_instance(struct control *control, const char *namespace_name, json_t *instance);
 void admit_autoscaler(struct control *control, const json_t *object, struct causes *causes);
 void admit_hpa(struct control *control, const json_t *object, struct causes *causes);
 /* What a disk that is to stand on a snapshot's is asked to be. */

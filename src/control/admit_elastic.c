@@ -8,8 +8,6 @@
 
 /* Members add "-" and five characters, seeds "-seed-" and as many, and both are labels too. */
 enum { GROUP_NAME_MAX = 57, FORKING_NAME_MAX = 52 };
-/* As the table of its fields says. */
-enum { SIZE_DEFAULT = 1, MIN_DEFAULT = 0, MAX_DEFAULT = 100 };
 
 void admit_instance_group(struct control *control, const json_t *object, const json_t *old,
                           struct causes *causes)
@@ -65,9 +63,13 @@ void fill_instance_group(struct control *control, json_t *object)
 {
     json_t *spec = json_object_get(object, "spec"), *replicas = json_object_get(spec, "replicas");
     auto_json json_t *stored = control_find(control, &kind_instance_group, object_namespace(object), object_name(object));
-    int64_t min = json_int_at(spec, "minReplicas", MIN_DEFAULT), max = json_int_at(spec, "maxReplicas", MAX_DEFAULT);
-    int64_t size = json_int_at(spec, "replicas", SIZE_DEFAULT);
+    auto_json json_t *whole = json_deep_copy(object);
+    int64_t min, max, size;
 
+    kind_default(&kind_instance_group, whole);
+    min = view_int(&kind_instance_group, whole, "spec.minReplicas");
+    max = view_int(&kind_instance_group, whole, "spec.maxReplicas");
+    size = view_int(&kind_instance_group, whole, "spec.replicas");
     if (!json_is_object(spec) || min > max || (size >= min && size <= max))
         return;
     if (replicas && (!stored || !json_equal(replicas, json_at(stored, "spec.replicas")) || is_replicas_applied(object)))

@@ -104,18 +104,13 @@ static void fill_from(json_t *instance, const json_t *machine)
             json_set_at(instance, parts[i].instance, json_deep_copy(json_object_get(machine, parts[i].machine)));
 }
 
-void control_fill(void *pointer, const struct kind *kind, json_t *object)
+void fill_instance(struct control *control, const char *namespace_name, json_t *instance)
 {
-    json_t *instance = kind == &kind_instance         ? object
-                       : kind == &kind_instance_group ? json_at(object, "spec.template")
-                                                      : NULL;
     const char *name = json_text_at(instance, "spec.snapshot", NULL);
-    auto_json json_t *machine = name ? machine_to_be(pointer, object_namespace(object), name) : NULL;
+    auto_json json_t *machine = name ? machine_to_be(control, namespace_name, name) : NULL;
 
     if (machine)
         fill_from(instance, machine);
-    if (kind == &kind_instance_group)
-        fill_instance_group(pointer, object);
 }
 
 /* --- whether it fits --- */
