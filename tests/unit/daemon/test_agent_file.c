@@ -1,19 +1,13 @@
 #include "daemon/agent_file.h"
-#include "base/mem.h"
-#include "base/str.h"
 #include "check.h"
-#include "drivers/compute/fake/fake.h"
+#include "fake_guest.h"
 #include <errno.h>
 #include <unistd.h>
 
 /* The guest's file: so many blocks of "block", and then its end or, with 'fails_after', the guest's. */
 static unsigned blocks, fails_after, asked;
 static bool was_closed;
-static struct loop *loop;
-static struct compute_fake_world *world;
-static struct compute *compute;
-
-static void changed(void *arg, const char *uid) {}
+static struct fake_guest guest;
 
 static json_t *answer(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
 {
@@ -49,25 +43,14 @@ static void opened(void *arg, const struct err *err, int take_fd)
 
 static void read_file(unsigned file_blocks, unsigned failure_after)
 {
-    static const struct compute_fake_options options = { .delay_min_ms = 5, .delay_max_ms = 5 };
-    auto_clean(machine_config_free_auto) struct machine_config *config = mem_new(struct machine_config);
-    struct compute_setup setup = { .changed = changed };
-
     blocks = file_blocks;
     fails_after = failure_after;
     asked = 0;
     was_closed = false;
     outcome = (struct outcome){ .fd = -1 };
-    setup.loop = loop = loop_sim_new(1);
-    world = compute_fake_world_new(loop, &options);
-    compute = compute_fake_open(world, &setup);
-    compute_fake_set_agent(world, answer, NULL);
-    config->uid = str_dup("77777777-7777-4777-8777-777777777777");
-    config->guest_agent = true;
-    compute->ops->start(compute, config, NULL, (struct done){ 0 });
-    loop_sim_advance(loop, 1000);
-    agent_file_read(loop, compute, config->uid, "/etc/hosts", opened, NULL);
-    loop_sim_advance(loop, 1000);
+    guest = fake_guest_begin(answer);
+    agent_file_read(guest.loop, guest.compute, FAKE_GUEST_UID, "/etc/hosts", opened, NULL);
+    loop_sim_advance(guest.loop, 1000);
     CHECK_EQ(outcome.count, 1);
     CHECK(was_closed);
 }
@@ -76,9 +59,7 @@ static void end(void)
 {
     if (outcome.fd >= 0)
         close(outcome.fd);
-    compute->ops->close(compute);
-    compute_fake_world_free(world);
-    loop_free(loop);
+    fake_guest_end(&guest);
 }
 
 TEST(a_file_is_read_to_its_end)

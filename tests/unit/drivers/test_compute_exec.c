@@ -1,17 +1,11 @@
 #include "drivers/compute_exec.h"
-#include "base/mem.h"
-#include "base/str.h"
 #include "check.h"
-#include "drivers/compute/fake/fake.h"
+#include "fake_guest.h"
 
-static struct loop *loop;
-static struct compute_fake_world *world;
-static struct compute *compute;
+static struct fake_guest guest;
 static unsigned asked;      /* for the status */
 static unsigned ends_after; /* so many questions */
 static unsigned lost_after; /* so many questions the agent is gone; 0: never */
-
-static void changed(void *arg, const char *uid) {}
 
 static json_t *answer(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
 {
@@ -43,38 +37,26 @@ static void ended(void *arg, const struct err *err, const json_t *status)
 
 static struct compute_exec *begin(unsigned questions, int64_t timeout_ms)
 {
-    static const struct compute_fake_options options = { .delay_min_ms = 5, .delay_max_ms = 5 };
-    auto_clean(machine_config_free_auto) struct machine_config *config = mem_new(struct machine_config);
-    struct compute_setup setup = { .changed = changed };
-
     asked = 0;
     ends_after = questions;
     outcome = (struct outcome){ 0 };
-    setup.loop = loop = loop_sim_new(1);
-    world = compute_fake_world_new(loop, &options);
-    compute = compute_fake_open(world, &setup);
-    compute_fake_set_agent(world, answer, NULL);
-    config->uid = str_dup("77777777-7777-4777-8777-777777777777");
-    config->guest_agent = true;
-    compute->ops->start(compute, config, NULL, (struct done){ 0 });
-    loop_sim_advance(loop, 1000);
-    return compute_exec_start(&(struct compute_exec_request){ .loop = loop, .compute = compute, .uid = config->uid,
-                                                              .path = "true", .timeout_ms = timeout_ms },
+    guest = fake_guest_begin(answer);
+    return compute_exec_start(&(struct compute_exec_request){ .loop = guest.loop, .compute = guest.compute,
+                                                              .uid = FAKE_GUEST_UID, .path = "true",
+                                                              .timeout_ms = timeout_ms },
                               ended, NULL);
 }
 
 static void end(void)
 {
-    compute->ops->close(compute);
-    compute_fake_world_free(world);
-    loop_free(loop);
+    fake_guest_end(&guest);
 }
 
 TEST(a_command_is_asked_about_until_it_has_ended)
 {
     begin(5, 60 * 1000);
     CHECK_EQ(outcome.count, 0);
-    loop_sim_advance(loop, 10 * 1000);
+    loop_sim_advance(guest.loop, 10 * 1000);
     CHECK_EQ(outcome.count, 1);
     CHECK_EQ(outcome.code, ERR_NONE);
     CHECK_EQ(outcome.exit_code, 3);
@@ -85,7 +67,7 @@ TEST(a_command_is_asked_about_until_it_has_ended)
 TEST(one_that_goes_on_is_left_alone_after_its_time)
 {
     begin(1000 * 1000, 3000);
-    loop_sim_advance(loop, 60 * 1000);
+    loop_sim_advance(guest.loop, 60 * 1000);
     CHECK_EQ(outcome.count, 1);
     CHECK_EQ(outcome.code, ERR_TIMEOUT);
     CHECK(asked < 50);
@@ -97,9 +79,9 @@ TEST(it_can_be_given_up_at_any_moment)
     for (int64_t ms = 0; ms < 200; ms++) {
         struct compute_exec *exec = begin(1000 * 1000, 60 * 1000);
 
-        loop_sim_advance(loop, ms);
+        loop_sim_advance(guest.loop, ms);
         compute_exec_cancel(exec);
-        loop_sim_advance(loop, 100);
+        loop_sim_advance(guest.loop, 100);
         CHECK_EQ(outcome.count, 1);
         CHECK_EQ(outcome.code, ERR_CANCELLED);
         end();
@@ -110,7 +92,7 @@ TEST(one_whose_guest_went_away_is_not_told_as_if_it_had_never_begun)
 {
     lost_after = 3;
     begin(1000 * 1000, 60 * 1000);
-    loop_sim_advance(loop, 10 * 1000);
+    loop_sim_advance(guest.loop, 10 * 1000);
     lost_after = 0;
     CHECK_EQ(outcome.count, 1);
     CHECK_EQ(outcome.code, ERR_IO);
