@@ -235,7 +235,9 @@ struct compute_ops {
     void (*screenshot)(struct compute *compute, const char *uid, compute_bytes_fn *fn, void *arg); /* PNG */
 
     /* One guest agent command ("guest-exec" ...); result is the agent's "return". ERR_UNAVAILABLE and
-     * ERR_EXHAUSTED: it was not asked. ERR_TIMEOUT and ERR_IO: it was, and may have been carried out. */
+     * ERR_EXHAUSTED: it was not asked. ERR_TIMEOUT and ERR_IO: it was, and may have been carried out.
+     * 'timeout_ms' is how long the guest may be silent; an answer that keeps coming may take twelve times
+     * as long. */
     void (*agent)(struct compute *compute, const char *uid, const char *command,
                   const json_t *arguments, int64_t timeout_ms, compute_json_fn *fn, void *arg);
 

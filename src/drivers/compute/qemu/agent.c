@@ -18,6 +18,7 @@
 enum {
     COMMANDS_MAX = 64,
     COMMAND_MS_MAX = 10 * 60 * 1000,
+    LONG_ANSWER_TIMES = 12, /* an answer that keeps coming may take so many times the command's time */
     SYNC_MS = 5000,
     PING_EVERY_MS = 20 * 1000,
     RECONNECT_MS = 1000,
@@ -35,6 +36,7 @@ struct command {
     char *name;
     json_t *arguments;
     int64_t timeout_ms;
+    int64_t late_ms; /* once asked: it is given up then, whatever the guest still says */
     bool is_asked; /* the guest may have carried it out */
 };
 
@@ -239,14 +241,35 @@ static void on_command_late(void *arg)
         begin_sync(agent);
 }
 
+static int64_t answer_ms_max(const struct command *command)
+{
+    int64_t times_ms = command->timeout_ms * LONG_ANSWER_TIMES;
+
+    return times_ms < COMMAND_MS_MAX ? times_ms : COMMAND_MS_MAX;
+}
+
 static void begin_command(struct qemu_agent *agent)
 {
     struct command *command = agent->first;
 
     command->is_asked = true;
+    command->late_ms = loop_now_ms(loop_of(agent)) + answer_ms_max(command);
     agent_protocol_command(&agent->protocol, command->name, command->arguments, &agent->out);
     start_timer(agent, command->timeout_ms, on_command_late);
     end_rest(agent);
+}
+
+/* A part of the answer came: a slow guest takes a minute to say what 16 MiB are. */
+static void expect_more(struct qemu_agent *agent)
+{
+    int64_t rest_ms;
+
+    if (agent->protocol.state != AGENT_ASKED || !agent->protocol.in.size)
+        return;
+    rest_ms = agent->first->late_ms - loop_now_ms(loop_of(agent));
+    if (rest_ms > agent->first->timeout_ms)
+        rest_ms = agent->first->timeout_ms;
+    loop_timer_again(agent->timer, rest_ms > 0 ? rest_ms : 0);
 }
 
 /* Begins the next thing when nothing is at work. */
@@ -325,6 +348,8 @@ static void on_agent(void *arg, int fd, unsigned events)
         begin_rest(agent);
     if (agent_protocol_next(&agent->protocol, &message) != AGENT_NOTHING)
         got_message(agent, &message);
+    else if (events & LOOP_READ)
+        expect_more(agent);
     agent_message_done(&message);
     if (machine->agent != agent)
         return; /* stopped from inside an answer */
