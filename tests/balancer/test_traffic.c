@@ -229,6 +229,13 @@ TEST(clients_wait_while_a_proxy_that_died_comes_back)
     end(config);
 }
 
+static bool has_counted_twelve(const struct balancer_status *status)
+{
+    const struct balancer_backend_status *backend = balancer_status_backend(status, "web");
+
+    return backend && backend->requests >= 12;
+}
+
 TEST(what_a_member_hangs_up_on_is_asked_of_another)
 {
     struct balancer_config *config = begin(2);
@@ -237,6 +244,8 @@ TEST(what_a_member_hangs_up_on_is_asked_of_another)
     web_server_hang_up(rig_web_server(&rig, 1), 5);
     for (unsigned i = 0; i < 12; i++)
         CHECK_EQ(web_get(&(struct web_request){ .port = FRONT }, body, sizeof body), 200);
+    rig_reach(&rig, one, has_counted_twelve, "the requests are counted");
+    CHECK_EQ(balancer_status_backend(observe(), "web")->errors, 0);
     end(config);
 }
 

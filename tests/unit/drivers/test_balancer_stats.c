@@ -45,6 +45,18 @@ TEST(columns_are_found_by_name)
     CHECK_EQ(rows.row[1].sessions_now, 0);
 }
 
+TEST(a_request_that_failed_is_one_error_of_its_backend)
+{
+    struct rows rows = read_rows("# pxname,svname,status,mode,hrsp_5xx,econ,eresp,\n"
+                                 "b_web,a,UP,http,1,2,3,\n"
+                                 "b_web,BACKEND,UP,http,4,2,3,\n"
+                                 "b_tcp,BACKEND,UP,tcp,,2,3,\n");
+
+    CHECK_EQ(stat_row_errors(&rows.row[0]), 6);
+    CHECK_EQ(stat_row_errors(&rows.row[1]), 4); /* the attempts ended in these, or in an answer */
+    CHECK_EQ(stat_row_errors(&rows.row[2]), 5);
+}
+
 TEST(what_is_no_statistics_is_refused)
 {
     static const char *const texts[] = { "", "#", "Unknown command.\n", "# a,b,c\n1,2,3\n",

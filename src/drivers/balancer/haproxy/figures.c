@@ -167,11 +167,6 @@ static void measure(struct tally *tally, int64_t now_ms, uint64_t requests, uint
     tally->rate_errors = errors;
 }
 
-static uint64_t errors_of(const struct stat_row *row)
-{
-    return row->responses_5xx + row->connect_errors + row->response_errors;
-}
-
 /* --- rows --- */
 
 static void take_listener(struct reading *reading, const struct stat_row *row, struct tally *tally)
@@ -306,7 +301,7 @@ static void take_row(void *arg, const struct stat_row *row)
         return;
     tally = tally_of(reading, row);
     measure(tally, reading->now_ms, is_listener && row->requests ? row->requests : row->sessions,
-            errors_of(row), row->bytes_in + row->bytes_out);
+            stat_row_errors(row), row->bytes_in + row->bytes_out);
     if (is_listener)
         take_listener(reading, row, tally);
     else if (str_equal(row->server, "BACKEND"))

@@ -23,6 +23,7 @@ static const struct column {
     { "pxname", offsetof(struct stat_row, proxy), STAT_NAME_SIZE, true },
     { "svname", offsetof(struct stat_row, server), STAT_NAME_SIZE, true },
     { "status", offsetof(struct stat_row, status), STAT_NAME_SIZE, true },
+    TEXT("mode", mode),
     TEXT("check_status", check),
     TEXT("last_chk", check_text),
     TEXT("addr", address),
@@ -148,4 +149,11 @@ int stats_csv_read(const char *text, size_t size, stat_row_fn *fn, void *arg, st
             fn(arg, &row);
     }
     return 0;
+}
+
+uint64_t stat_row_errors(const struct stat_row *row)
+{
+    if (str_equal(row->server, "BACKEND") && str_equal(row->mode, "http"))
+        return row->responses_5xx;
+    return row->responses_5xx + row->connect_errors + row->response_errors;
 }
