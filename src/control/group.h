@@ -20,6 +20,7 @@
 #define LABEL_REVISION "virga.dev/revision"
 #define LABEL_SEED "virga.dev/seed" /* in place of LABEL_GROUP: a seed is no member */
 #define ANNOTATION_RESUMED "virga.dev/resumed" /* when a warm one became a member */
+#define ANNOTATION_JOINED "virga.dev/joined"   /* status.startedAt of the boot that it serves, or served, in */
 #define ANNOTATION_PROTECTED "virga.dev/protected"
 #define ANNOTATION_LEAVING "virga.dev/leaving" /* beside ANNOTATION_DRAIN, which people set too: the group drains it to let it go */
 
@@ -39,6 +40,8 @@ struct member_book {
     bool has_failed;                   /* the join hook failed, or it is not alive */
     char *why_failed;                  /* NULL: its machine or the time tells */
     bool is_counted;                   /* its failed start is in the circuit */
+    char *boot;                        /* status.startedAt of what was probed; NULL: nothing was */
+    char *hooked_boot;                 /* the one whose join hook was begun; NULL: none was */
     struct probe *probes;              /* under way */
 };
 struct group_book {
@@ -86,6 +89,7 @@ void group_books_forget(struct control *control, const char *uid);
 /* --- members --- */
 void group_members_find(struct group_scene *scene);
 bool member_has_served(const json_t *instance);
+bool member_has_joined(const json_t *instance); /* it has served since its machine was last started */
 char *member_failure(const struct group_scene *scene, size_t member); /* why one has failed; owned */
 bool member_has_ended(const json_t *instance); /* and does not start again by itself */
 bool member_is_leaving(const json_t *instance); /* for good: deleted, or drained for its leave hook */

@@ -2,7 +2,8 @@
  *
  * The condition Serving of the Instance says whether balancers may send it traffic. It is set when
  * the member is ready for the first time and its join hook has run, and follows readiness from then
- * on. */
+ * on. When its machine is started anew (as a fork is that was reset: its memory is gone) that begins
+ * anew too, by the mark ANNOTATION_JOINED. */
 #include "control/group.h"
 #include "control/balancers.h"
 #include "control/guest_exec.h"
@@ -50,6 +51,14 @@ void group_hook_run(struct group_scene *scene, size_t member, const char *hook, 
 
 /* --- the condition --- */
 
+static void mark_joined(json_t *instance)
+{
+    if (!json_at(instance, "metadata.annotations"))
+        json_set_at(instance, "metadata.annotations", json_object());
+    json_object_set_new(json_at(instance, "metadata.annotations"), ANNOTATION_JOINED,
+                        json_string(json_text_at(instance, "status.startedAt", "")));
+}
+
 static void set_serving(struct group_scene *scene, size_t member, bool serves)
 {
     const char *name = scene->members[member].name;
@@ -63,12 +72,24 @@ static void set_serving(struct group_scene *scene, size_t member, bool serves)
     if (!work_op_begin(scene->work, op))
         return;
     copy = json_deep_copy(scene->instances[member]);
+    if (serves)
+        mark_joined(copy);
     (void)condition_set(copy, CONDITION_SERVING, serves ? "True" : "False", serves ? "Ready" : "NotReady", "",
                         control_wall_ms(scene->work->control));
     control_update(scene->work->control, &kind_instance, copy, work_op_done(scene->work, op));
 }
 
-/* True when it has run, or there is none. */
+/* What came of it in an earlier boot is of no interest. */
+static void forget_hook_of_other_boot(struct group_scene *scene, struct member_book *book, const char *op)
+{
+    if (str_equal(book->hooked_boot, book->boot))
+        return;
+    free(book->hooked_boot);
+    book->hooked_boot = str_dup(book->boot);
+    work_op_drop(scene->work, op);
+}
+
+/* True when it has run in this boot, or there is none. */
 static bool hook_has_run(struct group_scene *scene, size_t member)
 {
     const char *name = scene->members[member].name;
@@ -76,7 +97,10 @@ static bool hook_has_run(struct group_scene *scene, size_t member)
     struct member_book *book = scene->books[member];
     struct err err = { 0 };
 
-    if (!json_at(scene->object, "spec.hooks.join") || work_op_succeeded(scene->work, op))
+    if (!json_at(scene->object, "spec.hooks.join"))
+        return true;
+    forget_hook_of_other_boot(scene, book, op);
+    if (work_op_succeeded(scene->work, op))
         return true;
     if (work_op(scene->work, op, &err) == OP_FAILED) {
         work_event(scene->work, "Warning", "JoinFailed", "member %s: %s", name, err.text);
@@ -93,14 +117,17 @@ static bool hook_has_run(struct group_scene *scene, size_t member)
 void group_join_member(struct group_scene *scene, size_t member)
 {
     const json_t *instance = scene->instances[member];
-    bool has_served = member_has_served(instance), serves = condition_is_true(instance, CONDITION_SERVING);
+    bool has_joined = member_has_joined(instance), serves = condition_is_true(instance, CONDITION_SERVING);
     bool is_ready = scene->books[member]->is_ready;
 
-    if (serves == is_ready && (has_served || !is_ready))
+    if (is_ready && !has_joined && !hook_has_run(scene, member)) {
+        if (serves)
+            set_serving(scene, member, false);
         return;
-    if (!has_served && (!is_ready || !hook_has_run(scene, member)))
+    }
+    if (serves == is_ready && (has_joined || !is_ready))
         return;
-    if (!has_served)
+    if (!has_joined && is_ready)
         work_event(scene->work, "Normal", "MemberReady", "member %s serves", scene->members[member].name);
     set_serving(scene, member, is_ready);
 }

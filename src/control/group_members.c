@@ -23,6 +23,14 @@ static const char *annotation(const json_t *instance, const char *name)
 
 bool member_has_served(const json_t *instance) { return condition_get(instance, CONDITION_SERVING) != NULL; }
 
+/* What an earlier version of virgad let serve carries no mark. */
+bool member_has_joined(const json_t *instance)
+{
+    const char *boot = annotation(instance, ANNOTATION_JOINED);
+
+    return member_has_served(instance) && (!boot || str_equal(boot, json_text_at(instance, "status.startedAt", NULL)));
+}
+
 bool member_is_leaving(const json_t *instance)
 {
     return object_is_deleting(instance) || annotation(instance, ANNOTATION_LEAVING);

@@ -311,6 +311,21 @@ static void judge_liveness(struct subject *subject, const json_t *rule)
         member_book_fails(book, "it is not alive by its probe");
 }
 
+/* What was found out about one boot says nothing of the next. */
+static void begin_boot(struct member_book *book, const json_t *instance)
+{
+    const char *boot = json_text_at(instance, "status.startedAt", "");
+
+    if (str_equal(book->boot, boot))
+        return;
+    if (book->boot) {
+        book->is_ready = false;
+        book->good = book->bad = book->live_bad = 0;
+    }
+    free(book->boot);
+    book->boot = str_dup(boot);
+}
+
 static void look_at(struct subject *subject)
 {
     struct compute *compute = control_setup(subject->scene->work->control)->compute;
@@ -325,6 +340,7 @@ static void look_at(struct subject *subject)
     /* A daemon that begins believes what the last one found, until it has looked itself. */
     if (book->probed_ms == 0 && !book->good && condition_is_true(subject->instance, "Serving"))
         book->is_ready = true;
+    begin_boot(book, subject->instance);
     judge_readiness(subject, json_at(subject->scene->object, "spec.readiness"));
 }
 

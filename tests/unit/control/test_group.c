@@ -184,6 +184,44 @@ TEST(hooks_run_before_a_member_serves_and_before_it_goes)
     end_group();
 }
 
+/* The command is begun, and its end is a long time coming. */
+static json_t *answer_slowly(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
+{
+    if (str_equal(command, "guest-exec-status"))
+        return json_pack("{s:b}", "exited", 0);
+    return answer(arg, uid, command, arguments, err);
+}
+
+TEST(a_member_whose_machine_was_started_anew_serves_after_its_hook_has_run_again)
+{
+    commands = 0;
+    begin(18);
+    compute_fake_set_agent(site.world, answer, NULL);
+    create_image();
+    create_group(json_pack("{s:i,s:b,s:{s:s},s:{s:{s:[s]}}}", "replicas", 1, "stableNames", 1, "readiness", "type", "Agent",
+                           "hooks", "join", "command", "/bin/join"));
+    wait_ready(1);
+    CHECK_EQ(commands, 1);
+    loop_sim_advance(site.loop, 60 * 1000);
+    CHECK_EQ(commands, 1);
+
+    compute_fake_set_agent(site.world, answer_slowly, NULL);
+    auto_free char *uid = uid_of("web-0");
+    compute_fake_process_dies(site.world, uid);
+    for (int i = 0; i < 6000 && commands < 2; i++)
+        pass_time();
+    loop_sim_advance(site.loop, 10 * 1000); /* its end is still to come */
+    auto_json json_t *object = instance("web-0");
+    CHECK_STR(object_uid(object), uid);
+    CHECK_EQ(commands, 2);
+    CHECK_STR(json_text_at(condition_get(object, "Serving"), "status", NULL), "False");
+    compute_fake_set_agent(site.world, answer, NULL);
+    wait_ready(1);
+    loop_sim_advance(site.loop, 60 * 1000);
+    CHECK_EQ(commands, 2);
+    end_group();
+}
+
 /* "no \xff\n", which is no text. */
 static json_t *answer_badly(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
 {
@@ -277,14 +315,6 @@ TEST(hooks_run_for_each_member_that_ever_has_a_stable_name)
         CHECK_EQ(commands, 2 * life);
     }
     end_group();
-}
-
-/* The command is begun, and its end is a long time coming. */
-static json_t *answer_slowly(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
-{
-    if (str_equal(command, "guest-exec-status"))
-        return json_pack("{s:b}", "exited", 0);
-    return answer(arg, uid, command, arguments, err);
 }
 
 static bool is_other(const char *name, const char *uid)
