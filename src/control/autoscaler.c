@@ -39,6 +39,23 @@ static void show_unknown(struct work *work, const struct autoscale_decision *dec
         work_condition(work, "MetricsKnown", true, "ValidMetrics", "%s", "");
 }
 
+/* Bounds of the two that have no size in common: the group's count. True when it was told. */
+static bool show_bounds_apart(struct work *work, const struct scaler *scaler)
+{
+    int64_t min = json_int_at(work->object, "spec.minReplicas", 0);
+    int64_t max = json_int_at(work->object, "spec.maxReplicas", INT64_MAX);
+
+    if (min > scaler->policy_max)
+        work_condition(work, "ScalingLimited", true, "TooManyReplicas",
+                       "spec.minReplicas (%lld) counts as %d: the group %s has spec.maxReplicas %d", (long long)min,
+                       scaler->policy_max, scaler->target, scaler->policy_max);
+    else if (max < scaler->policy_min)
+        work_condition(work, "ScalingLimited", true, "TooFewReplicas",
+                       "spec.maxReplicas (%lld) counts as %d: the group %s has spec.minReplicas %d", (long long)max,
+                       scaler->policy_min, scaler->target, scaler->policy_min);
+    return min > scaler->policy_max || max < scaler->policy_min;
+}
+
 static void show_conditions(struct work *work, const struct scaler *scaler)
 {
     const struct autoscale_decision *decision = &scaler->decision;
@@ -53,8 +70,10 @@ static void show_conditions(struct work *work, const struct scaler *scaler)
     show_unknown(work, decision);
     scrapes_show(work, scaler);
     scaler_show_prediction(work, scaler);
-    work_condition(work, "ScalingLimited", decision->is_limited, decision->is_limited ? "Limited" : "DesiredWithinRange",
-                   "%s", decision->is_limited ? message : "");
+    if (!show_bounds_apart(work, scaler))
+        work_condition(work, "ScalingLimited", decision->is_limited,
+                       decision->is_limited ? "Limited" : "DesiredWithinRange", "%s",
+                       decision->is_limited ? message : "");
     scaler_show_sleep(work, scaler);
     if (scaler->kind == &kind_autoscaler)
         work_phase(work, is_blind ? "Waiting" : scaler->policy->only_observes ? "Observing" : "Active", message);

@@ -369,6 +369,44 @@ TEST(a_horizontal_pod_autoscaler_scales_a_group_and_tells_in_its_words)
     end_scaled();
 }
 
+static void set_int(const struct kind *kind, const char *path, int64_t value)
+{
+    for (unsigned tries = 0; tries < 1000 && int_of(kind, path) != value; tries++) {
+        json_t *object = find(kind);
+
+        json_set_at(object, path, json_integer(value));
+        control_update(site.control, kind, object, nobody);
+        loop_sim_advance(site.loop, 1);
+    }
+    CHECK_EQ(int_of(kind, path), value);
+}
+
+TEST(bounds_that_the_groups_cut_are_told)
+{
+    begin_with_hpa();
+    set_int(&kind_hpa, "spec.minReplicas", 3);
+    set_int(&kind_instance_group, "spec.maxReplicas", 2);
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_json json_t *object = find(&kind_hpa);
+    const json_t *limited = condition_get(object, "ScalingLimited");
+    CHECK_STR(json_text_at(limited, "status", NULL), "True");
+    CHECK_STR(json_text_at(limited, "reason", NULL), "TooManyReplicas");
+    CHECK_STR(json_text_at(limited, "message", NULL),
+              "spec.minReplicas (3) counts as 2: the group web has spec.maxReplicas 2");
+    set_int(&kind_instance_group, "spec.maxReplicas", 9);
+    set_int(&kind_instance_group, "spec.minReplicas", 4);
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_json json_t *few = find(&kind_hpa);
+    CHECK_STR(json_text_at(condition_get(few, "ScalingLimited"), "message", NULL),
+              "spec.maxReplicas (3) counts as 4: the group web has spec.minReplicas 4");
+    set_int(&kind_instance_group, "spec.minReplicas", 1);
+    loop_sim_advance(site.loop, 10 * 1000);
+    auto_json json_t *apart = find(&kind_hpa);
+    CHECK_STR(json_text_at(condition_get(apart, "ScalingLimited"), "reason", NULL), "Limited");
+    control_delete(site.control, &kind_hpa, "default", "web", nobody);
+    end_scaled();
+}
+
 TEST(a_value_beyond_all_quantities_is_shown_as_the_largest)
 {
     struct err err;
