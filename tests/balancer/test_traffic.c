@@ -249,6 +249,28 @@ TEST(what_a_member_hangs_up_on_is_asked_of_another)
     end(config);
 }
 
+TEST(no_more_wait_than_may)
+{
+    struct balancer_config *config = begin(1);
+
+    config->backends[0].member_connections_max = 1;
+    config->backends[0].member_queue_max = 2;
+    rig_ensure_ok(&rig, config);
+    wait_up(1);
+    web_server_slow(rig_web_server(&rig, 1), 20);
+    struct web_running *few =
+        web_load_start(&(struct web_load){ .port = FRONT, .clients = 2, .keep_alive = true });
+    let_pass(few, 20);
+    check_none_failed(few, 20);
+    struct web_running *many =
+        web_load_start(&(struct web_load){ .port = FRONT, .clients = 8, .keep_alive = true });
+    let_pass(many, 20);
+    struct web_result result = web_load_stop(many);
+    CHECK(result.failures > 0);
+    CHECK_CONTAINS(result.first_failure, "503");
+    end(config);
+}
+
 /* --- routes, cookies, headers --- */
 
 static struct balancer_config *with_backend(struct balancer_config *config, const char *name,

@@ -150,7 +150,8 @@ static const struct field queue_fields[] = {
       .type = FIELD_INT,
       .min = 1,
       .max = 100000,
-      .doc = "Requests that may wait per member; absent: any number." },
+      .doc = "Requests that may wait per member; more are answered 503 (TCP: closed) at once. "
+             "Absent: any number." },
     { .name = "timeout",
       .type = FIELD_DURATION,
       .min = 10,

@@ -198,6 +198,21 @@ void config_server(const struct balancer_backend *backend, const struct balancer
         buf_add_text(to, " check-send-proxy");
 }
 
+/* "maxqueue" of a server bounds those who wait for this very one, by a cookie. All others wait at the
+ * backend, which knows no bound of its own. */
+static void add_queue_limit(const struct balancer_backend *backend, struct buf *to)
+{
+    const char *rule = backend->is_http ? "http-request" : "tcp-request content";
+
+    if (!backend->member_connections_max || !backend->member_queue_max)
+        return;
+    buf_printf(to,
+               "  %s set-var(txn.places) nbsrv,mul(%u)\n"
+               "  %s %s if { queue gt 0 } { queue,sub(txn.places) ge 0 }\n",
+               rule, backend->member_queue_max, rule,
+               backend->is_http ? "deny deny_status 503" : "reject");
+}
+
 static void add_backend(const struct balancer_backend *backend, const struct config_facts *facts,
                         struct buf *to)
 {
@@ -222,6 +237,7 @@ static void add_backend(const struct balancer_backend *backend, const struct con
                    backend->cookie, facts->cookie_key);
     add_check(&backend->health, to);
     holding_rules(backend, facts->threads, to);
+    add_queue_limit(backend, to);
     /* Compared as well: each member was made with it. */
     struct balancer_member nobody = { .addr = { .family = 4 }, .port = 1 };
     buf_add_text(to, "  # server ");
