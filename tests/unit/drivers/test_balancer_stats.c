@@ -57,6 +57,21 @@ TEST(a_request_that_failed_is_one_error_of_its_backend)
     CHECK_EQ(stat_row_errors(&rows.row[2]), 5);
 }
 
+TEST(the_check_of_a_member_that_its_agent_took_out_is_what_the_agent_said)
+{
+    struct rows rows = read_rows("# pxname,svname,status,check_status,last_chk,last_agt,\n"
+                                 "b_web,a,UP,L7OK,OK,,\n"
+                                 "b_web,b,DOWN (agent),L4OK,,via agent : down (disk),\n"
+                                 "b_web,c,DRAIN (agent),L4OK,,,\n");
+    static const char *const wanted[] = { "L7OK OK", "via agent : down (disk)", "via agent" };
+    char text[128];
+
+    for (unsigned i = 0; i < 3; i++) {
+        stat_row_check(&rows.row[i], text, sizeof text);
+        CHECK_STR(text, wanted[i]);
+    }
+}
+
 TEST(what_is_no_statistics_is_refused)
 {
     static const char *const texts[] = { "", "#", "Unknown command.\n", "# a,b,c\n1,2,3\n",

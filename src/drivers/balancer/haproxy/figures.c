@@ -285,8 +285,7 @@ static void take_member(struct reading *reading, const struct stat_row *row, str
                                          .error_rate = tally->error_rate,
                                          .response_ms = (int64_t)row->total_ms };
     (void)snprintf(member->id, sizeof member->id, "%.*s", BALANCER_NAME_SIZE - 1, row->server);
-    (void)snprintf(member->check, sizeof member->check, "%.20s%s%.70s", row->check,
-                   row->check_text[0] ? " " : "", row->check_text);
+    stat_row_check(row, member->check, sizeof member->check);
     remember_server(reading, name, row, tally->was_up);
 }
 

@@ -2,6 +2,7 @@
 #include "drivers/balancer/haproxy/stats_csv.h"
 #include "base/str.h"
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { COLUMNS_MAX = 256, FIELD_SIZE_MAX = 256 };
@@ -26,6 +27,7 @@ static const struct column {
     TEXT("mode", mode),
     TEXT("check_status", check),
     TEXT("last_chk", check_text),
+    TEXT("last_agt", agent_text),
     TEXT("addr", address),
     NUMBER("scur", sessions_now),
     NUMBER("qcur", queue_now),
@@ -156,4 +158,13 @@ uint64_t stat_row_errors(const struct stat_row *row)
     if (str_equal(row->server, "BACKEND") && str_equal(row->mode, "http"))
         return row->responses_5xx;
     return row->responses_5xx + row->connect_errors + row->response_errors;
+}
+
+void stat_row_check(const struct stat_row *row, char *ret_text, size_t size)
+{
+    if (strstr(row->status, "(agent)"))
+        (void)snprintf(ret_text, size, "%s", row->agent_text[0] ? row->agent_text : "via agent");
+    else
+        (void)snprintf(ret_text, size, "%.20s%s%.70s", row->check, row->check_text[0] ? " " : "",
+                       row->check_text);
 }
