@@ -212,6 +212,21 @@ static void show_disk_error(struct scene *scene)
     }
 }
 
+static void show_run_phase(struct scene *scene)
+{
+    const struct machine_status *machine = &scene->machine;
+
+    if (machine->state == MACHINE_IO_PAUSED) {
+        auto_free char *message = str_printf("%s; it goes on by itself as soon as that can be written: make room",
+                                             machine->message);
+
+        work_phase(scene->work, "Paused", message);
+        json_set_at(scene->object, "status.reason", json_string("WriteFailed"));
+    } else {
+        work_phase(scene->work, machine->state == MACHINE_PAUSED ? "Paused" : "Running", NULL);
+    }
+}
+
 static void show_machine(struct scene *scene)
 {
     const struct machine_status *machine = &scene->machine;
@@ -221,10 +236,7 @@ static void show_machine(struct scene *scene)
     json_set_at(scene->object, "status.accelerator", json_string(machine->is_tcg ? "TCG" : "KVM"));
     size_show(scene);
     show_disk_error(scene);
-    if (machine->state == MACHINE_IO_PAUSED)
-        work_phase(scene->work, "Running", "stopped by a write error; it goes on when there is space");
-    else
-        work_phase(scene->work, machine->state == MACHINE_PAUSED ? "Paused" : "Running", NULL);
+    show_run_phase(scene);
     if (fork_is_unsettled(scene))
         work_condition(scene->work, "Ready", false, "OwnIdentity", "the fork is being given an identity of its own");
     else
@@ -330,6 +342,8 @@ static struct verdict reconcile_scene(struct scene *scene)
     struct verdict verdict = VERDICT_SETTLED;
     bool is_stopped = str_equal(scene_text(scene, "spec.powerState"), "Stopped");
 
+    if (scene->machine.state != MACHINE_IO_PAUSED)
+        json_remove_at(scene->object, "status.reason");
     if (is_stopped) {
         json_remove_at(scene->object, "status.endedByItself");
         json_remove_at(scene->object, "status.nextStartAt");

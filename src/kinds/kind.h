@@ -68,6 +68,7 @@ struct column {
     const char *path;     /* "status.phase"; a list prints joined by commas; "spec.disks[*].name" too */
     int priority;         /* 0: always; 1: with -o wide */
     const char *doc;
+    const char *reason;   /* path of a text that follows in brackets when there is one; may be NULL */
 };
 
 /* What is wrong with an object, in Kubernetes' cause terms. */

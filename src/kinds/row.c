@@ -57,6 +57,12 @@ static json_t *joined_cell(const json_t *object, const char *path)
     return json_string(text.bytes ? text.bytes : "");
 }
 
+/* "Paused (WriteFailed)" */
+static json_t *reasoned_cell(const json_t *value, const char *reason)
+{
+    return json_printf("%s (%s)", json_string_value(value), reason);
+}
+
 static json_t *cell(const struct column *column, const json_t *object, int64_t now_wall_ms)
 {
     const json_t *value = strstr(column->path, "[*]") ? NULL : json_at(object, column->path);
@@ -67,6 +73,8 @@ static json_t *cell(const struct column *column, const json_t *object, int64_t n
         return joined_cell(object, column->path);
     if (json_is_object(value))
         return reference_cell(value);
+    if (column->reason && json_is_string(value) && json_text_at(object, column->reason, NULL))
+        return reasoned_cell(value, json_text_at(object, column->reason, NULL));
     if (!value || json_is_null(value))
         return str_equal(column->type, "string") ? json_string("") : json_null();
     return json_incref((json_t *)value);

@@ -250,6 +250,10 @@ static const struct field status_fields[] = {
     PHASE("Where the instance is in its life.",
           "Pending", "Starting", "Running", "Paused", "Stopping", "Stopped", "Failed",
           "Terminating"),
+    { .name = "reason",
+      .type = FIELD_TEXT,
+      .doc = "Why it is in its phase, where nobody asked for that: WriteFailed, paused since a disk "
+             "could not be written." },
     MESSAGE,
     { .name = "host", .type = FIELD_TEXT, .doc = "Host the instance is placed on." },
     { .name = "networks",
@@ -291,7 +295,7 @@ static const struct field fields[] = {
 
 static const struct column columns[] = {
     COLUMN_NAME,
-    { "Phase", "string", "status.phase", 0, "Where the instance is in its life" },
+    { "Phase", "string", "status.phase", 0, "Where the instance is in its life", "status.reason" },
     { "IPv4", "string", "status.networks[*].ipv4Address", 0, "IPv4 addresses" },
     { "CPUs", "integer", "spec.cpus", 0, "Virtual processors" },
     { "Memory", "string", "spec.memory", 0, "Memory" },

@@ -98,6 +98,14 @@ TEST(a_deleted_root_volume_goes_with_its_instance)
     end();
 }
 
+static void check_shown(const char *phase, const char *message)
+{
+    auto_json json_t *object = instance("web"), *row = kind_row(&kind_instance, object, 0);
+
+    CHECK_STR(json_string_value(json_array_get(row, 1)), phase);
+    CHECK_STR(json_text_at(object, "status.message", NULL), message);
+}
+
 TEST(a_write_error_is_told_and_the_guest_goes_on_when_there_is_space)
 {
     begin(5);
@@ -112,8 +120,12 @@ TEST(a_write_error_is_told_and_the_guest_goes_on_when_there_is_space)
     CHECK(has_condition("web", "Ready", "False"));
     loop_sim_advance(site.loop, 60000);
     CHECK_EQ(events_of("web", "WriteFailed"), 1);
+    check_shown("Paused (WriteFailed)", "disk root: no space left on device; it goes on by itself as soon as that can "
+                                        "be written: make room");
     compute_fake_disk_full(site.world, uid, false);
     wait_for_condition("web", "DiskError", "False");
+    loop_sim_advance(site.loop, 1000);
+    check_shown("Running", NULL);
     CHECK(has_condition("web", "Ready", "True"));
     CHECK_EQ(events_of("web", "WriteRecovered"), 1);
     CHECK_EQ(compute_fake_launches(site.world, uid), 1);
@@ -122,6 +134,7 @@ TEST(a_write_error_is_told_and_the_guest_goes_on_when_there_is_space)
     set_spec("web", "spec.powerState", "Stopped");
     wait_for("web", "Stopped");
     CHECK(has_condition("web", "DiskError", "False"));
+    check_shown("Stopped", NULL);
     end();
 }
 
