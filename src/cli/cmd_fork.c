@@ -1,6 +1,7 @@
 /* cli/cmd_fork.c - fork: a snapshot of a running instance, and instances that go on from it;
  * snapshot create. */
 #include "cli/common.h"
+#include "cli/standing.h"
 #include "base/random.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,9 +84,11 @@ static int find_parent(struct forking *forking, struct err *err)
         return -1;
     if (str_equal(json_text_at(forking->parent, "status.phase", ""), "Running"))
         return 0;
-    session_hint(forking->session, "\"virga start %s\" starts it; \"virga snapshot create NAME %s --disk-only\" takes "
-                 "its disk", forking->parent_name, forking->parent_name);
-    return err_set(err, ERR_CONFLICT, "%s does not run: only a running instance can be forked", forking->parent_name);
+    (void)refuse_standing(forking->session, forking->parent, err);
+    if (standing_is_down(forking->parent))
+        session_hint(forking->session, "\"virga start %s\" starts it; \"virga snapshot create NAME %s --disk-only\" "
+                     "takes its disk", forking->parent_name, forking->parent_name);
+    return err_wrap(err, "only a running instance can be forked");
 }
 
 static char *name_of(const struct forking *forking, const char *prefix, unsigned number)

@@ -21,17 +21,6 @@ static char *instance_path(const struct session *session, const char *name, cons
 /* A full Debian takes more than two minutes to boot when it is emulated. */
 enum { AGENT_MS_MAX = 5 * 60 * 1000, AGENT_PAUSE_MS = 200 };
 
-static int is_not_running(struct session *session, const char *name, const json_t *object, struct err *err)
-{
-    bool is_paused = str_equal(json_text_at(object, "status.phase", NULL), "Paused");
-
-    if (is_paused && json_text_at(object, "status.reason", NULL))
-        return err_set(err, ERR_CONFLICT, "%s is paused: %s", name, json_text_at(object, "status.message", ""));
-    session_hint(session, is_paused ? "\"virga resume %s\" lets it go on" : "\"virga start %s\" starts it",
-                 name);
-    return err_set(err, ERR_CONFLICT, "%s is %s", name, is_paused ? "paused" : "not running");
-}
-
 /* Sees that the machine runs, or will in a moment. */
 static int await_running(struct session *session, const char *name, bool waits, struct err *err)
 {
@@ -51,7 +40,7 @@ static int await_running(struct session *session, const char *name, bool waits, 
         return 0;
     if (waits && (str_equal(phase, "Pending") || str_equal(phase, "Starting")))
         return wait_for_phase(session, kind, name, "Running", AGENT_MS_MAX, err);
-    return is_not_running(session, name, object, err);
+    return refuse_standing(session, object, err);
 }
 
 /* For what cannot simply be tried again. */

@@ -1,5 +1,6 @@
 /* cli/cmd_power.c - start, stop, pause, resume, restart, rm. */
 #include "cli/common.h"
+#include "cli/standing.h"
 #include <stdio.h>
 #include <time.h>
 
@@ -8,20 +9,19 @@ struct power {
     const char *state; /* spec.powerState */
     bool restarts;
     const char *done;    /* "started" */
-    bool needs_running;  /* refused of one that is stopped */
+    const char *verb;    /* not NULL: refused of one that is stopped */
     const char *now;     /* for spec.restartAt */
     json_t *patched;     /* by name: the spec.restartAt that was asked for, or null */
 };
 
-/* A pause would start a machine that is stopped, which nobody means by it. */
-static int check_runs(struct session *session, const json_t *object, const char *name, struct err *err)
+/* A pause or resume would start a machine that is stopped, which nobody means by it. */
+static int check_is_up(struct session *session, const struct power *power, const json_t *object, const char *name,
+                       struct err *err)
 {
-    const char *wanted = json_text_at(object, "spec.powerState", "Running");
-
-    if (!str_equal(wanted, "Stopped") && !json_bool_at(object, "status.endedByItself", false))
+    if (!power->verb || !standing_is_down(object))
         return 0;
     session_hint(session, "\"virga start %s\" starts it", name);
-    return err_set(err, ERR_CONFLICT, "instance %s does not run", name);
+    return err_set(err, ERR_CONFLICT, "instance %s is stopped: there is nothing to %s", name, power->verb);
 }
 
 /* One that ended by itself is wanted to run all the time: only a restart starts it. */
@@ -38,7 +38,7 @@ static int change(struct session *session, const struct power *power, const char
     bool restarts;
 
     if (!session_client(session, err) || client_get(session->client, path, &object, err) < 0 ||
-        (power->needs_running && check_runs(session, object, name, err) < 0))
+        check_is_up(session, power, object, name, err) < 0)
         return -1;
     restarts = needs_restart(power, object);
     if (restarts)
@@ -75,13 +75,13 @@ static int await(struct session *session, const char *name, void *arg, struct er
 }
 
 static int set_power(struct session *session, const struct arguments *arguments, const char *state,
-                     bool restarts, const char *done, struct err *err)
+                     bool restarts, const char *done, const char *verb, struct err *err)
 {
     auto_json json_t *patched = json_object();
     time_t now = time(NULL);
     struct tm parts;
     char text[32];
-    struct power power = { kind_find_name("instances"), state, restarts, done, str_equal(done, "paused"), text,
+    struct power power = { kind_find_name("instances"), state, restarts, done, verb, text,
                            patched };
     int asked, awaited = 0;
 
@@ -93,12 +93,12 @@ static int set_power(struct session *session, const struct arguments *arguments,
     return asked < 0 ? asked : awaited;
 }
 
-COMMAND(cmd_start) { return set_power(session, arguments, "Running", false, "started", err); }
-COMMAND(cmd_stop) { return set_power(session, arguments, "Stopped", false, "stopped", err); }
-COMMAND(cmd_pause) { return set_power(session, arguments, "Paused", false, "paused", err); }
-COMMAND(cmd_resume) { return set_power(session, arguments, "Running", false, "resumed", err); }
+COMMAND(cmd_start) { return set_power(session, arguments, "Running", false, "started", NULL, err); }
+COMMAND(cmd_stop) { return set_power(session, arguments, "Stopped", false, "stopped", NULL, err); }
+COMMAND(cmd_pause) { return set_power(session, arguments, "Paused", false, "paused", "pause", err); }
+COMMAND(cmd_resume) { return set_power(session, arguments, "Running", false, "resumed", "resume", err); }
 
-COMMAND(cmd_restart) { return set_power(session, arguments, "Running", true, "restarted", err); }
+COMMAND(cmd_restart) { return set_power(session, arguments, "Running", true, "restarted", NULL, err); }
 
 static int remove_all(struct session *session, const struct arguments *arguments,
                       const char *kind_name, struct err *err)

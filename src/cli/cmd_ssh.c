@@ -155,11 +155,7 @@ static int find_instance(struct session *session, const char *name, json_t **ret
     const char *phase = json_text_at(*ret_instance, "status.phase", "Pending");
     if (!str_equal(phase, "Stopped") && !str_equal(phase, "Paused") && !str_equal(phase, "Failed"))
         return 0;
-    if (json_text_at(*ret_instance, "status.reason", NULL))
-        return err_set(err, ERR_CONFLICT, "%s is paused: %s", name, json_text_at(*ret_instance, "status.message", ""));
-    session_hint(session, "\"virga %s %s\" helps", str_equal(phase, "Paused") ? "resume" : "start", name);
-    return err_set(err, ERR_CONFLICT, "%s is %s", name,
-                   str_equal(phase, "Paused") ? "paused" : "not running");
+    return refuse_standing(session, *ret_instance, err);
 }
 
 COMMAND(cmd_ssh)

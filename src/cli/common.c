@@ -2,6 +2,7 @@
 #include "cli/common.h"
 #include "cli/event_order.h"
 #include "cli/nearest.h"
+#include "cli/standing.h"
 #include "cli/table.h"
 #include "base/files.h"
 #include <ctype.h>
@@ -284,6 +285,15 @@ int print_events(struct session *session, const json_t *object, struct err *err)
     table_write(table, &style, &text);
     fputs(text.bytes, stdout);
     return 0;
+}
+
+int refuse_standing(struct session *session, const json_t *instance, struct err *err)
+{
+    auto_free char *help = standing_explain(instance, err);
+
+    if (help)
+        session_hint(session, "%s", help);
+    return -1;
 }
 
 void print_done(const struct kind *kind, const char *name, const char *what)

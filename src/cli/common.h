@@ -53,6 +53,8 @@ int order_events(struct session *session, const char *path, json_t *table, struc
 int print_events(struct session *session, const json_t *object, struct err *err);
 /* Puts an option of size (cpus, memory, max-cpus, max-memory) into the spec of an Instance. */
 int add_size(json_t *spec, const char *option, const char *value, bool *ret_is_size, struct err *err);
+/* -1, with what keeps the instance from running and what helps: see standing.h. */
+int refuse_standing(struct session *session, const json_t *instance, struct err *err);
 /* "instance/vm-a created" */
 void print_done(const struct kind *kind, const char *name, const char *what);
 

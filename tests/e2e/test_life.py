@@ -93,10 +93,21 @@ class Life(CloudTest):
         pid = self.cloud.pid("web")
         self.cloud.virga("pause", "web")
         self.assertEqual(self.cloud.get("instance", "web")["status"]["phase"], "Paused")
+        said = self.cloud.virga("fork", "web", status=1)
+        self.assertIn("web is paused", said)
+        self.assertIn('"virga resume web" lets it go on', said)
         self.cloud.virga("resume", "web")
         self.cloud.wait_agent("web")
         self.assertEqual(self.cloud.boot_id("web"), boot)
         self.assertEqual(self.cloud.pid("web"), pid)
+
+    def test_what_is_stopped_is_not_resumed(self):
+        self.cloud.instance("web")
+        self.cloud.virga("stop", "web")
+        said = self.cloud.virga("resume", "web", status=1)
+        self.assertIn("instance web is stopped: there is nothing to resume", said)
+        self.assertIn('"virga start web" starts it', said)
+        self.assertEqual(self.cloud.get("instance", "web")["spec"]["powerState"], "Stopped")
 
     def test_the_root_disk_grows_while_the_guest_runs(self):
         self.cloud.instance("web")
