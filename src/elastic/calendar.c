@@ -15,6 +15,7 @@ enum { SEARCH_DAYS = 41 * 366, MINUTE_MS = 60 * 1000, DAY_MINUTES = 24 * 60 };
 struct calendar {
     uint64_t set[FIELD_COUNT]; /* bit n: value n matches */
     bool any_day, any_weekday; /* the field is "*": it does not restrict */
+    bool is_repeated;          /* minute or hour begin with "*": also in an hour that comes again */
     GTimeZone *zone;
 };
 
@@ -130,6 +131,8 @@ static int read_fields(struct calendar *calendar, const char *text, struct err *
             return err_set(err, ERR_INVALID, "more than five fields: must be minute, hour, day of month, month, day of week");
         if (read_field(&cron_fields[count], word, &calendar->set[count], err) < 0)
             return -1;
+        if (count == MINUTE || count == HOUR)
+            calendar->is_repeated |= *word == '*';
         if (count == DAY)
             calendar->any_day = *word == '*';
         if (count == WEEKDAY)
@@ -191,7 +194,7 @@ static bool day_matches(const struct calendar *calendar, GDateTime *day)
     return calendar->any_day || calendar->any_weekday ? of_month && of_week : of_month || of_week;
 }
 
-/* The time of a local minute, or -1 when the clock skips it. */
+/* The time of a local minute, one of two where it comes twice; -1 when the clock skips it. */
 static int64_t minute_ms(const struct calendar *calendar, GDateTime *day, int hour, int minute)
 {
     GDateTime *then = g_date_time_new(calendar->zone, g_date_time_get_year(day), g_date_time_get_month(day),
@@ -206,16 +209,67 @@ static int64_t minute_ms(const struct calendar *calendar, GDateTime *day, int ho
     return wall_ms;
 }
 
+/* The local clock at 'wall_ms'; owned. */
+static GDateTime *local_at(const struct calendar *calendar, int64_t wall_ms)
+{
+    GDateTime *utc = g_date_time_new_from_unix_utc(wall_ms / 1000);
+    GDateTime *local = utc ? g_date_time_to_timezone(utc, calendar->zone) : NULL;
+
+    if (utc)
+        g_date_time_unref(utc);
+    return local;
+}
+
+static int64_t offset_ms_at(const struct calendar *calendar, int64_t wall_ms)
+{
+    GDateTime *local = local_at(calendar, wall_ms);
+    int64_t offset_ms = local ? g_date_time_get_utc_offset(local) / 1000 : 0;
+
+    if (local)
+        g_date_time_unref(local);
+    return offset_ms;
+}
+
+/* By how much the clock is put back in the day around that noon; 0 on all but one day a year. */
+static int64_t put_back_ms(const struct calendar *calendar, int64_t noon_ms)
+{
+    const int64_t half_ms = (int64_t)DAY_MINUTES / 2 * MINUTE_MS;
+    int64_t by_ms = offset_ms_at(calendar, noon_ms - half_ms) - offset_ms_at(calendar, noon_ms + half_ms);
+
+    return by_ms > 0 ? by_ms : 0;
+}
+
+static bool is_same_minute(const struct calendar *calendar, int64_t a_ms, int64_t b_ms)
+{
+    return a_ms + offset_ms_at(calendar, a_ms) == b_ms + offset_ms_at(calendar, b_ms);
+}
+
+/* The times that a local minute has, of which 'one_ms' is one: two where the clock is put back over it. */
+static void find_twins(const struct calendar *calendar, int64_t one_ms, int64_t put_back_ms, int64_t ret_twins[2])
+{
+    ret_twins[0] = one_ms;
+    ret_twins[1] = -1;
+    if (one_ms < 0 || put_back_ms == 0)
+        return;
+    if (is_same_minute(calendar, one_ms, one_ms - put_back_ms)) {
+        ret_twins[0] = one_ms - put_back_ms;
+        ret_twins[1] = one_ms;
+    } else if (is_same_minute(calendar, one_ms, one_ms + put_back_ms)) {
+        ret_twins[1] = one_ms + put_back_ms;
+    }
+}
+
 /* The first (or last) firing of one local day that lies in first..last; -1: none. */
 static int64_t in_day(const struct calendar *calendar, GDateTime *day, int64_t first_ms, int64_t last_ms,
                       bool latest)
 {
-    int64_t noon_ms = g_date_time_to_unix(day) * 1000;
+    int64_t noon_ms = g_date_time_to_unix(day) * 1000, back_ms = put_back_ms(calendar, noon_ms), best_ms = -1;
 
-    for (int i = 0; i < DAY_MINUTES; i++) {
+    /* Times come in their order, but for the day on which an hour comes again. */
+    for (int i = 0; i < DAY_MINUTES && (best_ms < 0 || back_ms); i++) {
         int minute_of_day = latest ? DAY_MINUTES - 1 - i : i;
         int hour = minute_of_day / 60, minute = minute_of_day % 60;
-        int64_t wall_ms;
+        int64_t wall_ms, twins[2];
 
         if (!has(calendar, HOUR, hour) || !has(calendar, MINUTE, minute))
             continue;
@@ -223,27 +277,25 @@ static int64_t in_day(const struct calendar *calendar, GDateTime *day, int64_t f
         wall_ms = noon_ms + (int64_t)(minute_of_day - DAY_MINUTES / 2) * MINUTE_MS;
         if (wall_ms < first_ms - SHIFT_MS_MAX || wall_ms - SHIFT_MS_MAX > last_ms)
             continue;
-        wall_ms = minute_ms(calendar, day, hour, minute);
-        if (wall_ms >= first_ms && wall_ms <= last_ms && wall_ms >= 0)
-            return wall_ms;
+        find_twins(calendar, minute_ms(calendar, day, hour, minute), back_ms, twins);
+        for (int twin = 0; twin < (calendar->is_repeated ? 2 : 1); twin++)
+            if (twins[twin] >= first_ms && twins[twin] <= last_ms && twins[twin] >= 0 &&
+                (best_ms < 0 || (latest ? twins[twin] > best_ms : twins[twin] < best_ms)))
+                best_ms = twins[twin];
     }
-    return -1;
+    return best_ms;
 }
 
 /* Local noon of the day of 'wall_ms': a time that every day has once. */
 static GDateTime *noon_of(const struct calendar *calendar, int64_t wall_ms)
 {
-    GDateTime *utc = g_date_time_new_from_unix_utc(wall_ms / 1000);
-    GDateTime *local = utc ? g_date_time_to_timezone(utc, calendar->zone) : NULL;
-    GDateTime *noon = NULL;
+    GDateTime *local = local_at(calendar, wall_ms), *noon = NULL;
 
     if (local) {
         noon = g_date_time_new(calendar->zone, g_date_time_get_year(local), g_date_time_get_month(local),
                                g_date_time_get_day_of_month(local), 12, 0, 0);
         g_date_time_unref(local);
     }
-    if (utc)
-        g_date_time_unref(utc);
     return noon;
 }
 

@@ -6,7 +6,8 @@
  * with "*", lists "1,15", ranges "1-5", steps "0-59/10", names "jan" and "mon", and @hourly, @daily,
  * @midnight, @weekly, @monthly, @yearly, @annually: what Kubernetes' CronJob takes. As in cron, a
  * day matches when either day field does, if both are restricted. In the hour that summer time skips
- * a schedule does not fire; in the one that comes twice it fires the second time only. */
+ * a schedule does not fire. In the one that comes twice it fires the first time only; one whose minute or
+ * hour begins with "*" goes by the time that passes and fires in both (crontab(5) of Vixie's cron). */
 #pragma once
 #include "base/auto.h"
 #include "base/err.h"

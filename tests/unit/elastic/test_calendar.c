@@ -76,8 +76,38 @@ TEST(the_hour_that_comes_twice_fires_once)
     auto_clean(calendar_free_auto) struct calendar *made = calendar("30 2 * * *", "Europe/Berlin");
     int64_t first = calendar_next(made, at("2026-10-24T12:00:00Z"));
 
-    check_time(first, "2026-10-25T01:30:00Z");
+    check_time(first, "2026-10-25T00:30:00Z"); /* in summer time */
     check_time(calendar_next(made, first), "2026-10-26T01:30:00Z");
+    check_time(calendar_last(made, at("2026-10-25T01:45:00Z"), 6 * 3600 * 1000), "2026-10-25T00:30:00Z");
+}
+
+/* Every one of the day that is asked for by calendar_next() is the calendar_last() at its time. */
+static void check_firings(const char *text, const char *zone, const char *from, const char *const *expected)
+{
+    auto_clean(calendar_free_auto) struct calendar *made = calendar(text, zone);
+    int64_t wall_ms = at(from);
+
+    for (; *expected; expected++) {
+        wall_ms = calendar_next(made, wall_ms);
+        check_time(wall_ms, *expected);
+        check_time(calendar_last(made, wall_ms + 59 * 1000, 3600 * 1000), *expected);
+    }
+}
+
+TEST(one_that_repeats_goes_on_through_the_hour_that_comes_twice)
+{
+    check_firings("*/30 * * * *", "Europe/Berlin", "2026-10-24T23:45:00Z",
+                  (const char *const[]){ "2026-10-25T00:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z",
+                                         "2026-10-25T01:30:00Z", "2026-10-25T02:00:00Z", NULL });
+    check_firings("@hourly", "Europe/Berlin", "2026-10-24T23:45:00Z",
+                  (const char *const[]){ "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z", NULL });
+    /* By half an hour only, and over midnight. */
+    check_firings("40 1 * * *", "Australia/Lord_Howe", "2026-04-04T02:00:00Z",
+                  (const char *const[]){ "2026-04-04T14:40:00Z", "2026-04-05T15:10:00Z", NULL });
+    check_firings("30 23 * * *", "Asia/Beirut", "2026-10-24T12:00:00Z",
+                  (const char *const[]){ "2026-10-24T20:30:00Z", "2026-10-25T21:30:00Z", NULL });
+    check_firings("30 * * * *", "Asia/Beirut", "2026-10-24T19:45:00Z",
+                  (const char *const[]){ "2026-10-24T20:30:00Z", "2026-10-24T21:30:00Z", "2026-10-24T22:30:00Z", NULL });
 }
 
 static const struct bad {
