@@ -6,7 +6,7 @@
 #include "store/object.h"
 #include <stdlib.h>
 
-enum { SLOW_START_MS = 5000, LATELY_MS = 10 * 60 * 1000, MAKE_AGAIN_MS = 1000, NOT_MADE_MS = 3 * MAKE_AGAIN_MS };
+enum { LATELY_MS = 10 * 60 * 1000, MAKE_AGAIN_MS = 1000, NOT_MADE_MS = 3 * MAKE_AGAIN_MS };
 
 static const struct kind *const kind = &kind_instance_group;
 
@@ -67,6 +67,7 @@ void group_scene_done(struct group_scene *scene)
     free(scene->instances);
     free(scene->members);
     free(scene->books);
+    free(scene->seed_says);
 }
 
 /* --- status --- */
@@ -122,20 +123,20 @@ static const char *blocked_by(const struct group_scene *scene, const struct grou
 {
     if (plan->blocked || scene->wish.revision == scene->revision)
         return plan->blocked ? plan->blocked : scene->seed_waits;
-    return "the seed of the new template is made before members are replaced";
+    return scene->seed_says ? scene->seed_says
+                            : "the seed of the new template is made before members are replaced";
 }
 
-/* What the first member says that takes long to start; owned, or NULL. Soon after its start it would be
- * many words about little. */
+/* What the first member says that takes long to start, or serves no more; owned, or NULL. */
 static char *slow_member(struct group_scene *scene)
 {
     for (size_t i = 0; i < scene->count; i++) {
         int64_t age_ms = group_now_ms(scene) - scene->members[i].created_ms;
-        const char *message = json_text_at(scene->instances[i], "status.message", NULL);
+        const char *message = member_waits_for(scene->instances[i], scene->books[i]);
 
-        if (scene->members[i].state != MEMBER_STARTING)
+        if (scene->members[i].state != MEMBER_STARTING && scene->members[i].state != MEMBER_UNREADY)
             continue;
-        if (age_ms < SLOW_START_MS)
+        if (scene->members[i].state == MEMBER_STARTING && age_ms < SLOW_START_MS)
             group_again(scene, SLOW_START_MS - age_ms);
         else if (message)
             return str_printf("member %s: %s", scene->members[i].name, message);

@@ -29,6 +29,8 @@
 #define REASON_FORK_STARTING "Starting"
 
 /* Of one member, in memory: what is lost with the daemon is found again by looking. */
+enum { SLOW_START_MS = 5000 }; /* sooner it would be many words about little */
+
 struct member_book {
     struct group_book *group;
     char *name;
@@ -36,6 +38,7 @@ struct member_book {
     int64_t begun_ms;                  /* since when it is seen running; 0: it does not */
     bool is_probing, is_live_probing;
     unsigned good, bad, live_bad;      /* in a row */
+    char *not_ready, *not_alive;       /* what the last probe found; NULL: nothing bad */
     bool is_ready;                     /* by the probes */
     bool has_failed;                   /* the join hook failed, or it is not alive */
     char *why_failed;                  /* NULL: its machine or the time tells */
@@ -67,6 +70,7 @@ struct group_scene {
     const json_t *template;       /* of wish.revision */
     bool forks;                   /* spec.start is Fork */
     const char *snapshot;         /* new members go on from it; NULL: they boot */
+    char *seed_says;              /* why the seed takes so long; NULL: it does not, or nobody knows */
     const char *seed_waits;       /* why none is made or replaced until the seed is decided; NULL: may be */
     int64_t again_ms;             /* when to look again though nothing changes; -1: no need */
 };
@@ -91,6 +95,8 @@ void group_members_find(struct group_scene *scene);
 bool member_has_served(const json_t *instance);
 bool member_has_joined(const json_t *instance); /* it has served since its machine was last started */
 char *member_failure(const struct group_scene *scene, size_t member); /* why one has failed; owned */
+/* Why it does not serve, by its machine or its probe; borrowed, or NULL. */
+const char *member_waits_for(const json_t *instance, const struct member_book *book);
 bool member_has_ended(const json_t *instance); /* and does not start again by itself */
 bool member_is_leaving(const json_t *instance); /* for good: deleted, or drained for its leave hook */
 bool member_is_drained(const json_t *instance); /* by whoever */

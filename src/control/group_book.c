@@ -17,6 +17,8 @@ static void member_free(void *value)
 
     probes_cut_off(book);
     free(book->why_failed);
+    free(book->not_ready);
+    free(book->not_alive);
     free(book->boot);
     free(book->hooked_boot);
     free(book->name);

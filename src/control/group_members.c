@@ -81,9 +81,17 @@ bool member_has_ended(const json_t *instance)
                                           view_bool(&kind_instance, instance, "status.endedByItself"));
 }
 
+const char *member_waits_for(const json_t *instance, const struct member_book *book)
+{
+    const char *message = json_text_at(instance, "status.message", NULL);
+
+    return message ? message : book->not_ready;
+}
+
 char *member_failure(const struct group_scene *scene, size_t member)
 {
     const json_t *instance = scene->instances[member];
+    const char *waits_for = member_waits_for(instance, scene->books[member]);
     const char *why = scene->books[member]->why_failed, *message = json_text_at(instance, "status.message", NULL);
 
     if (why)
@@ -92,7 +100,7 @@ char *member_failure(const struct group_scene *scene, size_t member)
         return str_printf("its machine ended%s%s", message ? ": " : "", message ? message : "");
     return str_printf("it was not ready within %s (spec.healing.startTimeout): %s",
                       view_text(&kind_instance_group, scene->object, "spec.healing.startTimeout"),
-                      message ? message : "its readiness probe does not hold");
+                      waits_for ? waits_for : "its readiness probe does not hold");
 }
 
 static bool is_warm(const json_t *instance) { return str_equal(label(instance, LABEL_WARM), "true"); }

@@ -30,6 +30,7 @@ struct probe {
     struct probe *next, **link;
     struct member_book *book; /* NULL: nobody waits any more */
     struct loop *loop;
+    char *what;               /* "GET / at port 80", for people */
     char *request;            /* of HTTP; NULL: a connection is enough */
     bool is_liveness;
     int fd;
@@ -45,6 +46,7 @@ static void probe_free(struct probe *probe)
     loop_source_free(probe->timer);
     if (probe->fd >= 0)
         close(probe->fd);
+    free(probe->what);
     free(probe->request);
     free(probe);
 }
@@ -62,13 +64,22 @@ void probes_cut_off(struct member_book *book)
     }
 }
 
-static void probe_end(struct probe *probe, bool is_good)
+static void keep_text(char **text, char *take_other)
+{
+    free(*text);
+    *text = take_other;
+}
+
+/* 'take_found' is what is bad, owned; NULL: nothing. */
+static void probe_end(struct probe *probe, char *take_found)
 {
     struct member_book *book = probe->book;
+    bool is_good = !take_found;
     struct group_book *group;
 
     chain_remove(probe);
     if (!book) {
+        free(take_found);
         probe_free(probe);
         return;
     }
@@ -76,16 +87,23 @@ static void probe_end(struct probe *probe, bool is_good)
     if (probe->is_liveness) {
         book->is_live_probing = false;
         book->live_bad = is_good ? 0 : book->live_bad + 1;
+        keep_text(&book->not_alive, take_found);
     } else {
         book->is_probing = false;
         book->good = is_good ? book->good + 1 : 0;
         book->bad = is_good ? 0 : book->bad + 1;
+        keep_text(&book->not_ready, take_found);
     }
     probe_free(probe);
     control_wake(group->control, &kind_instance_group, group->namespace_name, group->name);
 }
 
-static void on_late(void *arg) { probe_end(arg, false); }
+static void on_late(void *arg)
+{
+    struct probe *probe = arg;
+
+    probe_end(probe, str_printf("%s was not answered within %lld ms", probe->what, (long long)probe->timeout_ms));
+}
 
 static void on_readable(void *arg, int fd, unsigned events)
 {
@@ -101,8 +119,11 @@ static void on_readable(void *arg, int fd, unsigned events)
     if (got > 0 && probe->answer_size < ANSWER_SIZE - 1 && !strchr(probe->answer, '\n'))
         return;
     if (sscanf(probe->answer, "HTTP/1.%*1[01] %3d", &status) != 1)
-        status = 0;
-    probe_end(probe, status >= GOOD_MIN && status < GOOD_END);
+        probe_end(probe, str_printf("%s was answered with what is no HTTP", probe->what));
+    else if (status < GOOD_MIN || status >= GOOD_END)
+        probe_end(probe, str_printf("%s was answered %d", probe->what, status));
+    else
+        probe_end(probe, NULL);
 }
 
 static void dialled(void *arg, const struct err *err, int take_fd)
@@ -111,11 +132,11 @@ static void dialled(void *arg, const struct err *err, int take_fd)
 
     probe->fd = err ? -1 : take_fd;
     if (err || !probe->book || !probe->request) {
-        probe_end(probe, !err);
+        probe_end(probe, err ? str_dup(err->text) : NULL);
         return;
     }
     if (send(probe->fd, probe->request, strlen(probe->request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-        probe_end(probe, false);
+        probe_end(probe, str_printf("%s: the connection broke", probe->what));
         return;
     }
     probe->timer = loop_timer(probe->loop, probe->timeout_ms, on_late, probe);
@@ -172,6 +193,9 @@ static bool begin(struct subject *subject, const json_t *rule, bool is_liveness)
     *probe = (struct probe){ .book = book, .loop = setup->loop, .is_liveness = is_liveness, .fd = -1, .timeout_ms = 1000 };
     (void)duration_parse(json_text_at(rule, "timeout", "1s"), &probe->timeout_ms, &err); /* validated */
     probe->dial_ms = dial_ms_of(subject, is_liveness, probe->timeout_ms);
+    probe->what = str_equal(json_text_at(rule, "type", ""), "HTTP")
+                      ? str_printf("GET %s at port %lld", json_text_at(rule, "path", "/"), (long long)port)
+                      : str_printf("port %lld", (long long)port);
     if (str_equal(json_text_at(rule, "type", ""), "HTTP"))
         probe->request = str_printf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: virga-probe\r\nConnection: close\r\n\r\n",
                                     json_text_at(rule, "path", "/"), book->name);
@@ -307,8 +331,11 @@ static void judge_liveness(struct subject *subject, const json_t *rule)
         }
         group_again(scene, period_of(rule));
     }
-    if (book->live_bad >= (unsigned)json_int_at(rule, "failureThreshold", 3))
-        member_book_fails(book, "it is not alive by its probe");
+    if (book->live_bad < (unsigned)json_int_at(rule, "failureThreshold", 3))
+        return;
+    auto_free char *why = str_printf("it is not alive by its probe%s%s", book->not_alive ? ": " : "",
+                                     book->not_alive ? book->not_alive : "");
+    member_book_fails(book, why);
 }
 
 /* What was found out about one boot says nothing of the next. */
@@ -321,6 +348,8 @@ static void begin_boot(struct member_book *book, const json_t *instance)
     if (book->boot) {
         book->is_ready = false;
         book->good = book->bad = book->live_bad = 0;
+        keep_text(&book->not_ready, NULL);
+        keep_text(&book->not_alive, NULL);
     }
     free(book->boot);
     book->boot = str_dup(boot);

@@ -212,10 +212,15 @@ static bool boot(struct group_scene *scene)
         set_phase(scene, "Settling");
         return false;
     }
+    const char *says = member_waits_for(instance, group_book_seed(scene->book, seed_text(scene, "name")));
     if (left_ms <= 0)
         return fail(scene, "it was not ready within %s (spec.healing.startTimeout): %s",
                     view_text(&kind_instance_group, scene->object, "spec.healing.startTimeout"),
-                    json_text_at(instance, "status.message", "its readiness probe does not hold"));
+                    says ? says : "its readiness probe does not hold");
+    if (since_ms(scene) < SLOW_START_MS)
+        group_again(scene, SLOW_START_MS - since_ms(scene));
+    else if (says)
+        scene->seed_says = str_printf("the seed boots that members will fork from: %s", says);
     group_again(scene, left_ms);
     return true;
 }
@@ -272,7 +277,8 @@ static bool freeze(struct group_scene *scene)
 
 static const char *waiting_text(const struct group_scene *scene)
 {
-    return is_phase(scene, "Booting")    ? "the seed boots that members will fork from"
+    return scene->seed_says              ? scene->seed_says
+           : is_phase(scene, "Booting")  ? "the seed boots that members will fork from"
            : is_phase(scene, "Settling") ? "the seed that members will fork from settles"
                                          : "the seed is frozen that members will fork from";
 }

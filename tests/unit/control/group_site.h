@@ -2,6 +2,7 @@
 #pragma once
 #include "site.h"
 #include "control/balancers.h"
+#include <sys/socket.h>
 
 static void create_group(json_t *take_spec)
 {
@@ -71,6 +72,35 @@ static void wait_ready(int64_t count)
             auto_free char *text = json_text(json_object_get(object, "status"));
             check_fail(CHECK_HERE, "%u members, never %lld ready: %s", members, (long long)count, text);
         }
+        pass_time();
+    }
+}
+
+/* The oldest probe gets an answer, when there is one. */
+static inline void answer_probe(const char *answer)
+{
+    struct ip_addr to;
+    uint16_t port;
+    int fd = network_fake_take_dialled(site.net, &to, &port);
+
+    if (fd < 0)
+        return;
+    (void)send(fd, answer, strlen(answer), MSG_NOSIGNAL); /* nobody waits any more: fine */
+    close(fd);
+}
+
+/* With each probe answered by 404. */
+static inline void wait_message(const char *wanted)
+{
+    for (int64_t waited_ms = 0;; waited_ms += STEP_MS) {
+        auto_json json_t *object = group();
+        const char *message = json_text_at(object, "status.message", "");
+
+        if (strstr(message, wanted))
+            return;
+        if (waited_ms > LIMIT_MS)
+            check_fail(CHECK_HERE, "never says %s: %s", wanted, message);
+        answer_probe("HTTP/1.1 404 Not Found\r\n\r\n");
         pass_time();
     }
 }

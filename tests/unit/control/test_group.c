@@ -168,6 +168,15 @@ static json_t *answer(void *arg, const char *uid, const char *command, const jso
     return json_object();
 }
 
+TEST(what_the_probe_found_of_a_member_that_does_not_get_ready_is_told)
+{
+    begin_group(15, json_pack("{s:i,s:{s:s,s:i,s:s},s:{s:s}}", "replicas", 1, "readiness", "type", "HTTP", "port", 80,
+                              "path", "/live", "healing", "startTimeout", "60s"));
+    wait_message(": GET /live at port 80 was answered 404");
+    wait_message("it was not ready within 60s (spec.healing.startTimeout): GET /live at port 80 was answered 404");
+    end_group();
+}
+
 TEST(hooks_run_before_a_member_serves_and_before_it_goes)
 {
     commands = 0;

@@ -124,7 +124,7 @@ static void end_forking(void)
 {
     site.crashes = false;
     delete_group();
-    for (int i = 0; i < 600 && snapshot_count(); i++) { /* the API collects what a group leaves */
+    for (int i = 0; i < 600 && (snapshot_count() || look()->seeds); i++) { /* the API collects what a group leaves */
         loop_sim_advance(site.loop, STEP_MS);
     }
     CHECK_EQ(snapshot_count(), 0);
@@ -167,6 +167,13 @@ TEST(the_seed_settles_before_it_is_frozen)
         pass_time();
     CHECK(settling_ms >= 4800 && settling_ms <= 5200);
     wait_settled(1, 0);
+    end_forking();
+}
+
+TEST(what_the_probe_found_of_a_seed_that_does_not_get_ready_is_told)
+{
+    begin_forking(21, json_pack("{s:i,s:{s:s,s:i}}", "replicas", 1, "readiness", "type", "HTTP", "port", 80));
+    wait_message("the seed boots that members will fork from: GET / at port 80 was answered 404");
     end_forking();
 }
 
