@@ -15,7 +15,8 @@ from unix_http import UnixConnection
 SOCKET, GROUP, PORT, COUNT, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 FOLDER = "/apis/virga.dev/v1/namespaces/default/instancegroups"
 PATIENCE_S = 300
-PACE_S = 0.02 if COUNT < 4 else 0.05
+MANY = 4
+PACE_S = 0.02 if COUNT < MANY else 0.2
 
 
 def scale_to(count):
@@ -32,15 +33,22 @@ def is_settled(group, count):
         status.get("warmReplicas", 0) == group["spec"].get("warm", 0)
 
 
-def wait_settled(count):
-    end = time.monotonic() + PATIENCE_S
+def watch_group():
+    """The group as it is now and after each change."""
     connection = UnixConnection(SOCKET, PATIENCE_S)
     connection.request("GET", f"{FOLDER}?watch=1&fieldSelector=metadata.name={GROUP}")
+    try:
+        for line in connection.getresponse():
+            yield json.loads(line)["object"]
+    finally:
+        connection.close()
+
+
+def wait_settled(count):
+    end = time.monotonic() + PATIENCE_S
     group = {}
-    for line in connection.getresponse():
-        group = json.loads(line)["object"]
+    for group in watch_group():
         if is_settled(group, count):
-            connection.close()
             return
         if time.monotonic() > end:
             break
@@ -48,29 +56,49 @@ def wait_settled(count):
 
 
 class Poll:
-    """Asks fifty times a second, of many members twenty times: they answer beside what is measured, on the same
-    processors, and take 4 ms for it."""
+    """Asks until each new member has answered. Members answer beside what is measured, on the same processors, and
+    take 4 ms for it: one is asked fifty times a second, of many somebody five times, and all of them at once, by
+    least connections, when the group says that all serve."""
 
     def __init__(self, known):
         self.known, self.seen, self.refused = known, {}, 0
-        self.is_over, self.has_all = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
+        self.is_over, self.has_all, self.all_serve = threading.Event(), threading.Event(), threading.Event()
+        self.threads = [threading.Thread(target=self.ask)]
+        if COUNT >= MANY:
+            self.threads += [threading.Thread(target=self.ask_when_all_serve) for _ in range(COUNT)]
+            threading.Thread(target=self.watch, daemon=True).start()
+        for thread in self.threads:
+            thread.start()
 
-    def run(self):
-        while not self.is_over.wait(PACE_S):
-            member = answer()
-            now = time.time()
-            if member is None:
-                self.refused += 1
-            elif member not in self.known:
-                self.seen.setdefault(member, now)
-            if len(self.seen) == COUNT:
-                self.has_all.set()
+    def ask_once(self):
+        member = answer()
+        now = time.time()
+        if member is None:
+            self.refused += 1
+        elif member not in self.known:
+            self.seen.setdefault(member, now)
+        if len(self.seen) == COUNT:
+            self.has_all.set()
+
+    def ask(self):
+        while not self.has_all.is_set() and not self.is_over.wait(PACE_S):
+            self.ask_once()
+
+    def ask_when_all_serve(self):
+        self.all_serve.wait()
+        while not self.has_all.is_set() and not self.is_over.is_set():
+            self.ask_once()
+
+    def watch(self):
+        for group in watch_group():
+            if group.get("status", {}).get("readyReplicas") == 1 + COUNT:
+                return self.all_serve.set()
 
     def stop(self):
         self.is_over.set()
-        self.thread.join()
+        self.all_serve.set()
+        for thread in self.threads:
+            thread.join()
 
 
 def answer():
