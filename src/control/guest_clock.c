@@ -1,5 +1,6 @@
 /* control/guest_clock.c - the clock of a guest that stood still. Source: qga/qapi-schema.json of QEMU. */
 #include "control/guest_clock.h"
+#include "guest/identity.h"
 
 enum { ANSWER_MS = 10 * 1000 };
 
@@ -13,4 +14,14 @@ void guest_clock_set(struct control *control, const char *uid)
         json_pack("{s:I}", "time", (json_int_t)control_wall_ms(control) * 1000 * 1000);
 
     compute->ops->agent(compute, uid, "guest-set-time", arguments, ANSWER_MS, answered, NULL);
+}
+
+void guest_clock_tell(struct control *control, const char *uid, struct done done)
+{
+    struct compute *compute = control_setup(control)->compute;
+    int64_t wall_ms = control_wall_ms(control);
+    struct guest_identity message = { .magic = GUEST_CLOCK_MAGIC, .wall_s = wall_ms / 1000,
+                                      .wall_ns = wall_ms % 1000 * 1000 * 1000 };
+
+    compute->ops->identify(compute, uid, &message, sizeof message, done);
 }

@@ -4,6 +4,28 @@
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 
+static void resume(struct scene *scene)
+{
+    struct compute *compute = control_setup(scene->work->control)->compute;
+
+    if (!work_op_begin(scene->work, "resume"))
+        return;
+    if (scene->machine.is_fork && work_op_begin(scene->work, "clock"))
+        guest_clock_tell(scene->work->control, scene->uid, work_op_done(scene->work, "clock"));
+    compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
+}
+
+/* It stood still while time went on. */
+static void set_clock(struct scene *scene)
+{
+    if (work_op(scene->work, "clock", NULL) == OP_RUNNING)
+        return;
+    if (!work_op_succeeded(scene->work, "clock")) /* no fork, or what waits in it is of an earlier version */
+        guest_clock_set(scene->work->control, scene->uid);
+    work_op_reset(scene->work, "clock");
+    work_op_reset(scene->work, "resume");
+}
+
 bool power_keep(struct scene *scene)
 {
     struct compute *compute = control_setup(scene->work->control)->compute;
@@ -11,12 +33,10 @@ bool power_keep(struct scene *scene)
 
     if (pause && scene->machine.state == MACHINE_RUNNING && work_op_begin(scene->work, "pause"))
         compute->ops->pause(compute, scene->uid, work_op_done(scene->work, "pause"));
-    if (!pause && scene->machine.state == MACHINE_PAUSED && work_op_begin(scene->work, "resume"))
-        compute->ops->resume(compute, scene->uid, work_op_done(scene->work, "resume"));
-    if (!pause && scene->machine.state == MACHINE_RUNNING && work_op_succeeded(scene->work, "resume")) {
-        work_op_reset(scene->work, "resume");
-        guest_clock_set(scene->work->control, scene->uid);
-    }
+    if (!pause && scene->machine.state == MACHINE_PAUSED)
+        resume(scene);
+    if (!pause && scene->machine.state == MACHINE_RUNNING && work_op_succeeded(scene->work, "resume"))
+        set_clock(scene);
     return work_op(scene->work, "pause", NULL) == OP_RUNNING ||
            work_op(scene->work, "resume", NULL) == OP_RUNNING;
 }

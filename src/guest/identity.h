@@ -14,6 +14,8 @@
 #define GUEST_IDENTITY_PORT "dev.virga.identity.0"
 /* Changes with the struct: a program that has waited since an earlier version refuses. */
 #define GUEST_IDENTITY_MAGIC "virgaid1"
+/* In its place when only the time is to be taken: the guest stood still. */
+#define GUEST_CLOCK_MAGIC "virgacl1"
 
 enum {
     GUEST_CARDS_MAX = 8,

@@ -145,6 +145,44 @@ TEST(a_fork_that_shall_be_paused_becomes_somebody_else_first)
     end();
 }
 
+static unsigned clocks_set;
+
+static json_t *count_clocks(void *arg, const char *uid, const char *command, const json_t *arguments, struct err *err)
+{
+    clocks_set += str_equal(command, "guest-set-time");
+    return json_object();
+}
+
+static void pause_and_resume(const char *name)
+{
+    set_spec(name, "spec.powerState", "Paused");
+    wait_for(name, "Paused");
+    set_spec(name, "spec.powerState", "Running");
+    wait_for(name, "Running");
+    loop_sim_advance(site.loop, 1000);
+}
+
+TEST(a_fork_that_stood_still_is_told_the_time_by_what_made_it_itself)
+{
+    run_fork(4);
+    wait_for_condition("one", "OwnIdentity", "True");
+    clocks_set = 0;
+    compute_fake_set_agent(site.world, count_clocks, NULL);
+    pause_and_resume("one");
+    CHECK_EQ(clocks_set, 0);
+    pause_and_resume("web");
+    CHECK_EQ(clocks_set, 1);
+    compute_fake_refuse_identity(site.world, "it is of another version");
+    pause_and_resume("one"); /* its agent can do it, too */
+    CHECK_EQ(clocks_set, 2);
+    delete_instance("one");
+    delete_instance("web");
+    delete_snapshot("warm");
+    wait_snapshot("warm", NULL);
+    check_nothing_left();
+    end();
+}
+
 TEST(a_fork_boots_when_it_is_started_again)
 {
     run_fork(3);
