@@ -61,6 +61,7 @@ static const char script[] = PROLOGUE
     /* It is known to DHCP servers by what it made of the machine id when it began. */
     "[ -z \"$networkd\" ] || systemctl restart systemd-networkd\n"
     "rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/*_host_key\n"
+    "[ ! -f /run/dropbear.pid ] || kill -9 $(cat /run/dropbear.pid)\n" /* it stands still */
     "[ ! -x /usr/lib/virga/ssh-server ] || /usr/lib/virga/ssh-server &\n"
     "if command -v ssh-keygen; then\n"
     "    ssh-keygen -A && { systemctl restart ssh || systemctl restart sshd || service ssh restart; }\n"

@@ -23,7 +23,6 @@ enum {
     SHORT_WAITS = 200,     /* a second without a host: it is about to come */
     WAITS_MAX = 300,       /* ten more: nobody comes any more */
     SCHEDULER_FIFO = 1,
-    SIGKILL_NUMBER = 9,
     SIGSTOP_NUMBER = 19,
     ARP_ETHER = 1,
     GATEWAY_METRIC = 4096, /* behind any of the guest's own */
@@ -172,10 +171,10 @@ static void signal_process(const char *pid_file, int number)
         CALL(kill, pid, number, 0);
 }
 
-/* The parent's SSH server answers no more. */
+/* The parent's SSH server answers no more. To end it would have its parent work, before the first answer. */
 static void stop_ssh_server(void)
 {
-    signal_process("/run/dropbear.pid", SIGKILL_NUMBER);
+    signal_process("/run/dropbear.pid", SIGSTOP_NUMBER);
     signal_process("/run/sshd.pid", SIGSTOP_NUMBER);
 }
 
@@ -369,26 +368,14 @@ static long take_hostname(const struct guest_identity *identity)
     return CALL(sethostname, identity->hostname, length_of(identity->hostname), 0);
 }
 
-static void become(const struct guest_identity *identity, char text[TEXT_SIZE])
-{
-    static const struct {
-        const char *name;
-        long (*fn)(const struct guest_identity *identity);
-    } steps[] = {
-        { "random numbers", take_randomness },
-        { "host name", take_hostname },
-        { "clock", take_time },
-        { "network cards", take_cards },
-    };
+struct step {
+    const char *name;
+    long (*fn)(const struct guest_identity *identity);
+};
 
-    if (!is_same(identity->magic, GUEST_IDENTITY_MAGIC, sizeof identity->magic) ||
-        identity->hostname[GUEST_HOSTNAME_SIZE - 1]) {
-        join(text, "it is of another version", "", "");
-        return;
-    }
-    stop_ssh_server();
-    for_each_key(empty_key);
-    for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+static void take(const struct guest_identity *identity, const struct step *steps, size_t count, char text[TEXT_SIZE])
+{
+    for (size_t i = 0; i < count; i++) {
         long result = steps[i].fn(identity);
 
         if (result < 0) {
@@ -397,6 +384,30 @@ static void become(const struct guest_identity *identity, char text[TEXT_SIZE])
         }
     }
     join(text, "ok", "", "");
+}
+
+static void become(const struct guest_identity *identity, char text[TEXT_SIZE])
+{
+    static const struct step clock = { "clock", take_time };
+    static const struct step steps[] = {
+        { "random numbers", take_randomness },
+        { "host name", take_hostname },
+        { "clock", take_time },
+        { "network cards", take_cards },
+    };
+
+    if (is_same(identity->magic, GUEST_CLOCK_MAGIC, sizeof identity->magic)) {
+        take(identity, &clock, 1, text);
+        return;
+    }
+    if (!is_same(identity->magic, GUEST_IDENTITY_MAGIC, sizeof identity->magic) ||
+        identity->hostname[GUEST_HOSTNAME_SIZE - 1]) {
+        join(text, "it is of another version", "", "");
+        return;
+    }
+    stop_ssh_server();
+    for_each_key(empty_key);
+    take(identity, steps, sizeof steps / sizeof steps[0], text);
 }
 
 /* --- the port --- */
