@@ -12,7 +12,7 @@
 
 #define ANNOTATION_DRAIN "virga.dev/drain"
 #define LABEL_GROUP "virga.dev/group"
-/* Of a member that is loaded and paused until it is wanted: it is no balancer's. */
+/* Of a member that is ready and paused until it is wanted: it is no balancer's. */
 #define LABEL_WARM "virga.dev/warm"
 /* Condition of an Instance, set by whoever checks readiness. True: gets traffic at once. False:
  * none. Absent: once it runs, after its first good health check. */

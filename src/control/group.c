@@ -221,6 +221,7 @@ static void carry_out(struct group_scene *scene, const struct group_plan *plan)
         group_make_member(scene, plan->ordinals[i]);
     for (unsigned i = 0; i < plan->create_warm; i++)
         group_make_warm(scene);
+    group_pause_warm(scene);
     for (size_t i = 0; i < scene->count; i++)
         if (scene->instances[i] && has_joined_or_may(scene->members[i].state))
             group_join_member(scene, i);

@@ -123,6 +123,9 @@ void group_hook_run(struct group_scene *scene, size_t member, const char *hook, 
 void group_make_member(struct group_scene *scene, int ordinal);
 void group_make_warm(struct group_scene *scene);
 void group_resume_member(struct group_scene *scene, size_t member); /* a warm one */
+/* Warm ones that are ready stand still from now on: they have given an answer, so all that it takes has been
+ * read, and translated where machines are emulated. */
+void group_pause_warm(struct group_scene *scene);
 json_t *group_instance_of(struct group_scene *scene, const char *name); /* from scene->template; owned */
 void group_remember_identities(struct group_scene *scene);
 

@@ -175,8 +175,24 @@ void group_make_warm(struct group_scene *scene)
     instance = group_instance_of(scene, name);
     json_object_set_new(json_at(instance, "metadata.labels"), LABEL_WARM, json_string("true"));
     json_set_at(instance, "spec.snapshot", json_string(scene->snapshot));
-    json_set_at(instance, "spec.powerState", json_string("Paused"));
     control_create(scene->work->control, &kind_instance, instance, done);
+}
+
+/* A copy of the member that has another power state, to be edited and stored as operation 'op' ends; owned.
+ * NULL: that is under way. */
+static json_t *begin_power(struct group_scene *scene, size_t member, const char *op, const char *power_state)
+{
+    struct err err = { 0 };
+    json_t *copy;
+
+    /* Somebody else wrote it meanwhile: try again at once. */
+    if (work_op(scene->work, op, &err) == OP_FAILED && err.code == ERR_CONFLICT)
+        work_op_reset(scene->work, op);
+    if (!work_op_begin(scene->work, op))
+        return NULL;
+    copy = json_deep_copy(scene->instances[member]);
+    json_set_at(copy, "spec.powerState", json_string(power_state));
+    return copy;
 }
 
 void group_resume_member(struct group_scene *scene, size_t member)
@@ -184,21 +200,35 @@ void group_resume_member(struct group_scene *scene, size_t member)
     const char *name = scene->members[member].name;
     auto_free char *op = str_printf("resume %s", name);
     char now[TIME_MICRO_TEXT_SIZE];
-    json_t *copy;
-    struct err err = { 0 };
+    json_t *copy = begin_power(scene, member, op, "Running");
 
-    /* Somebody else wrote it meanwhile: try again at once. */
-    if (work_op(scene->work, op, &err) == OP_FAILED && err.code == ERR_CONFLICT)
-        work_op_reset(scene->work, op);
-    if (!work_op_begin(scene->work, op))
+    if (!copy)
         return;
-    copy = json_deep_copy(scene->instances[member]);
     json_object_del(json_at(copy, "metadata.labels"), LABEL_WARM);
     if (!json_at(copy, "metadata.annotations"))
         json_set_at(copy, "metadata.annotations", json_object());
     time_format_micro(group_now_ms(scene), now, sizeof now);
     json_object_set_new(json_at(copy, "metadata.annotations"), ANNOTATION_RESUMED, json_string(now));
-    json_set_at(copy, "spec.powerState", json_string("Running"));
     work_event(scene->work, "Normal", "MemberResumed", "warm member %s is resumed", name);
     control_update(scene->work->control, &kind_instance, copy, work_op_done(scene->work, op));
+}
+
+static bool is_to_stand_still(const struct group_scene *scene, size_t member)
+{
+    auto_free char *resume = str_printf("resume %s", scene->members[member].name);
+
+    return scene->members[member].state == MEMBER_WARM && scene->instances[member] && scene->books[member]->is_ready &&
+           work_op(scene->work, resume, NULL) != OP_RUNNING &&
+           !str_equal(view_text(&kind_instance, scene->instances[member], "spec.powerState"), "Paused");
+}
+
+void group_pause_warm(struct group_scene *scene)
+{
+    for (size_t i = 0; i < scene->count; i++) {
+        auto_free char *op = str_printf("pause %s", scene->members[i].name);
+        json_t *copy = is_to_stand_still(scene, i) ? begin_power(scene, i, op, "Paused") : NULL;
+
+        if (copy)
+            control_update(scene->work->control, &kind_instance, copy, work_op_done(scene->work, op));
+    }
 }

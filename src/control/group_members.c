@@ -116,8 +116,8 @@ static bool is_loaded(const json_t *instance)
     return str_equal(view_text(&kind_instance, instance, "status.phase"), "Paused");
 }
 
-/* Loaded it stays as it is; until then it has as long as others have to be ready. One that had to boot
- * is as good as none. */
+/* Once it stands still it stays as it is; until then it has as long as others have to be ready. One that had
+ * to boot is as good as none. */
 static enum member_state state_of_warm(const struct group_scene *scene, const json_t *instance,
                                        struct member_book *book)
 {
@@ -125,7 +125,7 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
         return MEMBER_LEAVING;
     if (!member_has_ended(instance) && goes_on_as_fork(instance) && (is_loaded(instance) || !is_late(scene, instance)))
         return MEMBER_WARM;
-    member_book_fails(book, "it was to be kept warm and could not be loaded");
+    member_book_fails(book, "it was to be kept warm and was not ready in time");
     return MEMBER_FAILED;
 }
 
@@ -181,6 +181,7 @@ static void read_member(struct group_scene *scene, struct member_book *book, jso
     member->created_ms = begun_ms(take_instance);
     member->is_protected = str_equal(annotation(take_instance, ANNOTATION_PROTECTED), "true");
     member->load = load_of(take_instance);
+    group_probe_member(scene, scene->count - 1);
     if (is_warm(take_instance)) {
         member->state = state_of_warm(scene, take_instance, book);
         member->is_loaded = member->state == MEMBER_WARM && is_loaded(take_instance);
@@ -188,7 +189,6 @@ static void read_member(struct group_scene *scene, struct member_book *book, jso
             member->revision = 0; /* of a seed that was renewed: of no template that there is */
         return;
     }
-    group_probe_member(scene, scene->count - 1);
     member->state = state_of(scene, take_instance, book);
     if (member->state == MEMBER_READY)
         member->ready_since_ms = time_of(serving, "lastTransitionTime");
@@ -227,7 +227,7 @@ static bool is_coming(struct group_scene *scene, const char *name)
  * have not ended say nothing of it. */
 static void forget_member(struct group_scene *scene, const char *name)
 {
-    static const char *const ops[] = { "create", "resume", "serving", "join", "drain", "leave", "delete" };
+    static const char *const ops[] = { "create", "pause", "resume", "serving", "join", "drain", "leave", "delete" };
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         auto_free char *op = str_printf("%s %s", ops[i], name);

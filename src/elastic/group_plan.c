@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+enum { WARM_REST_MS = 1000 };
+
 struct planning {
     const struct group_wish *wish;
     const struct group_member *members;
@@ -217,6 +219,12 @@ static void outdated_leave(struct planning *planning)
     }
 }
 
+static void look_again(struct planning *planning, int64_t left_ms)
+{
+    if (planning->plan->again_ms < 0 || left_ms < planning->plan->again_ms)
+        planning->plan->again_ms = left_ms;
+}
+
 /* A member becomes available by time alone: look again then. */
 static void wait_for_available(struct planning *planning)
 {
@@ -226,8 +234,7 @@ static void wait_for_available(struct planning *planning)
 
         if (member->state != MEMBER_READY || is_available(planning, member) || left_ms <= 0)
             continue;
-        if (planning->plan->again_ms < 0 || left_ms < planning->plan->again_ms)
-            planning->plan->again_ms = left_ms;
+        look_again(planning, left_ms);
     }
 }
 
@@ -304,10 +311,23 @@ static void come(struct planning *planning, int wanted)
     }
 }
 
-/* Those that start serve the sooner the less is done beside. */
-static bool is_growing(const struct planning *planning)
+/* Those that start, and have just begun to serve what they were wanted for, do it the better the less is
+ * done beside. */
+static bool is_growing(struct planning *planning)
 {
-    return planning->starting > 0 || planning->plan->create > 0 || planning->plan->resume_count > 0;
+    int64_t youngest_ms = WARM_REST_MS;
+
+    if (planning->starting > 0 || planning->plan->create > 0 || planning->plan->resume_count > 0)
+        return true;
+    for (size_t i = 0; i < planning->count; i++) {
+        int64_t age_ms = planning->now_ms - planning->members[i].created_ms;
+
+        if (is_alive(&planning->members[i]) && age_ms >= 0 && age_ms < youngest_ms)
+            youngest_ms = age_ms;
+    }
+    if (youngest_ms < WARM_REST_MS)
+        look_again(planning, WARM_REST_MS - youngest_ms);
+    return youngest_ms < WARM_REST_MS;
 }
 
 static void keep_warm(struct planning *planning)

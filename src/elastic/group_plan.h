@@ -17,7 +17,7 @@ enum member_state {
     MEMBER_UNREADY,  /* was ready and is not now */
     MEMBER_FAILED,   /* did not start in time, died, or is not alive by its probe */
     MEMBER_LEAVING,  /* on its way out: being drained, stopped or deleted */
-    MEMBER_WARM,     /* loaded and paused; resuming makes it a member that starts */
+    MEMBER_WARM,     /* paused, or becoming ready for that; resuming makes it a member that starts */
 };
 
 struct group_member {

@@ -202,7 +202,7 @@ static const struct field spec_fields[] = {
       .type = FIELD_INT,
       .max = 100,
       .fallback = "0",
-      .doc = "Forks that are loaded and paused in advance, so that scaling out only resumes them; "
+      .doc = "Forks that are made ready and paused in advance, so that scaling out only resumes them; "
              "with start Fork. They are not in replicas, and count towards maxReplicas." },
     { .name = "stableNames",
       .type = FIELD_BOOL,

@@ -1,6 +1,8 @@
 /* tests/unit/control/test_group_fork.c - InstanceGroups whose members fork: the seed, what is made from
  * it, warm members, and what becomes of all that when something goes wrong. */
 #include "group_site.h"
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Until the next call of the same. */
 static const char *group_text(const char *path)
@@ -357,6 +359,62 @@ TEST(warm_members_are_paused_and_one_is_resumed_first)
     wait_settled(1, 2);
     set_group("spec.warm", json_integer(0));
     wait_settled(1, 0);
+    end_forking();
+}
+
+/* Answers each connection that is made meanwhile; NULL: none gets an answer. */
+static void pass_seconds_answering(unsigned seconds, const char *answer)
+{
+    for (unsigned i = 0; i < seconds * 20; i++) {
+        struct ip_addr to;
+        uint16_t port;
+        int fd;
+
+        loop_sim_advance(site.loop, 50);
+        while ((fd = network_fake_take_dialled(site.net, &to, &port)) >= 0) {
+            if (answer)
+                CHECK(send(fd, answer, strlen(answer), MSG_NOSIGNAL) > 0);
+            close(fd);
+        }
+    }
+}
+
+TEST(a_warm_member_stands_still_when_it_has_given_an_answer)
+{
+    begin_forking(16, json_pack("{s:i,s:{s:s,s:i}}", "replicas", 1, "readiness", "type", "HTTP", "port", 80));
+    pass_seconds_answering(20, "HTTP/1.0 200 OK\r\n");
+    CHECK_EQ(group_int("status.readyReplicas"), 1);
+    set_group("spec.warm", json_integer(1));
+    pass_seconds_answering(20, NULL);
+    CHECK_EQ(look()->warm, 1);
+    CHECK(is_phase(census.warm_one, "Running"));
+    CHECK_EQ(group_int("status.warmReplicas"), 0);
+    pass_seconds_answering(5, "HTTP/1.0 200 OK\r\n");
+    CHECK(is_phase(census.warm_one, "Paused"));
+    CHECK_EQ(group_int("status.warmReplicas"), 1);
+    /* One that is wanted before that goes on as it is. */
+    auto_free char *first = str_dup(census.warm_one);
+    set_group("spec.replicas", json_integer(2));
+    pass_seconds_answering(3, "HTTP/1.0 200 OK\r\n");
+    CHECK(is_phase(first, "Running"));
+    CHECK_EQ(group_int("status.readyReplicas"), 2);
+    end_forking();
+}
+
+TEST(a_warm_member_that_is_never_ready_is_replaced)
+{
+    begin_forking(17, json_pack("{s:i,s:{s:s},s:{s:s,s:i}}", "replicas", 1, "healing", "startTimeout", "10s", "readiness",
+                                "type", "HTTP", "port", 80));
+    pass_seconds_answering(20, "HTTP/1.0 200 OK\r\n");
+    set_group("spec.warm", json_integer(1));
+    pass_seconds_answering(4, NULL);
+    CHECK_EQ(look()->warm, 1);
+    auto_free char *first = str_dup(census.warm_one);
+    pass_seconds_answering(10, NULL);
+    pass_seconds_answering(30, "HTTP/1.0 200 OK\r\n");
+    CHECK_EQ(look()->warm, 1);
+    CHECK(!str_equal(census.warm_one, first));
+    CHECK(is_phase(census.warm_one, "Paused"));
     end_forking();
 }
 

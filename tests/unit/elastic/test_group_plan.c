@@ -35,7 +35,7 @@ static size_t members_of(const char *letters, struct group_member *members)
         snprintf(names[count], sizeof names[count], "m%zu", count);
         *member = (struct group_member){ .name = names[count], .state = states[found - "srulfw"],
                                          .revision = *at & 0x20 ? 2 : 1, .ordinal = (int)count,
-                                         .created_ms = NOW - 1000 + (int64_t)count, .ready_since_ms = -1 };
+                                         .created_ms = NOW - 2000 + (int64_t)count, .ready_since_ms = -1 };
         if (member->state == MEMBER_READY)
             member->ready_since_ms = NOW - 1000;
         count++;
@@ -132,6 +132,23 @@ TEST(warm_members_are_kept_and_used_first)
     check_plan(&wish, "rrww", "+1 r2 r3");
     wish.max = 5;
     check_plan(&wish, "rrww", "+1 r2 r3");
+}
+
+TEST(warm_members_are_made_when_the_last_member_has_had_a_moment_to_serve)
+{
+    struct group_wish wish = wish_of(2, 0, 6);
+    struct group_member members[64];
+    size_t count = members_of("rr", members);
+    struct group_plan plan;
+
+    wish.warm = 1;
+    members[1].created_ms = NOW - 400;
+    group_plan(&wish, members, count, NOW, &plan);
+    CHECK_EQ(plan.create_warm, 0);
+    CHECK_EQ(plan.again_ms, 600);
+    members[1].created_ms = NOW + 400; /* the clock was set back */
+    group_plan(&wish, members, count, NOW, &plan);
+    CHECK_EQ(plan.create_warm, 1);
 }
 
 TEST(a_circuit_that_is_half_open_tries_one)
