@@ -84,6 +84,8 @@ struct loop *loop_sim_new(uint64_t seed);
 /* Fires all that is due within the next 'ms' and moves the clock there. Aborts when
  * a million events do not end one instant: something calls itself for ever. */
 void loop_sim_advance(struct loop *loop, int64_t ms);
+/* Somebody puts the wall clock forward, or back. */
+void loop_sim_set_wall(struct loop *loop, int64_t by_ms);
 /* Fires the next event, jumping to its time; false when none is left. */
 bool loop_sim_step(struct loop *loop);
 

@@ -33,6 +33,7 @@ struct list {
 struct sim_loop {
     struct loop loop;
     int64_t now_ms;
+    int64_t wall_set_ms; /* by so much somebody set the wall clock */
     struct random_seeded random;
     struct list timers;  /* a heap: the next one first */
     struct list watches; /* in no order */
@@ -240,6 +241,8 @@ static bool step(struct sim_loop *sim, int64_t until_ms)
 
 bool loop_sim_step(struct loop *loop) { return step(sim_of(loop), INT64_MAX); }
 
+void loop_sim_set_wall(struct loop *loop, int64_t by_ms) { sim_of(loop)->wall_set_ms += by_ms; }
+
 void loop_sim_advance(struct loop *loop, int64_t ms)
 {
     struct sim_loop *sim = sim_of(loop);
@@ -262,7 +265,7 @@ static int64_t sim_now_ms(const struct loop *loop)
 
 static int64_t sim_wall_ms(const struct loop *loop)
 {
-    return start_wall_ms + sim_now_ms(loop) - START_MS;
+    return start_wall_ms + sim_now_ms(loop) - START_MS + ((const struct sim_loop *)loop)->wall_set_ms;
 }
 
 static uint64_t sim_random(struct loop *loop) { return random_next(&sim_of(loop)->random); }

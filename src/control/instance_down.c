@@ -17,15 +17,32 @@
 
 enum { PRESS_AGAIN_MS = 3000, DRAIN_LOOK_MS = 1000 };
 
-static int64_t until_forced_ms(const struct scene *scene)
+#define STOP_BEGAN "stop began"
+
+static int64_t clock_ms(const struct scene *scene)
 {
-    const json_t *stopping = condition_get(scene->object, "Stopping");
-    int64_t since_ms = 0;
+    return loop_now_ms(control_setup(scene->work->control)->loop);
+}
+
+/* How long ago the stored condition says that it was; none when the clock has been put back since. */
+static int64_t stopping_for_ms(const struct scene *scene)
+{
+    int64_t now_ms = control_wall_ms(scene->work->control), since_ms = now_ms;
     struct err err;
 
-    (void)time_parse(json_text_at(stopping, "lastTransitionTime", ""), &since_ms, &err);
-    return since_ms + view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout") -
-           control_wall_ms(scene->work->control);
+    (void)time_parse(json_text_at(condition_get(scene->object, "Stopping"), "lastTransitionTime", ""), &since_ms, &err);
+    return now_ms > since_ms ? now_ms - since_ms : 0;
+}
+
+/* The wall clock is believed once, when this daemon first sees the stop: whoever puts it forward or back
+ * afterwards neither cuts the guest's time short nor draws it out. */
+static int64_t until_forced_ms(struct scene *scene)
+{
+    int64_t timeout_ms = view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout");
+
+    if (!work_result(scene->work, STOP_BEGAN))
+        work_result_keep(scene->work, STOP_BEGAN, clock_ms(scene) - stopping_for_ms(scene));
+    return *(const int64_t *)work_result(scene->work, STOP_BEGAN) + timeout_ms - clock_ms(scene);
 }
 
 /* A guest that still boots does not hear the button: it is pressed again and again. Returns the
@@ -33,7 +50,7 @@ static int64_t until_forced_ms(const struct scene *scene)
 static int64_t press_power(struct scene *scene)
 {
     struct compute *compute = control_setup(scene->work->control)->compute;
-    int64_t now_ms = control_wall_ms(scene->work->control);
+    int64_t now_ms = clock_ms(scene);
     const int64_t *pressed_ms = work_result(scene->work, "pressed");
 
     if (scene->machine.state == MACHINE_PAUSED) {
@@ -110,6 +127,7 @@ static struct verdict stop_process(struct scene *scene)
     work_condition(scene->work, "Ready", false, "Stopping", "%s", "");
     if (!condition_is_true(scene->object, "Stopping")) {
         work_op_reset(scene->work, "press");
+        work_result_forget(scene->work, STOP_BEGAN);
         work_condition(scene->work, "Stopping", true, "Asked", "%s", "");
         return VERDICT_SETTLED; /* the clock runs from when this is stored */
     }
