@@ -13,10 +13,24 @@
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { SAID_LENGTH = 200 };
 
 /* --- hooks --- */
+
+/* What went wrong stands last in what a command wrote. */
+static const char *last_of(const char *output)
+{
+    size_t length = strlen(output);
+
+    while (length && isspace((unsigned char)output[length - 1]))
+        length--;
+    return length > SAID_LENGTH ? output + length - SAID_LENGTH : output;
+}
 
 static void hook_ended(void *arg, const struct err *err, int exit_code, const char *output)
 {
@@ -24,7 +38,8 @@ static void hook_ended(void *arg, const struct err *err, int exit_code, const ch
     struct err failure;
 
     if (!err && exit_code != 0)
-        (void)err_set(&failure, ERR_INTERNAL, "the command ended with status %d: %.200s", exit_code, output);
+        (void)err_set(&failure, ERR_INTERNAL, "the command ended with status %d: %.*s", exit_code, SAID_LENGTH,
+                      last_of(output));
     done_call(*done, err ? err : exit_code ? &failure : NULL);
     free(done);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTPUT_MAX = 4096 };
+enum { OUTPUT_MAX = 4096, BASE64_MAX = OUTPUT_MAX / 3 * 4 };
 
 struct exec {
     struct exec *next, **link; /* of the control's; 'link' NULL: it is gone */
@@ -81,10 +81,11 @@ struct reader {
     void *arg;
 };
 
-/* The beginning of what the agent sent as base64; "" of what is none. */
+/* The end of what the agent sent as base64, in whole fours of it; "" of what is none. */
 static char *decoded(const char *text)
 {
-    gnutls_datum_t from = { (unsigned char *)(uintptr_t)text, (unsigned)strnlen(text, OUTPUT_MAX / 3 * 4) }, to;
+    size_t size = strlen(text), skipped = size > BASE64_MAX ? (size - BASE64_MAX + 3) / 4 * 4 : 0;
+    gnutls_datum_t from = { (unsigned char *)(uintptr_t)text + skipped, (unsigned)(size - skipped) }, to;
     char *result;
 
     if (from.size == 0 || gnutls_base64_decode2(&from, &to) < 0)

@@ -3,7 +3,7 @@
 #include "control/control.h"
 #include "drivers/compute_exec.h"
 
-/* 'err' NULL: it ended with 'exit_code' and wrote 'output' (text, stdout and stderr, each cut at 4 KiB).
+/* 'err' NULL: it ended with 'exit_code' and wrote 'output' (text, stdout and stderr, of each the last 4 KiB).
  * ERR_CANCELLED when the control goes before: then there is only 'arg' to free. */
 typedef void guest_exec_fn(void *arg, const struct err *err, int exit_code, const char *output);
 

@@ -6,7 +6,7 @@ struct heard {
     unsigned count;
     enum err_code code;
     int exit_code;
-    char output[128];
+    char output[8192];
 };
 
 static void hear(void *arg, const struct err *err, int exit_code, const char *output)
@@ -49,6 +49,21 @@ TEST(what_a_command_wrote_is_told_with_its_status)
     CHECK_EQ(heard.count, 1);
     CHECK_EQ(heard.exit_code, 3);
     CHECK_STR(heard.output, "outerror");
+    end();
+}
+
+TEST(of_much_output_the_end_is_told)
+{
+    struct heard heard = { 0 };
+    char much[10001];
+
+    for (unsigned i = 0; i < 10000; i += 4)
+        memcpy(much + i, "YWFh", 4); /* aaa */
+    much[10000] = '\0';
+    auto_free char *status = str_printf("{\"exited\":true,\"exitcode\":1,\"out-data\":\"%sZW5k\"}", much); /* end */
+    run(status, &heard);
+    CHECK_EQ(heard.count, 1);
+    CHECK_CONTAINS(heard.output, "aaaend");
     end();
 }
 
