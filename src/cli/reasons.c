@@ -106,7 +106,7 @@ static void say_group(const json_t *decision, struct buf *to)
         if (json_int_at(group, states[i], 0) > 0)
             buf_printf(to, ", %lld %s", (long long)json_int_at(group, states[i], 0), states[i]);
     if (json_object_get(group, "idleSeconds"))
-        buf_printf(to, "; traffic was %lld s ago", (long long)json_int_at(group, "idleSeconds", 0));
+        buf_printf(to, "; idle for %lld s", (long long)json_int_at(group, "idleSeconds", 0));
     buf_add_char(to, '\n');
 }
 

@@ -64,7 +64,7 @@ TEST(a_decision_is_told_with_its_inputs)
     CHECK_EQ(reasons_decisions(lines, strlen(lines), 5, &said), 1);
     CHECK_STR(said.bytes,
               "  T1  out from 1 to 3\n"
-              "    1 to 6 are allowed; members: 2, 1 ready, 1 starting; traffic was 4 s ago\n"
+              "    1 to 6 are allowed; members: 2, 1 ready, 1 starting; idle for 4 s\n"
               "    Target cpu (CPU, per member): 92.5 against 60, wants 3 (decides)\n"
               "    Target jobs (Custom, whole group): unknown against 10\n"
               "    Schedule day: wants 2\n");
