@@ -137,7 +137,7 @@ static struct verdict reconcile(struct work *work)
 {
     struct scaler *scaler = scaler_ensure(work->control, work->controller->kind, work->object);
 
-    if (!scaler->group_found)
+    if (scaler->has_looked && !scaler->group_found)
         show_waiting(work, "TargetNotFound", "there is no such InstanceGroup");
     else if (scaler->rival)
         show_rival(work, scaler);

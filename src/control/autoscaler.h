@@ -76,7 +76,7 @@ struct scaler {
     struct sleep_obstacle obstacle;
     int64_t woken_generation;     /* of the group, when it was last woken between two seconds */
     struct autoscale_decision decision;
-    bool has_decision, group_found;
+    bool has_decision, has_looked, group_found; /* has_looked: for the group, since the daemon began */
     bool is_outdated; /* the decision is by a policy that is gone */
     json_t *decisions;            /* as in status.decisions */
     char *shown;                  /* gist of the last one told */

@@ -370,8 +370,9 @@ static bool tick_one(struct scaler *scaler)
         return false;
     note_target(scaler, object);
     group = control_find(scaler->control, &kind_instance_group, scaler->namespace_name, scaler->target);
-    if (scaler->group_found != (group && !object_is_deleting(group)))
+    if (!scaler->has_looked || scaler->group_found != (group && !object_is_deleting(group)))
         scaler->is_dirty = true;
+    scaler->has_looked = true;
     scaler->group_found = group && !object_is_deleting(group);
     note_rival(scaler);
     if (scaler->group_found && !scaler->rival && read_policy(scaler, object, group)) {

@@ -316,6 +316,28 @@ TEST(an_observer_tells_and_changes_nothing)
     end_scaled();
 }
 
+static bool misses_its_group(void)
+{
+    auto_json json_t *object = find(&kind_autoscaler);
+
+    return str_equal(json_text_at(condition_get(object, "ScalingActive"), "reason", NULL), "TargetNotFound");
+}
+
+TEST(a_daemon_that_starts_does_not_miss_the_group_before_it_has_looked)
+{
+    begin_scaled(cpu_spec());
+    load_members(10);
+    loop_sim_advance(site.loop, 4000);
+    CHECK(!misses_its_group());
+    daemon_dies();
+    daemon_starts();
+    for (int i = 0; i < 40; i++) {
+        CHECK(!misses_its_group());
+        loop_sim_advance(site.loop, 50);
+    }
+    end_scaled();
+}
+
 TEST(without_its_group_it_waits_and_says_so)
 {
     begin(1);
