@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FOLLOW_PAUSE_MS = 500, FOLLOW_LOST_MS = 20 * 1000 };
 enum { TARGETS_MAX = 256, REAL_DIGITS = 15 /* as the server has them: 3.896, not 3.8959999999999999 */ };
 
 /* One request: all objects of a kind, or one of them. */
@@ -38,6 +39,7 @@ static char *target_path(const struct session *session, const struct getting *ge
     if (!watches)
         return path;
     client_path_option(&path, "watch", "1");
+    client_path_option(&path, "allowWatchBookmarks", "1"); /* the version to go on from stays young */
     if (target->name) {
         auto_free char *selector = str_printf("metadata.name=%s", target->name);
         client_path_option(&path, "fieldSelector", selector);
@@ -129,6 +131,11 @@ static bool print_event(void *arg, const char *type, const json_t *object)
     return fflush(stdout) == 0;
 }
 
+static void say_lost(void *arg)
+{
+    fputs("the server is gone; it is waited for\n", stderr);
+}
+
 static int watch_rows(struct session *session, const struct getting *getting, struct err *err)
 {
     struct client *client = session_client(session, err);
@@ -138,12 +145,14 @@ static int watch_rows(struct session *session, const struct getting *getting, st
                                  .has_colour = session->out_has_colour },
                                getting,
                                NULL };
-    struct client_watch request = { .path = path,
-                                    .accept = getting->is_table ? CLIENT_TABLE : NULL,
-                                    .event = print_event,
-                                    .arg = &watch };
-    bool ended;
-    int result = client ? client_watch(client, &request, &ended, err) : -1;
+    struct client_follow request = { .watch = { .path = path,
+                                                .accept = getting->is_table ? CLIENT_TABLE : NULL,
+                                                .event = print_event,
+                                                .arg = &watch },
+                                     .pause_ms = FOLLOW_PAUSE_MS,
+                                     .lost_ms = FOLLOW_LOST_MS,
+                                     .lost = say_lost };
+    int result = client ? client_follow(client, &request, err) : -1;
 
     json_decref(watch.definitions);
     return result;

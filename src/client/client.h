@@ -85,8 +85,20 @@ struct client_watch {
     client_event_fn *event;
     client_tick_fn *tick; /* or NULL; false ends the watch */
     void *arg;            /* of both */
+    int64_t *version;     /* or NULL: set to the highest resourceVersion that is heard of */
 };
 /* Follows a watch until its end, or until 'event' or 'tick' returns false, which '*ret_ended'
  * tells. An ERROR event becomes an error; ERR_COMPACTED: list and watch anew. */
 int client_watch(struct client *client, const struct client_watch *watch, bool *ret_ended,
                  struct err *err);
+
+/* Follows a watch for good: one that the server ends (each has its time-out) is begun again behind the last
+ * version heard of; where the server has forgotten that one, with all that is there. Returns 0 when 'event'
+ * or 'tick' returned false; -1 on an error, which a server that is gone is after 'lost_ms' only, if it has
+ * answered once. Between two tries that bring nothing it waits 'pause_ms'. */
+struct client_follow {
+    struct client_watch watch;
+    int64_t pause_ms, lost_ms;
+    void (*lost)(void *arg); /* once each time that the server is gone; or NULL; 'arg' is that of the watch */
+};
+int client_follow(struct client *client, const struct client_follow *follow, struct err *err);

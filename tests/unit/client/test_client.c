@@ -13,8 +13,21 @@ static struct server {
     char *folder, *path;
     int fd;
     unsigned gets, posts;
+    const char *const *watches; /* the answers to GETs, one by one, "" cuts the connection; NULL: {} */
+    char asked[512];            /* the paths of those, in lines */
     pthread_t thread;
 } server;
+
+/* False: this connection is over. */
+static bool answer_watch(int fd, const char *request)
+{
+    size_t length = strlen(server.asked);
+    const char *events = *server.watches++;
+    auto_free char *answer = str_printf("HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(events), events);
+
+    snprintf(server.asked + length, sizeof server.asked - length, "%.*s\n", (int)strcspn(request + 4, " "), request + 4);
+    return *events && send(fd, answer, strlen(answer), MSG_NOSIGNAL) == (ssize_t)strlen(answer);
+}
 
 /* False: this connection is over. */
 static bool answer_next(int fd)
@@ -31,6 +44,8 @@ static bool answer_next(int fd)
         return false;
     }
     server.gets++;
+    if (server.watches)
+        return answer_watch(fd, bytes);
     return send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) == sizeof answer - 1;
 }
 
@@ -104,4 +119,58 @@ TEST(what_may_have_been_carried_out_is_not_sent_again)
     CHECK(client_send(client, &(struct client_request){ .method = "POST", .path = "/exec", .body = body }, NULL, &err) < 0);
     CHECK_EQ(server.posts, 1);
     end(client);
+}
+
+static bool keep_name(void *arg, const char *type, const json_t *object)
+{
+    char *names = arg;
+
+    strcat(names, json_text_at(object, "metadata.name", "?"));
+    return !strchr(names, 'z');
+}
+
+static void count_lost(void *arg) { strcat(arg, "-"); }
+
+#define EVENT(type, name, version)                                                                                     \
+    "{\"type\":\"" type "\",\"object\":{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}}\n"
+#define GONE "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"message\":\"too old\"}}\n"
+
+static void follow(const char *const *watches, int result, const char *names, const char *asked)
+{
+    struct client *client = begin();
+    char seen[64] = "";
+    struct client_follow request = { .watch = { .path = "/w?watch=1", .event = keep_name, .arg = seen },
+                                     .lost_ms = 60 * 1000, .lost = count_lost };
+    struct err err;
+
+    server.watches = watches;
+    CHECK_EQ(client_follow(client, &request, &err), result);
+    CHECK_STR(seen, names);
+    CHECK_STR(server.asked, asked);
+    end(client);
+}
+
+TEST(a_watch_that_the_server_ends_is_begun_again_behind_what_was_heard)
+{
+    follow((const char *const[]){ EVENT("ADDED", "a", "7") EVENT("ADDED", "b", "5"), "\n", EVENT("BOOKMARK", "x", "9"),
+                                  EVENT("MODIFIED", "z", "11") },
+           0, "abz",
+           "/w?watch=1\n/w?watch=1&resourceVersion=7\n/w?watch=1&resourceVersion=7\n/w?watch=1&resourceVersion=9\n");
+}
+
+TEST(where_the_server_has_forgotten_that_version_all_is_asked_for_anew)
+{
+    follow((const char *const[]){ EVENT("ADDED", "a", "7"), GONE, EVENT("ADDED", "a", "7") EVENT("ADDED", "z", "8") }, 0,
+           "aaz", "/w?watch=1\n/w?watch=1&resourceVersion=7\n/w?watch=1\n");
+}
+
+TEST(a_server_that_went_away_is_waited_for)
+{
+    follow((const char *const[]){ EVENT("ADDED", "a", "7"), "", "", EVENT("ADDED", "z", "8") }, 0, "a-z",
+           "/w?watch=1\n/w?watch=1&resourceVersion=7\n/w?watch=1&resourceVersion=7\n/w?watch=1&resourceVersion=7\n");
+}
+
+TEST(a_server_that_never_answered_is_not)
+{
+    follow((const char *const[]){ "" }, -1, "", "/w?watch=1\n");
 }
