@@ -182,11 +182,14 @@ static void look_at_autoscaler(void *arg, const json_t *autoscaler)
                                     sleeper->group);
 }
 
+/* Of one that is gone, or goes, nobody would wake a member. */
 static bool may_sleep(struct balancer_scene *scene, const char *group)
 {
     struct sleeper sleeper = { .group = group };
+    auto_json json_t *object =
+        group ? work_find(scene->work, &kind_instance_group, object_namespace(scene->object), group) : NULL;
 
-    if (group)
+    if (object && !object_is_deleting(object))
         work_each(scene->work, &kind_autoscaler, object_namespace(scene->object),
                   look_at_autoscaler, &sleeper);
     return sleeper.may_sleep;

@@ -154,6 +154,21 @@ static void show_latency(json_t *shown, const struct balancer_backend_status *st
                                   "p99", milliseconds(status->p99_ms)));
 }
 
+static void complain_of_members(const struct balancer_scene *scene, size_t index, struct totals *totals)
+{
+    const struct balancer_backend *backend = &scene->config->backends[index];
+    const char *group = json_text_at(json_array_get(json_at(scene->object, "spec.backends"), index),
+                                     "members.instanceGroup", NULL);
+    auto_json json_t *found =
+        group ? work_find(scene->work, &kind_instance_group, object_namespace(scene->object), group) : NULL;
+
+    if (group && !found)
+        complain(totals, "backend %s: there is no InstanceGroup \"%s\"", backend->name, group);
+    else
+        complain(totals, "backend %s has no %s", backend->name,
+                 backend->member_count ? "healthy member" : "member");
+}
+
 static json_t *show_backend(const struct balancer_scene *scene, size_t index, struct totals *totals)
 {
     const struct balancer_backend *backend = &scene->config->backends[index];
@@ -169,7 +184,7 @@ static json_t *show_backend(const struct balancer_scene *scene, size_t index, st
     if (backend->held_max && !backend->member_count && !healthy)
         totals->asleep++;
     else if (!healthy)
-        complain(totals, "backend %s has no healthy member", backend->name);
+        complain_of_members(scene, index, totals);
     totals->members += (json_int_t)json_array_size(members);
     totals->healthy += healthy;
     json_object_set_new(shown, "members", json_integer((json_int_t)json_array_size(members)));

@@ -184,6 +184,23 @@ TEST(a_group_that_wants_a_member_keeps_it)
     end_all();
 }
 
+TEST(nobody_is_held_for_a_group_that_is_gone)
+{
+    begin_awake();
+    fall_asleep();
+    check_condition(&kind_load_balancer, "MembersHealthy", "Asleep");
+    control_delete(site.control, &kind_instance_group, "default", "web", nobody);
+    loop_sim_advance(site.loop, 1000);
+    CHECK_EQ(held_max(), 0);
+    check_condition(&kind_load_balancer, "MembersHealthy", "NoneHealthy");
+    auto_json json_t *object = find(&kind_load_balancer);
+    CHECK_STR(json_text_at(object, "status.message", NULL), "backend web: there is no InstanceGroup \"web\"");
+    create_group(0);
+    loop_sim_advance(site.loop, 1000);
+    CHECK_EQ(held_max(), 1000);
+    end_all();
+}
+
 TEST(requests_are_held_only_for_groups_that_may_sleep)
 {
     begin_awake();
