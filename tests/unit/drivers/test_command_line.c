@@ -156,6 +156,36 @@ TEST(a_micro_guest_boots_its_kernel_directly)
     check_golden("qemu/micro.args", config, &debian_12);
 }
 
+/* The value of -append; owned, NULL: there is none. */
+static char *append_of(const struct machine_config *config)
+{
+    struct command_line line;
+    char *append = NULL;
+
+    command_line_build(&line, config, &debian_12, false);
+    for (unsigned i = 0; i + 1 < line.argc; i++)
+        if (str_equal(line.argv[i], "-append"))
+            append = str_dup(line.argv[i + 1]);
+    command_line_done(&line);
+    return append;
+}
+
+TEST(a_kernel_that_may_get_memory_above_4_gib_sets_little_of_what_it_has_aside_for_that)
+{
+    auto_clean(machine_config_free_auto) struct machine_config *config = micro();
+
+    config->memory_bytes_max = 700 << 20;
+    auto_free char *grows = append_of(config);
+    CHECK_STR(grows, "swiotlb=1024 console=ttyS0 root=/dev/vda quiet, and, commas");
+    free(config->command_line);
+    config->command_line = NULL;
+    auto_free char *alone = append_of(config);
+    CHECK_STR(alone, "swiotlb=1024");
+    config->command_line = str_dup("quiet swiotlb=65536");
+    auto_free char *said = append_of(config);
+    CHECK_STR(said, "quiet swiotlb=65536");
+}
+
 TEST(firmware_that_loads_a_kernel_looks_at_no_disk_and_no_card)
 {
     auto_clean(machine_config_free_auto) struct machine_config *config = micro();

@@ -296,6 +296,25 @@ static void add_firmware(struct command_line *line, const struct machine_config 
     add_pflash(line, "vars", DESCRIPTOR_VARS, /*writable=*/true);
 }
 
+/* Linux sets 64 MiB aside for bounce buffers (swiotlb) when memory may come above 4 GiB, since devices that
+ * reach no further may be there: half of a small machine, which then dies as it boots. Ours reach all of it, so
+ * 2 MiB do. A machine whose command line says how much has that.
+ * Source: arch/x86/mm/srat.c, Documentation/admin-guide/kernel-parameters.txt of Linux. */
+static const char *bounce_option(const struct machine_config *config)
+{
+    bool is_said = config->command_line && strstr(config->command_line, "swiotlb=");
+
+    return command_line_growth_bytes(config) && !is_said ? "swiotlb=1024" : "";
+}
+
+static void add_kernel_options(struct command_line *line, const struct machine_config *config)
+{
+    const char *ours = bounce_option(config), *theirs = config->command_line ? config->command_line : "";
+
+    if (*ours || *theirs)
+        option(line, "-append", "%s%s%s", ours, *ours && *theirs ? " " : "", theirs);
+}
+
 /* QEMU reads the kernel into memory of its own, which a fork has no use for: it is past booting, and
  * ends when it is reset. Of all that, its device state knows the ROM that would start the kernel. */
 static void add_kernel(struct command_line *line, const struct machine_config *config)
@@ -311,8 +330,7 @@ static void add_kernel(struct command_line *line, const struct machine_config *c
     if (config->initrd)
         option(line, "-initrd", "/dev/fd/%d",
                descriptor(line, (struct descriptor){ .role = DESCRIPTOR_INITRD }));
-    if (config->command_line)
-        option(line, "-append", "%s", config->command_line);
+    add_kernel_options(line, config);
 }
 
 /* --- disks and NICs --- */
