@@ -32,41 +32,20 @@ static int print_decisions(struct session *session, const struct kind *kind, con
     return 0;
 }
 
-static const json_t *target_of(const json_t *scaler)
+struct scalers {
+    unsigned decisions, count;
+};
+
+static int print_scaler(struct session *session, const struct kind *kind, const json_t *scaler, void *arg,
+                        struct err *err)
 {
-    return json_at(scaler, "spec.scaleTargetRef");
-}
+    struct scalers *scalers = arg;
+    auto_buf struct buf text = { 0 };
 
-/* Of the autoscalers of kind 'kind' that scale the group. '*count' is raised by their number. */
-static int print_scalers_of(struct session *session, const struct kind *kind, const char *group,
-                            unsigned decisions, unsigned *count, struct err *err)
-{
-    auto_free char *path = object_path(session, kind, NULL, NULL);
-    auto_json json_t *list = NULL;
-    const json_t *items;
-
-    if (client_get(session->client, path, &list, err) < 0)
-        return -1;
-    items = json_object_get(list, "items");
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *scaler = json_array_get(items, i);
-        auto_buf struct buf text = { 0 };
-
-        if (!str_equal(json_text_at(target_of(scaler), "name", ""), group))
-            continue;
-        (*count)++;
-        reasons_object(kind, scaler, &text);
-        fputs(text.bytes, stdout);
-        if (print_decisions(session, kind, json_text_at(scaler, "metadata.name", ""), decisions,
-                            err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static bool is_scaler(const struct kind *kind)
-{
-    return kind_find_connect(kind, "decisions") != NULL;
+    scalers->count++;
+    reasons_object(kind, scaler, &text);
+    fputs(text.bytes, stdout);
+    return print_decisions(session, kind, json_text_at(scaler, "metadata.name", ""), scalers->decisions, err);
 }
 
 static int why(struct session *session, const struct kind *kind, const char *name,
@@ -76,7 +55,7 @@ static int why(struct session *session, const struct kind *kind, const char *nam
     auto_free char *path = object_path(session, kind, name, NULL);
     auto_json json_t *object = NULL;
     auto_buf struct buf text = { 0 };
-    unsigned scalers = 0;
+    struct scalers scalers = { .decisions = decisions };
 
     if (!client || client_get(client, path, &object, err) < 0) {
         if (err->code == ERR_NOT_FOUND)
@@ -85,15 +64,14 @@ static int why(struct session *session, const struct kind *kind, const char *nam
     }
     reasons_object(kind, object, &text);
     fputs(text.bytes, stdout);
-    if (is_scaler(kind))
+    if (kind_is_scaler(kind))
         return print_decisions(session, kind, name, decisions, err);
-    for (const struct kind *const *other = all_kinds;
-         str_equal(kind->name, "InstanceGroup") && *other; other++)
-        if (is_scaler(*other) &&
-            print_scalers_of(session, *other, name, decisions, &scalers, err) < 0)
+    if (str_equal(kind->name, "InstanceGroup")) {
+        if (each_scaler(session, name, print_scaler, &scalers, err) < 0)
             return -1;
-    if (str_equal(kind->name, "InstanceGroup") && scalers == 0)
-        puts("no autoscaler: its size is what spec.replicas says");
+        if (scalers.count == 0)
+            puts("no autoscaler: its size is what spec.replicas says");
+    }
     return print_events(session, object, err);
 }
 

@@ -86,6 +86,16 @@ static const struct option_row resize_options[] = {
     { "no-wait", 0, NULL, "Do not wait until it is so" },
     { 0 },
 };
+static const struct option_row scale_options[] = {
+    { "replicas", 0, "COUNT", "How many members there should be" },
+    { "no-wait", 0, NULL, "Do not wait until they serve" },
+    { 0 },
+};
+static const struct option_row undo_options[] = {
+    { "to-revision", 0, "NUMBER", "Of status.revisions; absent: the one before" },
+    { "no-wait", 0, NULL, "Do not wait until all members are of it" },
+    { 0 },
+};
 static const struct option_row import_options[] = {
     { "checksum", 0, "SUM", "sha256:HEX or sha512:HEX of the bytes" },
     { "resume", 0, NULL, "Go on with an upload that was broken off" },
@@ -284,6 +294,21 @@ const struct command all_commands[] = {
       "Tell what an object waits for, and what its autoscaler decided and from what", "virga why group/web",
       why_options, cmd_why,
       .completes = "KIND" },
+    { "scale", NULL, "GROUP | KIND/NAME", 1, 2, "Set how many members a group has", "virga scale web --replicas 5",
+      scale_options, cmd_scale,
+      .completes = "instancegroups" },
+    { "rollout", "status", "GROUP | KIND/NAME", 1, 2, "Wait until all members of a group are of its template",
+      "virga rollout status web", NULL, cmd_rollout_status,
+      .completes = "instancegroups" },
+    { "rollout", "undo", "GROUP | KIND/NAME", 1, 2, "Go back to an earlier template of a group",
+      "virga rollout undo web", undo_options, cmd_rollout_undo,
+      .completes = "instancegroups" },
+    { "rollout", "pause", "GROUP | KIND/NAME", 1, 2, "Replace no more members of a group",
+      "virga rollout pause web", NULL, cmd_rollout_pause,
+      .completes = "instancegroups" },
+    { "rollout", "resume", "GROUP | KIND/NAME", 1, 2, "Go on replacing members of a group",
+      "virga rollout resume web", NULL, cmd_rollout_resume,
+      .completes = "instancegroups" },
     { "events", NULL, NULL, 0, 0, "Show what happened", "virga events -w", events_options,
       cmd_events },
     { "apply", NULL, NULL, 0, 0, "Make objects as manifests say, or change them to it",

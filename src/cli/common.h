@@ -58,6 +58,13 @@ int refuse_standing(struct session *session, const json_t *instance, struct err 
 /* "instance/vm-a created" */
 void print_done(const struct kind *kind, const char *name, const char *what);
 
+/* Does it decide the size of groups? */
+bool kind_is_scaler(const struct kind *kind);
+/* Calls 'fn' for each object, of any such kind, that scales the group; the first failure ends it. */
+typedef int scaler_fn(struct session *session, const struct kind *kind, const json_t *scaler, void *arg,
+                      struct err *err);
+int each_scaler(struct session *session, const char *group, scaler_fn *fn, void *arg, struct err *err);
+
 /* Each waits, saying phases as they come on standard error, and fails after 'timeout_ms' or when
  * the object goes away. Until status.phase is 'wanted'; fails when it becomes Failed. */
 int wait_for_phase(struct session *session, const struct kind *kind, const char *name,
