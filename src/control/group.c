@@ -246,13 +246,25 @@ static void wait_after_refusal(struct group_scene *scene)
     group_again(scene, MAKE_AGAIN_MS - since_ms);
 }
 
+/* Stored before it is acted on, with the generation that it is of: what was told of the one before is no
+ * longer so. */
+static struct verdict store_first(struct work *work)
+{
+    work_phase(work, "Progressing", NULL);
+    work_condition(work, "Progressing", true, "Working", "%s", "");
+    work_condition(work, "Ready", false, "NotArrived", "what the members shall be has changed");
+    return VERDICT_AGAIN(0);
+}
+
 static struct verdict reconcile(struct work *work)
 {
     auto_group_scene struct group_scene scene;
     struct group_plan plan;
 
     group_scene_begin(&scene, work);
-    if (!group_revision_current(&scene) || !group_seed_step(&scene))
+    if (!group_revision_current(&scene))
+        return store_first(work);
+    if (!group_seed_step(&scene))
         return VERDICT_AGAIN(0); /* stored before it is acted on */
     group_members_find(&scene);
     group_circuit_count(&scene);
