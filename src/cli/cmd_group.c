@@ -96,7 +96,7 @@ COMMAND(cmd_scale)
 {
     const char *name = find_group(session, arguments, err);
     auto_json json_t *patch = NULL;
-    long count;
+    long count = 0;
 
     if (!name || replicas_of(session, arguments, &count, err) < 0 ||
         each_scaler(session, name, tell_of_scaler, NULL, err) < 0)
@@ -199,7 +199,7 @@ COMMAND(cmd_rollout_undo)
     const char *name = find_group(session, arguments, err);
     bool is_same = false;
     int result = -1;
-    long wanted;
+    long wanted = 0;
 
     if (!name || revision_of(session, arguments, &wanted, err) < 0)
         return -1;

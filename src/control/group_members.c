@@ -113,7 +113,8 @@ static bool goes_on_as_fork(const json_t *instance)
 
 static bool is_loaded(const json_t *instance)
 {
-    return str_equal(view_text(&kind_instance, instance, "status.phase"), "Paused");
+    return str_equal(view_text(&kind_instance, instance, "status.phase"), "Paused") &&
+           !view_text(&kind_instance, instance, "status.reason"); /* of a write error */
 }
 
 /* Once it stands still it stays as it is; until then it has as long as others have to be ready. One that had
