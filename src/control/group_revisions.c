@@ -11,18 +11,30 @@ static const json_t *newest(const json_t *revisions)
     return count ? json_array_get(revisions, count - 1) : NULL;
 }
 
+/* The oldest go, but for the one of the frozen seed: members are made by it until there is another. */
+static void forget_oldest(struct group_scene *scene, json_t *revisions)
+{
+    int64_t limit = view_int(&kind_instance_group, scene->object, "spec.revisionHistoryLimit");
+    int64_t forked = json_int_at(scene->object, "status.forkFrom.revision", 0);
+    size_t at = 0;
+
+    while ((int64_t)json_array_size(revisions) > limit && at + 1 < json_array_size(revisions))
+        if (json_int_at(json_array_get(revisions, at), "revision", 0) == forked)
+            at++;
+        else
+            json_array_remove(revisions, at);
+}
+
 /* A template that was there before keeps its number only as history: it comes back as a new one. */
 static void add_revision(struct group_scene *scene, json_t *revisions)
 {
     int64_t number = json_int_at(newest(revisions), "revision", 0) + 1;
-    int64_t limit = view_int(&kind_instance_group, scene->object, "spec.revisionHistoryLimit");
     char now[TIME_TEXT_SIZE];
 
     time_format(group_now_ms(scene), now, sizeof now);
     json_array_append_new(revisions, json_pack("{s:I,s:s,s:O}", "revision", (json_int_t)number, "time", now,
                                                "template", json_at(scene->object, "spec.template")));
-    while ((int64_t)json_array_size(revisions) > limit)
-        json_array_remove(revisions, 0);
+    forget_oldest(scene, revisions);
     json_set_at(scene->object, "status.currentRevision", json_integer(number));
     json_set_at(scene->object, "status.updatedReplicas", json_integer(0));
     if (number > 1)

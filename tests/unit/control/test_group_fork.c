@@ -245,6 +245,23 @@ TEST(a_template_that_waits_for_its_seed_is_not_told_as_rolled_out)
     end_forking();
 }
 
+TEST(members_fork_from_the_seed_there_is_however_many_templates_came_since)
+{
+    begin_forking(22, json_pack("{s:i,s:i,s:i}", "replicas", 2, "maxReplicas", 4, "revisionHistoryLimit", 1));
+    wait_settled(2, 0);
+    set_group("spec.template.spec.memory", json_string("128Mi"));
+    set_group("spec.template.spec.memory", json_string("192Mi"));
+    wait_text("status.seed.phase", "Booting");
+    set_group("spec.replicas", json_integer(3));
+    for (int i = 0; i < 600 && look()->members < 3; i++)
+        pass_time();
+    CHECK_EQ(census.members, 3);
+    CHECK_EQ(group_int("status.forkFrom.revision"), 1);
+    wait_text("status.seed.phase", "Ready");
+    wait_settled(3, 0);
+    end_forking();
+}
+
 TEST(back_to_the_template_before_needs_no_new_seed)
 {
     char before[512];
