@@ -24,6 +24,7 @@ static json_t *seed_of(struct group_scene *scene, const char *name)
     json_set_at(instance, "metadata.labels", labels_of_seed(scene));
     json_set_at(instance, "spec.powerState", json_string("Running"));
     json_set_at(instance, "spec.rootDisk.deletePolicy", json_string("Delete"));
+    json_set_at(instance, "spec.stopTimeout", json_string("0s")); /* nothing of it is needed afterwards */
     return instance;
 }
 
