@@ -33,8 +33,9 @@ static void read_wish(struct group_scene *scene)
     wish->replicas = int_at(scene, "spec.replicas");
     wish->min = int_at(scene, "spec.minReplicas");
     wish->max = int_at(scene, "spec.maxReplicas");
-    wish->surge = int_at(scene, "spec.update.maxSurge");
-    wish->unavailable = int_at(scene, "spec.update.maxUnavailable");
+    wish->surge = (int)view_share(kind, scene->object, "spec.update.maxSurge", wish->replicas, /*rounds_up=*/true);
+    wish->unavailable =
+        (int)view_share(kind, scene->object, "spec.update.maxUnavailable", wish->replicas, /*rounds_up=*/false);
     wish->min_ready_ms = view_duration_ms(kind, scene->object, "spec.update.minReady");
     wish->is_rolling = str_equal(view_text(kind, scene->object, "spec.update.type"), "RollingUpdate") &&
                        !view_bool(kind, scene->object, "spec.update.paused");

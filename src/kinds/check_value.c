@@ -44,6 +44,16 @@ static void check_integer(const struct field *field, const json_t *value, const 
         causes_invalid(causes, path, value, "must be from %" PRId64 " to %" PRId64, min, max);
 }
 
+static void check_share(const struct field *field, const json_t *value, const char *path, struct causes *causes)
+{
+    int ignored;
+
+    if (json_is_integer(value))
+        check_integer(field, value, path, causes);
+    else if (!json_is_string(value) || !text_is_percent(json_string_value(value), &ignored))
+        causes_invalid(causes, path, value, "must be an integer, or of 0%% to 100%% a text such as \"25%%\"");
+}
+
 static void check_number(const struct field *field, const json_t *value, const char *path,
                          struct causes *causes)
 {
@@ -236,6 +246,8 @@ void check_scalar(const struct field *field, const json_t *value, const char *pa
 
     if (field->type == FIELD_QUANTITY)
         check_quantity(field, value, path, causes);
+    else if (field->type == FIELD_SHARE)
+        check_share(field, value, path, causes);
     else if (str_equal(wanted, "integer") && json_is_integer(value))
         check_integer(field, value, path, causes);
     else if (field->type == FIELD_NUMBER && json_is_number(value))

@@ -15,6 +15,7 @@ enum field_type {
     FIELD_NAME,       /* RFC 1123 label */
     FIELD_SUBDOMAIN,  /* RFC 1123 subdomain: names of objects */
     FIELD_INT,        /* int64 within min..max when they differ */
+    FIELD_SHARE,      /* int64 within min..max when they differ, or of 0% to 100% a text such as "25%" */
     FIELD_BOOL,
     FIELD_NUMBER,     /* real */
     FIELD_ENUM,       /* one of 'values' */
@@ -184,6 +185,8 @@ void kind_validate(const struct kind *kind, const json_t *object, const json_t *
  * the zero of the type (NULL text). --- */
 const char *view_text(const struct kind *kind, const json_t *object, const char *path);
 int64_t view_int(const struct kind *kind, const json_t *object, const char *path);
+/* A FIELD_SHARE: the number, or its per cent of 'whole', rounded up or down. */
+int64_t view_share(const struct kind *kind, const json_t *object, const char *path, int64_t whole, bool rounds_up);
 bool view_bool(const struct kind *kind, const json_t *object, const char *path);
 int64_t view_bytes(const struct kind *kind, const json_t *object, const char *path);    /* quantity */
 int64_t view_duration_ms(const struct kind *kind, const json_t *object, const char *path);

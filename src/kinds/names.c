@@ -110,3 +110,18 @@ char *text_to_base64(const char *bytes, size_t size)
         add_group(&text, (const unsigned char *)bytes + at, size - at);
     return buf_take(&text);
 }
+
+bool text_is_percent(const char *text, int *ret_percent)
+{
+    size_t digits = strspn(text, "0123456789");
+    int percent = 0;
+
+    if (digits == 0 || digits > 3 || strcmp(text + digits, "%") != 0)
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        percent = percent * 10 + (text[i] - '0');
+    if (percent > 100)
+        return false;
+    *ret_percent = percent;
+    return true;
+}

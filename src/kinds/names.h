@@ -8,6 +8,7 @@ bool name_is_subdomain(const char *text);    /* labels joined by '.', at most 25
 bool name_is_qualified(const char *text);    /* [prefix.example/]Name, as label keys */
 bool name_is_label_value(const char *text);  /* "" or at most 63 of A-Za-z0-9._- */
 bool text_is_path_and_query(const char *text); /* of a URL: '/' first, nothing that ends a line of HTTP */
+bool text_is_percent(const char *text, int *ret_percent); /* "0%" to "100%" */
 bool text_is_base64(const char *text);       /* RFC 4648 with padding */
 char *text_to_base64(const char *bytes, size_t size); /* owned */
 

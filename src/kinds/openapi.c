@@ -100,7 +100,7 @@ static json_t *field_schema(const struct field *field, bool v3)
         add_list(schema, field, v3);
     else if (field->type == FIELD_MAP)
         json_object_set_new(schema, "additionalProperties", field_schema(field->item, v3));
-    else if (field->type == FIELD_QUANTITY && v3)
+    else if ((field->type == FIELD_QUANTITY || field->type == FIELD_SHARE) && v3)
         add_int_or_string(schema);
     if (v3 && field->type == FIELD_ENUM)
         add_values(schema, field);

@@ -1,5 +1,6 @@
 /* kinds/view.c - reading stored objects through the tables. */
 #include "kinds/kind.h"
+#include "kinds/names.h"
 #include "base/quantity.h"
 #include <assert.h>
 
@@ -17,6 +18,18 @@ const char *view_text(const struct kind *kind, const json_t *object, const char 
 int64_t view_int(const struct kind *kind, const json_t *object, const char *path)
 {
     return json_integer_value(declared(kind, object, path));
+}
+
+int64_t view_share(const struct kind *kind, const json_t *object, const char *path, int64_t whole, bool rounds_up)
+{
+    const json_t *value = declared(kind, object, path);
+    int percent;
+
+    if (!json_is_string(value))
+        return json_integer_value(value);
+    if (!text_is_percent(json_string_value(value), &percent)) /* validated on its way in */
+        return 0;
+    return (whole * percent + (rounds_up ? 99 : 0)) / 100;
 }
 
 bool view_bool(const struct kind *kind, const json_t *object, const char *path)

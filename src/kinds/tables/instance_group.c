@@ -113,15 +113,17 @@ static const struct field update_fields[] = {
       .doc = "RollingUpdate replaces members of an older template; OnDelete leaves them until "
              "they go." },
     { .name = "maxSurge",
-      .type = FIELD_INT,
+      .type = FIELD_SHARE,
       .max = 1000,
       .fallback = "1",
-      .doc = "Members beyond replicas during an update; never beyond maxReplicas." },
+      .doc = "Members beyond replicas during an update; never beyond maxReplicas. A part of "
+             "replicas as 25% is rounded up." },
     { .name = "maxUnavailable",
-      .type = FIELD_INT,
+      .type = FIELD_SHARE,
       .max = 1000,
       .fallback = "0",
-      .doc = "Members that may be missing during an update. With maxReplicas reached and no room "
+      .doc = "Members that may be missing during an update. A part of replicas as 25% is rounded "
+             "down. With maxReplicas reached and no room "
              "for a surge, one at a time is replaced in place." },
     { .name = "minReady",
       .type = FIELD_DURATION,
@@ -427,6 +429,16 @@ static void check_fork(const json_t *spec, struct causes *causes)
                    "leave spec.start out to have them begin as this one");
 }
 
+/* Of a count or share: 0 or "0%". */
+static bool is_none(const json_t *value, int fallback)
+{
+    int percent = 1;
+
+    if (json_is_string(value))
+        return text_is_percent(json_string_value(value), &percent) && percent == 0;
+    return (value ? json_integer_value(value) : fallback) == 0;
+}
+
 static void check(const json_t *object, const json_t *old, struct causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -439,7 +451,7 @@ static void check(const json_t *object, const json_t *old, struct causes *causes
     check_instance_size(json_at(spec, "template.spec"), "spec.template.spec", causes);
     check_ssh_keys(json_at(spec, "template.spec"), json_at(old, "spec.template.spec"), "spec.template.spec", causes);
     check_fork(spec, causes);
-    if (json_int_at(update, "maxSurge", 1) == 0 && json_int_at(update, "maxUnavailable", 0) == 0)
+    if (is_none(json_at(update, "maxSurge"), 1) && is_none(json_at(update, "maxUnavailable"), 0))
         causes_add(causes, "FieldValueInvalid", "spec.update.maxSurge",
                    "Invalid value: 0: must not be 0 together with spec.update.maxUnavailable");
 }

@@ -67,6 +67,10 @@ TEST(groups_refuse_what_cannot_be)
           "spec.template.metadata.labels", "a key must be a name" },
         { "{" T ",\"liveness\":{\"type\":\"TCP\"}}", "spec.liveness.port", "TCP needs the port" },
         { "{" T ",\"update\":{\"maxSurge\":0}}", "spec.update.maxSurge", "must not be 0 together" },
+        { "{" T ",\"update\":{\"maxSurge\":\"0%\"}}", "spec.update.maxSurge", "must not be 0 together" },
+        { "{" T ",\"update\":{\"maxSurge\":\"101%\"}}", "spec.update.maxSurge", "must be an integer, or of 0% to 100%" },
+        { "{" T ",\"update\":{\"maxSurge\":\"1\"}}", "spec.update.maxSurge", "must be an integer, or of 0% to 100%" },
+        { "{" T ",\"update\":{\"maxUnavailable\":1.5}}", "spec.update.maxUnavailable", "must be an integer, or of 0% to 100%" },
         { "{" T ",\"hooks\":{\"join\":{}}}", "spec.hooks.join.command", "Required value" },
         { "{" NET("\"macAddress\":\"52:54:00:00:00:01\"") "}", "spec.template.spec.networks[0].macAddress", "every member needs its own" },
         { "{" NET("\"ipv4Address\":\"10.0.0.9\"") "}", "spec.template.spec.networks[0].ipv4Address", "every member needs its own" },
@@ -75,7 +79,18 @@ TEST(groups_refuse_what_cannot_be)
     };
 
     check_valid(&kind_instance_group, "{" T "}");
+    check_valid(&kind_instance_group, "{" T ",\"update\":{\"maxSurge\":\"25%\",\"maxUnavailable\":\"100%\"}}");
     check_rows(&kind_instance_group, rows, sizeof rows / sizeof rows[0]);
+}
+
+TEST(a_share_of_the_members_is_rounded_for_the_update_to_go_on)
+{
+    auto_json json_t *object = made(&kind_instance_group, "{" T ",\"update\":{\"maxSurge\":\"25%\",\"maxUnavailable\":2}}");
+
+    CHECK_EQ(view_share(&kind_instance_group, object, "spec.update.maxSurge", 10, true), 3);
+    CHECK_EQ(view_share(&kind_instance_group, object, "spec.update.maxSurge", 10, false), 2);
+    CHECK_EQ(view_share(&kind_instance_group, object, "spec.update.maxSurge", 0, true), 0);
+    CHECK_EQ(view_share(&kind_instance_group, object, "spec.update.maxUnavailable", 10, false), 2);
 }
 
 TEST(a_template_may_change_where_an_instance_may_not)
