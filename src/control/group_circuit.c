@@ -98,7 +98,7 @@ void group_circuit_count(struct group_scene *scene)
 
         if (!scene->instances[i] || book->is_counted)
             continue;
-        if (scene->members[i].state == MEMBER_FAILED && !member_has_served(scene->instances[i])) {
+        if (scene->members[i].state == MEMBER_FAILED && !member_has_started(scene->instances[i])) {
             book->is_counted = true;
             count_failure(scene, i);
         } else if (scene->members[i].state == MEMBER_READY && json_at(scene->object, "status.circuit") &&

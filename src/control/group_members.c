@@ -61,11 +61,14 @@ static int64_t begun_ms(const json_t *instance)
     return time_of(instance, "metadata.creationTimestamp");
 }
 
+static int64_t start_timeout_ms(const struct group_scene *scene)
+{
+    return view_duration_ms(&kind_instance_group, scene->object, "spec.healing.startTimeout");
+}
+
 static bool is_late(const struct group_scene *scene, const json_t *instance)
 {
-    int64_t limit_ms = view_duration_ms(&kind_instance_group, scene->object, "spec.healing.startTimeout");
-
-    return !member_has_served(instance) && group_now_ms(scene) - begun_ms(instance) > limit_ms;
+    return !member_has_served(instance) && group_now_ms(scene) - begun_ms(instance) > start_timeout_ms(scene);
 }
 
 bool member_is_unsettled(const json_t *instance)
@@ -105,6 +108,12 @@ char *member_failure(const struct group_scene *scene, size_t member)
 
 static bool is_warm(const json_t *instance) { return str_equal(label(instance, LABEL_WARM), "true"); }
 
+bool member_has_started(const json_t *instance)
+{
+    return member_has_served(instance) ||
+           (is_warm(instance) && str_equal(view_text(&kind_instance, instance, "spec.powerState"), "Paused"));
+}
+
 static bool goes_on_as_fork(const json_t *instance)
 {
     return !condition_get(instance, CONDITION_FORKED) || condition_is_true(instance, CONDITION_FORKED) ||
@@ -117,6 +126,13 @@ static bool is_loaded(const json_t *instance)
            !view_text(&kind_instance, instance, "status.reason"); /* of a write error */
 }
 
+/* One that people resumed has, as others, all the time to become ready that it does. */
+static bool is_warm_late(const struct group_scene *scene, const json_t *instance, const struct member_book *book)
+{
+    return is_late(scene, instance) &&
+           (!book->begun_ms || group_now_ms(scene) - book->begun_ms > start_timeout_ms(scene));
+}
+
 /* Once it stands still it stays as it is; until then it has as long as others have to be ready. One that had
  * to boot is as good as none. */
 static enum member_state state_of_warm(const struct group_scene *scene, const json_t *instance,
@@ -124,10 +140,13 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
 {
     if (object_is_deleting(instance))
         return MEMBER_LEAVING;
-    if (!member_has_ended(instance) && goes_on_as_fork(instance) && (is_loaded(instance) || !is_late(scene, instance)))
-        return MEMBER_WARM;
-    member_book_fails(book, "it was to be kept warm and was not ready in time");
-    return MEMBER_FAILED;
+    if (member_has_ended(instance))
+        return MEMBER_FAILED;
+    if (!goes_on_as_fork(instance)) {
+        member_book_fails(book, "it was to be kept warm, and its machine was started anew");
+        return MEMBER_FAILED;
+    }
+    return is_loaded(instance) || !is_warm_late(scene, instance, book) ? MEMBER_WARM : MEMBER_FAILED;
 }
 
 /* One that people drain gets no traffic, and is theirs to have back. */

@@ -455,6 +455,43 @@ TEST(a_warm_member_that_is_never_ready_is_replaced)
     end_forking();
 }
 
+TEST(a_warm_member_that_a_write_error_stopped_is_not_ready)
+{
+    begin_forking(18, json_pack("{s:i,s:{s:s},s:{s:s,s:i}}", "replicas", 1, "healing", "startTimeout", "20s", "readiness",
+                                "type", "HTTP", "port", 80));
+    pass_seconds_answering(20, "HTTP/1.0 200 OK\r\n");
+    set_group("spec.warm", json_integer(1));
+    pass_seconds_answering(4, NULL);
+    CHECK_EQ(look()->warm, 1);
+    auto_free char *first = str_dup(census.warm_one), *uid = uid_of(census.warm_one);
+    compute_fake_disk_full(site.world, uid, true);
+    pass_seconds_answering(2, NULL);
+    CHECK(is_phase(first, "Paused"));
+    CHECK_EQ(group_int("status.warmReplicas"), 0);
+    pass_seconds_answering(20, NULL);
+    CHECK(strstr(group_text("status.circuit.message"), "no space left on device"));
+    pass_seconds_answering(40, "HTTP/1.0 200 OK\r\n");
+    CHECK_EQ(look()->warm, 1);
+    CHECK(!str_equal(census.warm_one, first));
+    CHECK_EQ(group_int("status.warmReplicas"), 1);
+    end_forking();
+}
+
+TEST(a_warm_member_that_people_resume_is_ready_anew_and_stands_still_again)
+{
+    begin_forking(19, json_pack("{s:i,s:i,s:{s:s}}", "replicas", 1, "warm", 1, "healing", "startTimeout", "10s"));
+    wait_settled(1, 1);
+    auto_free char *first = str_dup(census.warm_one);
+    loop_sim_advance(site.loop, 30 * 1000);
+    set_spec(first, "spec.powerState", "Running");
+    loop_sim_advance(site.loop, 5 * 1000);
+    wait_settled(1, 1);
+    CHECK_STR(census.warm_one, first);
+    CHECK(is_phase(first, "Paused"));
+    CHECK_EQ(group_int("status.circuit.failures"), -1);
+    end_forking();
+}
+
 TEST(a_member_that_was_warm_for_long_has_all_the_time_to_start)
 {
     begin_forking(12, json_pack("{s:i,s:i,s:{s:s}}", "replicas", 1, "warm", 1, "healing", "startTimeout", "10s"));
@@ -470,7 +507,7 @@ TEST(a_member_that_was_warm_for_long_has_all_the_time_to_start)
     end_forking();
 }
 
-TEST(a_warm_member_that_dies_is_replaced)
+TEST(a_warm_member_that_dies_is_replaced_and_is_no_failed_start)
 {
     begin_forking(13, json_pack("{s:i,s:i,s:{s:{s:s}}}", "replicas", 1, "warm", 1, "template", "spec", "restartPolicy",
                                 "Never"));
@@ -480,6 +517,24 @@ TEST(a_warm_member_that_dies_is_replaced)
     loop_sim_advance(site.loop, 60 * 1000);
     wait_settled(1, 1);
     CHECK(!str_equal(census.warm_one, first));
+    CHECK_EQ(group_int("status.circuit.failures"), -1);
+    end_forking();
+}
+
+TEST(warm_members_whose_machines_are_started_anew_are_no_failed_starts)
+{
+    begin_forking(20, json_pack("{s:i,s:i,s:{s:i}}", "replicas", 1, "warm", 3, "healing", "circuitThreshold", 3));
+    wait_settled(1, 3);
+    auto_free char *seed = str_dup(group_text("status.forkFrom.snapshot"));
+    for (int i = 0; i < 4; i++) {
+        auto_free char *uid = uid_of(look()->warm_one);
+
+        compute_fake_process_dies(site.world, uid);
+        loop_sim_advance(site.loop, 10 * 1000);
+        CHECK_STR(group_text("status.circuit.message"), "");
+    }
+    wait_settled(1, 3);
+    CHECK_STR(group_text("status.forkFrom.snapshot"), seed);
     end_forking();
 }
 
