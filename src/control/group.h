@@ -27,6 +27,7 @@
 /* Condition of an Instance that began as a Snapshot, see instance_fork.c. */
 #define CONDITION_FORKED "Forked"
 #define REASON_FORK_STARTING "Starting"
+#define CONDITION_OWN_IDENTITY "OwnIdentity"
 
 /* Of one member, in memory: what is lost with the daemon is found again by looking. */
 enum { SLOW_START_MS = 5000 }; /* sooner it would be many words about little */
@@ -40,6 +41,7 @@ struct member_book {
     unsigned good, bad, live_bad;      /* in a row */
     char *not_ready, *not_alive;       /* what the last probe found; NULL: nothing bad */
     bool is_ready;                     /* by the probes */
+    int64_t settles_ms;                /* since when a warm one is ready and itself, by the loop's clock; 0: not */
     bool has_failed;                   /* the join hook failed, or it is not alive */
     char *why_failed;                  /* NULL: its machine or the time tells */
     bool is_counted;                   /* its failed start is in the circuit */
@@ -124,8 +126,8 @@ void group_hook_run(struct group_scene *scene, size_t member, const char *hook, 
 void group_make_member(struct group_scene *scene, int ordinal);
 void group_make_warm(struct group_scene *scene);
 void group_resume_member(struct group_scene *scene, size_t member); /* a warm one */
-/* Warm ones that are ready stand still from now on: they have given an answer, so all that it takes has been
- * read, and translated where machines are emulated. */
+/* Warm ones that are ready, and have been so for spec.settle, stand still from now on: they have given an
+ * answer, so all that it takes has been read, and translated where machines are emulated. */
 void group_pause_warm(struct group_scene *scene);
 json_t *group_instance_of(struct group_scene *scene, const char *name); /* from scene->template; owned */
 void group_remember_identities(struct group_scene *scene);

@@ -213,11 +213,22 @@ void group_resume_member(struct group_scene *scene, size_t member)
     control_update(scene->work->control, &kind_instance, copy, work_op_done(scene->work, op));
 }
 
-static bool is_to_stand_still(const struct group_scene *scene, size_t member)
+/* As a seed before it is frozen. */
+static bool has_settled(struct group_scene *scene, const struct member_book *book)
+{
+    int64_t settle_ms = view_duration_ms(&kind_instance_group, scene->object, "spec.settle");
+    int64_t left_ms = book->settles_ms + settle_ms - loop_now_ms(control_setup(scene->work->control)->loop);
+
+    if (book->settles_ms && left_ms > 0)
+        group_again(scene, left_ms);
+    return book->settles_ms && left_ms <= 0;
+}
+
+static bool is_to_stand_still(struct group_scene *scene, size_t member)
 {
     auto_free char *resume = str_printf("resume %s", scene->members[member].name);
 
-    return scene->members[member].state == MEMBER_WARM && scene->instances[member] && scene->books[member]->is_ready &&
+    return scene->members[member].state == MEMBER_WARM && has_settled(scene, scene->books[member]) &&
            work_op(scene->work, resume, NULL) != OP_RUNNING &&
            !str_equal(view_text(&kind_instance, scene->instances[member], "spec.powerState"), "Paused");
 }

@@ -149,6 +149,25 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
     return is_loaded(instance) || !is_warm_late(scene, instance, book) ? MEMBER_WARM : MEMBER_FAILED;
 }
 
+/* Has it all that it will make for itself: keys, leases? What its scripts leave behind may still be at it. */
+static bool is_itself(const json_t *instance)
+{
+    const json_t *condition = condition_get(instance, CONDITION_OWN_IDENTITY);
+
+    return condition_is_true(instance, CONDITION_OWN_IDENTITY) ||
+           str_equal(json_text_at(condition, "reason", NULL), "Failed");
+}
+
+static void see_it_settle(const struct group_scene *scene, struct member_book *book, const json_t *instance)
+{
+    int64_t now_ms = loop_now_ms(control_setup(scene->work->control)->loop);
+
+    if (!book->is_ready || !is_itself(instance))
+        book->settles_ms = 0;
+    else if (!book->settles_ms)
+        book->settles_ms = now_ms > 0 ? now_ms : 1;
+}
+
 /* One that people drain gets no traffic, and is theirs to have back. */
 static enum member_state state_of(const struct group_scene *scene, const json_t *instance,
                                   const struct member_book *book)
@@ -203,6 +222,7 @@ static void read_member(struct group_scene *scene, struct member_book *book, jso
     member->load = load_of(take_instance);
     group_probe_member(scene, scene->count - 1);
     if (is_warm(take_instance)) {
+        see_it_settle(scene, book, take_instance);
         member->state = state_of_warm(scene, take_instance, book);
         member->is_loaded = member->state == MEMBER_WARM && is_loaded(take_instance);
         if (scene->snapshot && !str_equal(view_text(&kind_instance, take_instance, "spec.snapshot"), scene->snapshot))

@@ -196,7 +196,8 @@ static const struct field spec_fields[] = {
       .type = FIELD_DURATION,
       .max = HOUR_MS,
       .fallback = "\"2s\"",
-      .doc = "How long the seed must have been ready before it is frozen, with start Fork." },
+      .doc = "How long the seed must have been ready before it is frozen, and a warm member before it is "
+             "paused, with start Fork." },
     { .name = "seedAt",
       .type = FIELD_TIME,
       .doc = "A new time makes a new seed, with start Fork: members made from then on fork from it." },

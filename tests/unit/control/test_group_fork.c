@@ -426,6 +426,8 @@ TEST(a_warm_member_stands_still_when_it_has_given_an_answer)
     CHECK_EQ(look()->warm, 1);
     CHECK(is_phase(census.warm_one, "Running"));
     CHECK_EQ(group_int("status.warmReplicas"), 0);
+    pass_seconds_answering(1, "HTTP/1.0 200 OK\r\n"); /* it settles for two */
+    CHECK(is_phase(census.warm_one, "Running"));
     pass_seconds_answering(5, "HTTP/1.0 200 OK\r\n");
     CHECK(is_phase(census.warm_one, "Paused"));
     CHECK_EQ(group_int("status.warmReplicas"), 1);
