@@ -168,6 +168,12 @@ static int apply(struct session *session, const struct plan_item *item, struct e
     return 0;
 }
 
+static int say_right(const struct plan *plan)
+{
+    printf("%zu object%s right; nothing was changed\n", plan->count, plan->count == 1 ? " is" : "s are");
+    return 0;
+}
+
 COMMAND(cmd_apply)
 {
     auto_clean(plan_done_auto) struct plan plan = { 0 };
@@ -176,12 +182,13 @@ COMMAND(cmd_apply)
     if (plan_read(session, arguments, /*needs_names=*/true, &plan, err) < 0 ||
         try_plan(session, &plan, send_apply, err) < 0)
         return -1;
+    if (is_dry_run) /* of several each was tried */
+        return plan.count == 1 && send_apply(session, &plan.items[0], true, NULL, err) < 0
+                   ? err_wrap(err, "%s", plan.items[0].where)
+                   : say_right(&plan);
     for (size_t i = 0; i < plan.count; i++)
-        if (is_dry_run ? send_apply(session, &plan.items[i], true, NULL, err) < 0
-                       : apply(session, &plan.items[i], err) < 0)
+        if (apply(session, &plan.items[i], err) < 0)
             return -1;
-    if (is_dry_run)
-        printf("%zu objects are right; nothing was changed\n", plan.count);
     return 0;
 }
 

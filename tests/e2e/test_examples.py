@@ -31,6 +31,7 @@ class Examples(CloudTest):
 
     def apply(self, name):
         self.tried.add(name)
+        self.cloud.virga("apply", "--dry-run", "-f", f"{EXAMPLES}/{name}")
         self.cloud.virga("apply", "-f", f"{EXAMPLES}/{name}")
         # Applying what is so changes nothing.
         before = self.generations()
