@@ -3,8 +3,11 @@
 #include "base/mem.h"
 #include "cli/common.h"
 #include "cli/manifest.h"
+#include "kinds/tables/tables.h"
 #include <stdlib.h>
 #include <string.h>
+
+enum { RANKS = 6, RANK_OTHERS = 3 };
 
 struct adding {
     struct session *session;
@@ -129,6 +132,38 @@ int plan_add(struct session *session, const char *source, const char *text, size
                                 : err_set(err, ERR_BAD_REQUEST, "%s: there is no object in it", source);
 }
 
+/* Volumes, snapshots and instances are made from each other: only the manifest knows their order. */
+static unsigned rank_of(const struct kind *kind)
+{
+    static const struct kind *const ranks[][4] = {
+        { &kind_namespace },
+        { &kind_secret, &kind_config_map, &kind_image, &kind_storage_pool },
+        { &kind_network },
+        { NULL }, /* all others */
+        { &kind_load_balancer },
+        { &kind_autoscaler, &kind_hpa, &kind_hpa_v1 },
+    };
+
+    for (unsigned rank = 0; rank < RANKS; rank++)
+        for (unsigned i = 0; i < 4 && ranks[rank][i]; i++)
+            if (ranks[rank][i] == kind)
+                return rank;
+    return RANK_OTHERS;
+}
+
+void plan_order(struct plan *plan)
+{
+    struct plan_item *ordered = mem_zero((plan->count + 1) * sizeof *ordered);
+    size_t count = 0;
+
+    for (unsigned rank = 0; rank < RANKS; rank++)
+        for (size_t i = 0; i < plan->count; i++)
+            if (rank_of(plan->items[i].kind) == rank)
+                ordered[count++] = plan->items[i];
+    free(plan->items);
+    plan->items = ordered;
+}
+
 int plan_read(struct session *session, const struct arguments *arguments, bool needs_names,
               struct plan *plan, struct err *err)
 {
@@ -146,5 +181,6 @@ int plan_read(struct session *session, const struct arguments *arguments, bool n
                      text.size ? text.bytes : "", text.size, needs_names, plan, err) < 0)
             return -1;
     }
+    plan_order(plan);
     return given ? 0 : usage_error(session, err, "-f FILE is missing");
 }

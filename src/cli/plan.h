@@ -20,9 +20,11 @@ struct plan {
 };
 void plan_done_auto(struct plan *plan);
 
-/* Reads every -f of the command line. Errors name the file and the document. */
+/* Reads every -f of the command line, and puts what stands on others behind them. Errors name the file and the document. */
 int plan_read(struct session *session, const struct arguments *arguments, bool needs_names,
               struct plan *plan, struct err *err);
+/* Namespaces first, then what others stand on by their kind; those of like kinds stay as they came. */
+void plan_order(struct plan *plan);
 /* Adds the objects of one manifest; for plan_read() and tests. 'source' is its name. */
 int plan_add(struct session *session, const char *source, const char *text, size_t size,
              bool needs_names, struct plan *plan, struct err *err);

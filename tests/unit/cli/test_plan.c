@@ -33,6 +33,29 @@ TEST(all_objects_of_a_manifest_come_in_order)
     CHECK_CONTAINS(plan.items[2].where, "volume v");
 }
 
+TEST(what_others_stand_on_comes_first_however_it_was_written)
+{
+    static const char text[] =
+        "apiVersion: v1\nkind: List\nitems:\n"
+        "- {apiVersion: virga.dev/v1, kind: Autoscaler, metadata: {name: a}}\n"
+        "- {apiVersion: virga.dev/v1, kind: LoadBalancer, metadata: {name: b}}\n"
+        "- {apiVersion: virga.dev/v1, kind: Instance, metadata: {name: c}}\n"
+        "- {apiVersion: virga.dev/v1, kind: Snapshot, metadata: {name: d}}\n"
+        "- {apiVersion: virga.dev/v1, kind: Instance, metadata: {name: e}}\n"
+        "- {apiVersion: virga.dev/v1, kind: Network, metadata: {name: f}}\n"
+        "- {apiVersion: v1, kind: Secret, metadata: {name: g}}\n"
+        "- {apiVersion: v1, kind: Namespace, metadata: {name: h}}\n";
+    __attribute__((cleanup(plan_done_auto))) struct plan plan = { 0 };
+    char names[16] = "";
+    struct err err;
+
+    CHECK_OK(add(&plan, text, &err), &err);
+    plan_order(&plan);
+    for (size_t i = 0; i < plan.count; i++)
+        strcat(names, plan.items[i].name);
+    CHECK_STR(names, "hgfcdeba");
+}
+
 TEST(what_is_wrong_is_said_with_file_and_document)
 {
     static const char *const bad[][2] = {
