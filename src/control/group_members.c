@@ -126,11 +126,13 @@ static bool is_loaded(const json_t *instance)
            !view_text(&kind_instance, instance, "status.reason"); /* of a write error */
 }
 
-/* One that people resumed has, as others, all the time to become ready that it does. */
+/* One that people resumed has, as others, all the time to become ready that it does. One that is to stand
+ * still may do so a moment before its phase says it. */
 static bool is_warm_late(const struct group_scene *scene, const json_t *instance, const struct member_book *book)
 {
     return is_late(scene, instance) &&
-           (!book->begun_ms || group_now_ms(scene) - book->begun_ms > start_timeout_ms(scene));
+           (book->begun_ms ? group_now_ms(scene) - book->begun_ms > start_timeout_ms(scene)
+                           : !member_has_started(instance));
 }
 
 /* Once it stands still it stays as it is; until then it has as long as others have to be ready. One that had
