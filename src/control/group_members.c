@@ -126,13 +126,12 @@ static bool is_loaded(const json_t *instance)
            !view_text(&kind_instance, instance, "status.reason"); /* of a write error */
 }
 
-/* One that people resumed has, as others, all the time to become ready that it does. One that is to stand
- * still may do so a moment before its phase says it. */
+/* One that is ready may settle for as long as it shall. One that people resumed has, as others, all the time to
+ * become ready that it does. One that is to stand still may do so a moment before its phase says it. */
 static bool is_warm_late(const struct group_scene *scene, const json_t *instance, const struct member_book *book)
 {
-    return is_late(scene, instance) &&
-           (book->begun_ms ? group_now_ms(scene) - book->begun_ms > start_timeout_ms(scene)
-                           : !member_has_started(instance));
+    return !member_has_started(instance) && !book->is_ready && is_late(scene, instance) &&
+           (!book->begun_ms || group_now_ms(scene) - book->begun_ms > start_timeout_ms(scene));
 }
 
 /* Once it stands still it stays as it is; until then it has as long as others have to be ready. One that had
@@ -148,7 +147,7 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
         member_book_fails(book, "it was to be kept warm, and its machine was started anew");
         return MEMBER_FAILED;
     }
-    return is_loaded(instance) || !is_warm_late(scene, instance, book) ? MEMBER_WARM : MEMBER_FAILED;
+    return is_warm_late(scene, instance, book) && !is_loaded(instance) ? MEMBER_FAILED : MEMBER_WARM;
 }
 
 /* Has it all that it will make for itself: keys, leases? What its scripts leave behind may still be at it. */

@@ -479,6 +479,15 @@ TEST(a_warm_member_that_a_write_error_stopped_is_not_ready)
     end_forking();
 }
 
+TEST(a_warm_member_settles_for_longer_than_it_may_take_to_start)
+{
+    begin_forking(22, json_pack("{s:i,s:i,s:s,s:{s:s}}", "replicas", 1, "warm", 1, "settle", "30s", "healing",
+                                "startTimeout", "10s"));
+    wait_settled(1, 1);
+    CHECK_EQ(group_int("status.circuit.failures"), -1);
+    end_forking();
+}
+
 TEST(a_warm_member_that_people_resume_is_ready_anew_and_stands_still_again)
 {
     begin_forking(19, json_pack("{s:i,s:i,s:{s:s}}", "replicas", 1, "warm", 1, "healing", "startTimeout", "10s"));
