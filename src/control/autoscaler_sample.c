@@ -129,13 +129,14 @@ static void look_at_members(struct sampling *sampling, const json_t *group)
     struct control *control = sampling->scaler->control;
     struct group_book *book = group_book_of(control, group);
     const char *name;
+    void *member;
 
-    for (size_t at = 0; map_next(book->members, &at, &name, NULL);) {
+    for (size_t at = 0; map_next(book->members, &at, &name, &member);) {
         auto_json json_t *instance = control_find(control, &kind_instance, book->namespace_name, name);
 
         if (instance)
             look_at(sampling, instance);
-        else
+        else if (!((const struct member_book *)member)->is_warm)
             sampling->sample->members++, sampling->sample->starting++; /* asked for */
     }
 }

@@ -73,12 +73,22 @@ void group_scene_done(struct group_scene *scene)
 
 /* --- status --- */
 
+/* Of warm ones only those that stand by: what comes and goes of them is nothing of the group's size. */
 static unsigned count_state(const struct group_scene *scene, enum member_state state)
 {
     unsigned count = 0;
 
     for (size_t i = 0; i < scene->count; i++)
-        count += scene->members[i].state == state;
+        count += scene->members[i].state == state && (state == MEMBER_WARM || !scene->books[i]->is_warm);
+    return count;
+}
+
+static unsigned count_members(const struct group_scene *scene)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < scene->count; i++)
+        count += !scene->books[i]->is_warm;
     return count;
 }
 
@@ -100,7 +110,7 @@ static void show_counts(struct group_scene *scene)
         available += member->state == MEMBER_READY &&
                      group_now_ms(scene) - member->ready_since_ms >= scene->wish.min_ready_ms;
     }
-    set_count(scene, "status.replicas", (unsigned)scene->count - count_state(scene, MEMBER_WARM));
+    set_count(scene, "status.replicas", count_members(scene));
     set_count(scene, "status.warmReplicas", loaded);
     set_count(scene, "status.readyReplicas", count_state(scene, MEMBER_READY));
     set_count(scene, "status.startingReplicas", count_state(scene, MEMBER_STARTING));
@@ -183,7 +193,7 @@ static void show_phase(struct group_scene *scene, const struct group_plan *plan)
     unsigned ready = count_state(scene, MEMBER_READY);
     bool is_open = group_circuit_is_open(scene);
     const char *blocked = blocked_by(scene, plan);
-    unsigned members = (unsigned)scene->count - count_state(scene, MEMBER_WARM);
+    unsigned members = count_members(scene);
     bool is_available = ready >= (unsigned)scene->wish.min && (ready > 0 || !scene->wish.replicas);
     bool arrived = ready == (unsigned)scene->wish.replicas && members == ready && !plan->is_updating &&
                    scene->wish.revision == scene->revision && !has_outdated_waiting(scene);

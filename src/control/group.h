@@ -37,6 +37,7 @@ struct member_book {
     char *name;
     int64_t probed_ms, live_probed_ms; /* wall clock; 0: never */
     int64_t begun_ms;                  /* since when it is seen running; 0: it does not */
+    bool is_warm;                      /* it is to be, or was to be when it was last seen */
     bool is_probing, is_live_probing;
     unsigned good, bad, live_bad;      /* in a row */
     char *not_ready, *not_alive;       /* what the last probe found; NULL: nothing bad */

@@ -136,13 +136,13 @@ json_t *group_instance_of(struct group_scene *scene, const char *name)
 }
 
 /* As a new member: asked for, and known from now on. False: that is under way already. */
-static bool begin_member(struct group_scene *scene, const char *name, struct done *ret_done)
+static bool begin_member(struct group_scene *scene, const char *name, bool is_warm, struct done *ret_done)
 {
     auto_free char *op = str_printf("create %s", name);
 
     if (!work_op_begin(scene->work, op))
         return false;
-    (void)group_book_add(scene->book, name);
+    group_book_add(scene->book, name)->is_warm = is_warm;
     *ret_done = work_op_done(scene->work, op);
     return true;
 }
@@ -153,7 +153,7 @@ void group_make_member(struct group_scene *scene, int ordinal)
     struct done done;
     json_t *instance;
 
-    if (!begin_member(scene, name, &done))
+    if (!begin_member(scene, name, /*is_warm=*/false, &done))
         return;
     instance = group_instance_of(scene, name);
     if (ordinal >= 0)
@@ -170,7 +170,7 @@ void group_make_warm(struct group_scene *scene)
     struct done done;
     json_t *instance;
 
-    if (!begin_member(scene, name, &done))
+    if (!begin_member(scene, name, /*is_warm=*/true, &done))
         return;
     instance = group_instance_of(scene, name);
     json_object_set_new(json_at(instance, "metadata.labels"), LABEL_WARM, json_string("true"));
@@ -200,9 +200,9 @@ void group_resume_member(struct group_scene *scene, size_t member)
     const char *name = scene->members[member].name;
     auto_free char *op = str_printf("resume %s", name);
     char now[TIME_MICRO_TEXT_SIZE];
-    json_t *copy = begin_power(scene, member, op, "Running");
+    json_t *copy = scene->instances[member] ? begin_power(scene, member, op, "Running") : NULL;
 
-    if (!copy)
+    if (!copy) /* under way, or not in the store yet: the next look finds it */
         return;
     json_object_del(json_at(copy, "metadata.labels"), LABEL_WARM);
     if (!json_at(copy, "metadata.annotations"))

@@ -216,13 +216,16 @@ static void read_member(struct group_scene *scene, struct member_book *book, jso
     scene->instances[scene->count] = take_instance;
     scene->books[scene->count] = book;
     scene->count++;
-    if (!take_instance)
+    if (!take_instance) {
+        member->state = book->is_warm ? MEMBER_WARM : MEMBER_STARTING;
         return;
+    }
+    book->is_warm = is_warm(take_instance);
     member->created_ms = begun_ms(take_instance);
     member->is_protected = str_equal(annotation(take_instance, ANNOTATION_PROTECTED), "true");
     member->load = load_of(take_instance);
     group_probe_member(scene, scene->count - 1);
-    if (is_warm(take_instance)) {
+    if (book->is_warm) {
         see_it_settle(scene, book, take_instance);
         member->state = state_of_warm(scene, take_instance, book);
         member->is_loaded = member->state == MEMBER_WARM && is_loaded(take_instance);

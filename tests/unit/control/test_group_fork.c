@@ -532,6 +532,23 @@ TEST(a_warm_member_that_dies_is_replaced_and_is_no_failed_start)
     end_forking();
 }
 
+TEST(a_warm_member_that_comes_or_goes_is_none_of_the_replicas)
+{
+    begin_forking(21, json_pack("{s:i,s:i}", "replicas", 1, "warm", 1));
+    wait_settled(1, 1);
+    auto_free char *first = str_dup(census.warm_one);
+    control_delete(site.control, &kind_instance, "default", first, nobody);
+    for (int i = 0; i < 6000 && (!look()->warm || str_equal(census.warm_one, first)); i++) {
+        loop_sim_advance(site.loop, 1);
+        CHECK_EQ(group_int("status.replicas"), 1);
+        CHECK_EQ(group_int("status.startingReplicas"), 0);
+        CHECK_EQ(group_int("status.leavingReplicas"), 0);
+        CHECK_STR(group_text("status.phase"), "Ready");
+    }
+    CHECK(!str_equal(census.warm_one, first));
+    end_forking();
+}
+
 TEST(warm_members_whose_machines_are_started_anew_are_no_failed_starts)
 {
     begin_forking(20, json_pack("{s:i,s:i,s:{s:i}}", "replicas", 1, "warm", 3, "healing", "circuitThreshold", 3));
