@@ -175,14 +175,14 @@ static void forget_drain(const struct selection *selection, const char *id)
     work_result_forget(selection->scene->work, result);
 }
 
-/* Whether one that leaves is still waited for. */
+/* Whether one that leaves, an instance or an address (NULL), is still waited for. */
 static bool is_draining(const struct selection *selection, const json_t *instance, const char *id)
 {
     struct balancer_scene *scene = selection->scene;
     const struct balancer_member_status *member = at_proxy(selection, id);
     int64_t left_ms;
 
-    if (!member || !is_running(selection, instance, id) || member->state == BALANCER_MEMBER_LEAVING)
+    if (!member || member->state == BALANCER_MEMBER_LEAVING || (instance && !is_running(selection, instance, id)))
         return false;
     if (member->state == BALANCER_MEMBER_DRAINING && !member->connections && !member->queue)
         return false;
@@ -239,6 +239,35 @@ static void look_at(void *arg, const json_t *instance)
         forget_drain(selection, id);
 }
 
+static bool is_added(const struct selection *selection, const char *id)
+{
+    for (size_t i = 0; i < selection->backend->member_count; i++)
+        if (str_equal(selection->backend->members[i].id, id))
+            return true;
+    return false;
+}
+
+/* Those that are not in the list any more and have something to finish. */
+static void add_leaving_addresses(struct selection *selection)
+{
+    for (size_t i = 0; selection->now && i < selection->now->member_count; i++) {
+        const char *id = selection->now->members[i].id;
+        struct balancer_member *member;
+        struct ip_addr addr;
+        struct err err;
+
+        if (ip_parse(id, &addr, &err) < 0 || is_added(selection, id))
+            continue;
+        if (!is_draining(selection, NULL, id)) {
+            forget_drain(selection, id);
+            continue;
+        }
+        member = add(selection, id, &addr);
+        if (member)
+            member->is_draining = true;
+    }
+}
+
 static void add_addresses(struct selection *selection)
 {
     const json_t *addresses = json_object_get(selection->members, "addresses");
@@ -253,7 +282,20 @@ static void add_addresses(struct selection *selection)
             continue;
         ip_format(&addr, id);
         (void)add(selection, id, &addr);
+        forget_drain(selection, id);
     }
+}
+
+/* At the proxy, from when there was no list of addresses. */
+static bool has_instances(const struct selection *selection)
+{
+    struct ip_addr addr;
+    struct err err;
+
+    for (size_t i = 0; selection->now && i < selection->now->member_count; i++)
+        if (ip_parse(selection->now->members[i].id, &addr, &err) < 0)
+            return true;
+    return false;
 }
 
 void balancer_members_add(struct balancer_scene *scene, const json_t *spec,
@@ -269,9 +311,9 @@ void balancer_members_add(struct balancer_scene *scene, const json_t *spec,
 
     if (duration_parse(json_text_at(spec, "drainTimeout", "30s"), &selection.drain_ms, &err) < 0)
         selection.drain_ms = 0;
-    if (json_object_get(selection.members, "addresses"))
-        add_addresses(&selection);
-    else
+    add_addresses(&selection);
+    add_leaving_addresses(&selection);
+    if (!json_object_get(selection.members, "addresses") || has_instances(&selection))
         work_each(scene->work, &kind_instance, object_namespace(scene->object), look_at,
                   &selection);
 }

@@ -198,6 +198,63 @@ TEST(draining_ends_with_its_time_also_over_a_restart)
     end();
 }
 
+static void set_members(const char *members)
+{
+    for (unsigned tries = 0; tries < 100; tries++) {
+        auto_json json_t *wanted = parse(members);
+        json_t *front = find(&kind_load_balancer, "front");
+
+        if (json_equal(json_at(front, "spec.backends[0].members"), wanted)) {
+            json_decref(front);
+            return;
+        }
+        json_object_set(json_at(front, "spec.backends[0]"), "members", wanted);
+        control_update(site.control, &kind_load_balancer, front, nobody);
+        loop_sim_advance(site.loop, 1);
+    }
+    check_fail(CHECK_HERE, "the members cannot be set");
+}
+
+TEST(an_address_that_is_taken_off_the_list_finishes_what_it_has_begun)
+{
+    begin_with_image(26);
+    create_balancer(HTTP, "{\"addresses\":[\"10.9.0.1\",\"10.9.0.2\"]}");
+    wait_until(&kind_load_balancer, "front", "status.healthy", "2");
+    set_load(5);
+    set_members("{\"addresses\":[\"10.9.0.2\"]}");
+    loop_sim_advance(site.loop, 5000);
+    CHECK_EQ(config()->backends[0].member_count, 2);
+    CHECK_STR(config()->backends[0].members[1].id, "10.9.0.1");
+    CHECK(config()->backends[0].members[1].is_draining && !config()->backends[0].members[0].is_draining);
+    set_members("{\"addresses\":[\"10.9.0.2\",\"10.9.0.1\"]}"); /* and back */
+    loop_sim_advance(site.loop, 20 * 1000);
+    CHECK(!config()->backends[0].members[1].is_draining);
+    set_members("{\"addresses\":[\"10.9.0.2\"]}");
+    loop_sim_advance(site.loop, 5000);
+    CHECK_EQ(config()->backends[0].member_count, 2);
+    loop_sim_advance(site.loop, 10 * 1000); /* its time is over */
+    CHECK_EQ(config()->backends[0].member_count, 1);
+    end();
+}
+
+TEST(who_changes_from_addresses_to_instances_and_back_cuts_nobody_off)
+{
+    begin_with_two(27);
+    set_load(5);
+    set_members("{\"addresses\":[\"10.9.0.1\"]}");
+    loop_sim_advance(site.loop, 5000);
+    CHECK(member("a") && member("a")->is_draining && member("b"));
+    CHECK_EQ(config()->backends[0].member_count, 3);
+    set_members(BY_LABEL);
+    loop_sim_advance(site.loop, 5000);
+    CHECK(member("a") && !member("a")->is_draining);
+    CHECK_EQ(config()->backends[0].member_count, 3);
+    set_load(0);
+    loop_sim_advance(site.loop, 5000);
+    CHECK_EQ(config()->backends[0].member_count, 2);
+    end();
+}
+
 TEST(an_annotation_drains_and_whoever_set_it_is_told_when_it_is_done)
 {
     begin_with_two(5);
