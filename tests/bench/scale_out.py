@@ -2,57 +2,15 @@
 through its balancer at 127.0.0.1:PORT: "FIRST_MS LAST_MS REFUSED" for each round, of COUNT members more.
 
 The balancer's cookie tells who answered: each request comes without one. The time runs from the request that sets replicas."""
-import http.client
-import json
-import os
 import sys
 import threading
 import time
 
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from unix_http import UnixConnection
+from group import PATIENCE_S, Group
 
-SOCKET, GROUP, PORT, COUNT, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-FOLDER = "/apis/virga.dev/v1/namespaces/default/instancegroups"
-PATIENCE_S = 300
+GROUP, COUNT, ROUNDS = Group(sys.argv[1], sys.argv[2], int(sys.argv[3])), int(sys.argv[4]), int(sys.argv[5])
 MANY = 4
 PACE_S = 0.02 if COUNT < MANY else 0.2
-
-
-def scale_to(count):
-    connection = UnixConnection(SOCKET, PATIENCE_S)
-    connection.request("PATCH", f"{FOLDER}/{GROUP}/scale", json.dumps({"spec": {"replicas": count}}),
-                       {"Content-Type": "application/merge-patch+json"})
-    connection.getresponse().read()
-    connection.close()
-
-
-def is_settled(group, count):
-    status = group.get("status", {})
-    return status.get("readyReplicas") == status.get("replicas") == count and \
-        status.get("warmReplicas", 0) == group["spec"].get("warm", 0)
-
-
-def watch_group():
-    """The group as it is now and after each change."""
-    connection = UnixConnection(SOCKET, PATIENCE_S)
-    connection.request("GET", f"{FOLDER}?watch=1&fieldSelector=metadata.name={GROUP}")
-    try:
-        for line in connection.getresponse():
-            yield json.loads(line)["object"]
-    finally:
-        connection.close()
-
-
-def wait_settled(count):
-    end = time.monotonic() + PATIENCE_S
-    group = {}
-    for group in watch_group():
-        if is_settled(group, count):
-            return
-        if time.monotonic() > end:
-            break
-    sys.exit(f"the group never had {count} members: {json.dumps(group.get('status'))[:400]}")
 
 
 class Poll:
@@ -71,7 +29,7 @@ class Poll:
             thread.start()
 
     def ask_once(self):
-        member = answer()
+        member = GROUP.answer()
         now = time.time()
         if member is None:
             self.refused += 1
@@ -90,7 +48,7 @@ class Poll:
             self.ask_once()
 
     def watch(self):
-        for group in watch_group():
+        for group in GROUP.watch():
             if group.get("status", {}).get("readyReplicas") == 1 + COUNT:
                 return self.all_serve.set()
 
@@ -101,33 +59,21 @@ class Poll:
             thread.join()
 
 
-def answer():
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
-        connection.request("GET", "/")
-        got = connection.getresponse()
-        got.read()
-        connection.close()
-        return got.getheader("Set-Cookie") if got.status == 200 else None
-    except OSError:
-        return None
-
-
 def main():
     for _ in range(ROUNDS):
-        wait_settled(1)
-        poll = Poll({answer() for _ in range(20)})
+        GROUP.wait_settled(1)
+        poll = Poll({GROUP.answer() for _ in range(20)})
         asked = time.time()
-        scale_to(1 + COUNT)
+        GROUP.scale_to(1 + COUNT)
         poll.has_all.wait(PATIENCE_S)
         poll.stop()
         times = sorted(poll.seen.values())
         if len(times) < COUNT:
             sys.exit(f"{len(times)} of {COUNT} answered")
         print(f"{(times[0] - asked) * 1000:.0f} {(times[-1] - asked) * 1000:.0f} {poll.refused}", flush=True)
-        wait_settled(1 + COUNT)
-        scale_to(1)
-    wait_settled(1)
+        GROUP.wait_settled(1 + COUNT)
+        GROUP.scale_to(1)
+    GROUP.wait_settled(1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+# tests/bench/step.sh - a step of load: from its first request to the autoscaler's decision, and to the first
+# answer of one member more.
+
+step_port=$((22000 + $$ % 1000))
+
+# step_apply WARM - group, balancer and autoscaler.
+step_apply() {
+    cat >"$work/step.yaml" <<YAML
+apiVersion: virga.dev/v1
+kind: InstanceGroup
+metadata: {name: step}
+spec:
+  minReplicas: 1
+  maxReplicas: 4
+  start: Fork
+  warm: $1
+  readiness: {type: HTTP, port: 80}
+  template:
+    spec:
+      image: micro
+      memory: 128Mi
+      stopTimeout: 0s
+      userData: |
+        #!/bin/sh
+        echo here > /srv/www/index.html
+        httpd -h /srv/www
+---
+apiVersion: virga.dev/v1
+kind: LoadBalancer
+metadata: {name: step}
+spec:
+  listeners:
+  - {name: http, address: 127.0.0.1, port: $step_port}
+  backends:
+  - {name: web, port: 80, drainTimeout: 1s, stickyCookie: {name: member}, members: {instanceGroup: step}}
+---
+apiVersion: virga.dev/v1
+kind: Autoscaler
+metadata: {name: step}
+spec:
+  scaleTargetRef: {name: step}
+  metrics:
+  - {name: requests, type: Requests, averageValue: 10}
+  behavior:
+    scaleDown: {stabilizationWindowSeconds: 0}
+YAML
+    "$build/src/cli/virga" apply -f "$work/step.yaml" >/dev/null
+}
+
+step_rounds() { # WARM ROUNDS - lines of load_step.py into $work/steps
+    step_apply "$1" && python3 -B "$source/tests/bench/load_step.py" "$VIRGA_SOCKET" step $step_port 40 "$2" >"$work/steps"
+}
+
+part_step() {
+    local rounds=9
+    [ -z "$quick" ] || rounds=1
+    title "A step from 0 to 40 requests a second, target 10 a member"
+    micro_bundle || return 1
+    daemon_start step
+    taskset -a -p -c "0-$(($(nproc) - 1))" "$daemon" >/dev/null
+    import_micro || return 1
+    step_rounds 0 $rounds || return 1
+    row 'to the decision (median)' "$(awk '{ print $1 }' "$work/steps" | median) ms" "" "" '<= 2000 ms'
+    row '  longest' "$(awk '{ print $1 }' "$work/steps" | sort -n | tail -1) ms" "" "" '<= 2000 ms'
+    row 'to the first answer of a fork more (median)' "$(awk '{ print $2 }' "$work/steps" | median) ms"
+    row 'requests not answered meanwhile' "$(awk '{ s += $3 } END { print s }' "$work/steps")" "" "" 0
+    [ -z "$quick" ] || return 0
+    step_rounds 1 $rounds || return 1
+    row 'to the first answer of a warm member more (median)' "$(awk '{ print $2 }' "$work/steps" | median) ms"
+}
