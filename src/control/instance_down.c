@@ -34,11 +34,25 @@ static int64_t stopping_for_ms(const struct scene *scene)
     return now_ms > since_ms ? now_ms - since_ms : 0;
 }
 
+/* What goes because a group is made smaller or updated shall lose no request, however little its guest
+ * cares about its own end. */
+static bool is_member_of_group(const struct scene *scene)
+{
+    return object_has_owner(scene->object, (struct owner){ .kind = kind_instance_group.name });
+}
+
+/* It has done nothing for anybody: its guest is not woken to shut down beside those that serve. */
+static bool goes_unused(const struct scene *scene)
+{
+    return object_is_deleting(scene->object) && is_member_of_group(scene) &&
+           json_object_get(json_at(scene->object, "metadata.labels"), LABEL_WARM);
+}
+
 /* The wall clock is believed once, when this daemon first sees the stop: whoever puts it forward or back
  * afterwards neither cuts the guest's time short nor draws it out. */
 static int64_t until_forced_ms(struct scene *scene)
 {
-    int64_t timeout_ms = view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout");
+    int64_t timeout_ms = goes_unused(scene) ? 0 : view_duration_ms(&kind_instance, scene->object, "spec.stopTimeout");
 
     if (!work_result(scene->work, STOP_BEGAN))
         work_result_keep(scene->work, STOP_BEGAN, clock_ms(scene) - stopping_for_ms(scene));
@@ -85,13 +99,6 @@ void machine_release(struct scene *scene)
     work_op_reset(scene->work, "start");
     work_op_reset(scene->work, "seed");
     compute->ops->release(compute, scene->uid, work_op_done(scene->work, "release"));
-}
-
-/* What goes because a group is made smaller or updated shall lose no request, however little its guest
- * cares about its own end. */
-static bool is_member_of_group(const struct scene *scene)
-{
-    return object_has_owner(scene->object, (struct owner){ .kind = kind_instance_group.name });
 }
 
 /* Load balancers let it finish what it has begun, unless it is to be forced at once. True: done. */

@@ -488,6 +488,18 @@ TEST(a_warm_member_settles_for_longer_than_it_may_take_to_start)
     end_forking();
 }
 
+TEST(a_warm_member_that_is_wanted_no_more_goes_at_once)
+{
+    begin_forking(23, json_pack("{s:i,s:i}", "replicas", 1, "warm", 1));
+    wait_settled(1, 1);
+    auto_free char *first = str_dup(census.warm_one), *uid = uid_of(census.warm_one);
+    compute_fake_guest_ignores_power(site.world, uid, true);
+    set_group("spec.warm", json_integer(0));
+    loop_sim_advance(site.loop, 2 * 1000);
+    CHECK(is_phase(first, NULL));
+    end_forking();
+}
+
 TEST(a_warm_member_that_people_resume_is_ready_anew_and_stands_still_again)
 {
     begin_forking(19, json_pack("{s:i,s:i,s:{s:s}}", "replicas", 1, "warm", 1, "healing", "startTimeout", "10s"));
