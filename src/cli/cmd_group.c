@@ -1,5 +1,6 @@
 /* cli/cmd_group.c - scale: how many members a group has; rollout: how its members are brought to its template. */
 #include "cli/common.h"
+#include "cli/revisions.h"
 #include "base/str.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,30 +151,17 @@ static int no_such_revision(struct session *session, const json_t *revisions, lo
     return err_set(err, ERR_NOT_FOUND, "there is no revision %ld", wanted);
 }
 
-/* Of the revision, or for 0 of the one before the newest; borrowed. NULL on error. */
-static const json_t *template_of(struct session *session, const json_t *group, long wanted, struct err *err)
-{
-    const json_t *revisions = json_at(group, "status.revisions");
-    size_t count = json_array_size(revisions);
-
-    if (wanted == 0 && count > 1)
-        return json_object_get(json_array_get(revisions, count - 2), "template");
-    for (size_t i = 0; wanted && i < count; i++)
-        if (json_int_at(json_array_get(revisions, i), "revision", 0) == wanted)
-            return json_object_get(json_array_get(revisions, i), "template");
-    (void)no_such_revision(session, revisions, wanted, err);
-    return NULL;
-}
-
 /* '*ret_is_same': it has that template already. */
 static int put_back(struct session *session, const char *name, long wanted, bool *ret_is_same, struct err *err)
 {
     auto_free char *path = object_path(session, groups(), name, NULL);
     auto_json json_t *group = fetch(session, name, err);
-    const json_t *template = group ? template_of(session, group, wanted, err) : NULL;
+    const json_t *template = revisions_template(group, wanted);
 
-    if (!template)
+    if (!group)
         return -1;
+    if (!template)
+        return no_such_revision(session, json_at(group, "status.revisions"), wanted, err);
     *ret_is_same = json_equal(template, json_at(group, "spec.template"));
     if (*ret_is_same)
         return 0;
