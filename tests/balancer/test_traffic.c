@@ -372,6 +372,48 @@ TEST(a_cookie_keeps_a_client_at_its_member_also_over_another_process)
     end(config);
 }
 
+static bool nobody_drains_with_requests(const struct balancer_status *status)
+{
+    const struct balancer_backend_status *backend = balancer_status_backend(status, "web");
+
+    for (size_t i = 0; backend && i < backend->member_count; i++)
+        if (backend->members[i].state == BALANCER_MEMBER_DRAINING)
+            return backend->members[i].connections == 0;
+    return false;
+}
+
+TEST(a_cookie_keeps_nobody_at_a_member_that_leaves)
+{
+    struct balancer_config *config = rig_config(one, 2);
+    char whole[2048], cookie[128] = "Cookie: ", first[64], again[64];
+
+    config->backends[0].cookie = str_dup("VIRGA");
+    rig_open(&rig);
+    rig_ensure_ok(&rig, config);
+    wait_up(2);
+    CHECK_EQ(web_get_whole(&(struct web_request){ .port = FRONT }, whole, sizeof whole), 200);
+    const char *set = strcasestr(whole, "set-cookie: VIRGA=");
+    CHECK(set != NULL);
+    (void)snprintf(cookie + 8, sizeof cookie - 8, "%.*s\r\n", (int)strcspn(set + 12, ";"), set + 12);
+    CHECK_EQ(web_get(&(struct web_request){ FRONT, "/", NULL, cookie }, first, sizeof first), 200);
+    struct balancer_member *leaving = &config->backends[0].members[str_equal(first, "member-2")];
+    leaving->is_draining = true;
+    rig_ensure_ok(&rig, config);
+    rig_reach(&rig, one, nobody_drains_with_requests, "one drains");
+    CHECK_EQ(web_get(&(struct web_request){ FRONT, "/", NULL, cookie }, again, sizeof again), 200);
+    CHECK(!str_equal(again, first));
+    config->listeners[0].idle_timeout_ms += 1000; /* another process */
+    rig_ensure_ok(&rig, config);
+    CHECK_EQ(web_get(&(struct web_request){ FRONT, "/", NULL, cookie }, again, sizeof again), 200);
+    CHECK(!str_equal(again, first));
+    leaving->is_draining = false;
+    rig_ensure_ok(&rig, config);
+    wait_up(2);
+    CHECK_EQ(web_get(&(struct web_request){ FRONT, "/", NULL, cookie }, again, sizeof again), 200);
+    CHECK_STR(again, first);
+    end(config);
+}
+
 /* --- certificates --- */
 
 TEST(a_certificate_is_replaced_without_another_process_or_a_lost_connection)

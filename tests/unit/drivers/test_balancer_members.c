@@ -122,6 +122,33 @@ TEST(one_that_was_up_has_to_pass_its_check_again)
     CHECK_STR(plan(&scene), "");
 }
 
+TEST(who_leaves_is_left_also_by_those_who_have_its_cookie)
+{
+    static char cookie[] = "VIRGA";
+    static const struct {
+        const char *status, *commands;
+        bool drains;
+    } rows[] = {
+        { "UP", "set server b_web/a state maint;", true },
+        { "DRAIN", "set server b_web/a state maint;", true },
+        { "MAINT", "", true },
+        { "MAINT", "set server b_web/a state ready;set server b_web/a weight 1;", false },
+        { "DRAIN", "set server b_web/a state ready;set server b_web/a weight 1;", false },
+        { "UP", "", false },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct scene scene;
+
+        scene_init(&scene);
+        scene.backend.cookie = cookie;
+        want(&scene, "a", 2)->is_draining = rows[i].drains;
+        see(&scene, "a", 2, rows[i].status);
+        CHECK_STR(plan(&scene), rows[i].commands);
+        buf_done(&scene.commands);
+    }
+}
+
 TEST(a_member_is_drained_and_taken_back)
 {
     struct scene scene;

@@ -254,7 +254,9 @@ static void add_members(const struct balancer_backend *backend, config_starts_up
             continue;
         buf_printf(to, "  server %s ", member->id);
         config_server(backend, member, to);
-        buf_add_text(to, member->is_draining ? " weight 0\n" : "\n");
+        if (member->is_draining)
+            buf_add_text(to, backend->cookie ? " disabled" : " weight 0");
+        buf_add_char(to, '\n');
     }
 }
 

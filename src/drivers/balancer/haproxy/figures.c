@@ -255,12 +255,14 @@ static enum balancer_member_state member_state(const struct balancer *balancer, 
 {
     enum server_state state = server_state_of(row->status);
 
+    const struct balancer_member *member = balancer->config ? wanted(balancer, backend, row->server) : NULL;
+
     tally->was_up |= state == SERVER_UP;
-    if (balancer->config && !wanted(balancer, backend, row->server))
+    if (balancer->config && !member)
         return BALANCER_MEMBER_LEAVING;
     if (state == SERVER_UP)
         return BALANCER_MEMBER_UP;
-    if (state == SERVER_DRAINING)
+    if (state == SERVER_DRAINING || (state == SERVER_RESTING && member && member->is_draining))
         return BALANCER_MEMBER_DRAINING;
     return state == SERVER_RESTING || !tally->was_up ? BALANCER_MEMBER_JOINING
                                                      : BALANCER_MEMBER_DOWN;

@@ -65,17 +65,21 @@ static void remove_server(struct plan *plan, const struct seen_server *server)
         name, name, name, name);
 }
 
+/* "drain" lets clients in who come with the cookie of the server, for as long as they come. */
+static const char *drained_state(const struct balancer_backend *backend) { return backend->cookie ? "maint" : "drain"; }
+
 static void adjust(struct plan *plan, const struct balancer_backend *backend,
                    const struct balancer_member *member, const struct seen_server *server)
 {
     enum server_state state = server_state_of(server->status);
-    bool is_drained = str_equal(server->status, "DRAIN"); /* by us, not by its agent */
+    bool is_drained = str_equal(server->status, backend->cookie ? "MAINT" : "DRAIN"); /* by us, not by its agent */
 
     begin(plan);
     if (member->is_draining && !is_drained)
-        buf_printf(plan->to, "set server " BACKEND_PREFIX "%s/%s state drain;", backend->name,
-                   member->id);
-    else if (!member->is_draining && (is_drained || state == SERVER_RESTING))
+        buf_printf(plan->to, "set server " BACKEND_PREFIX "%s/%s state %s;", backend->name, member->id,
+                   drained_state(backend));
+    else if (!member->is_draining &&
+             (is_drained || state == SERVER_RESTING || str_equal(server->status, "DRAIN")))
         buf_printf(plan->to,
                    "set server " BACKEND_PREFIX "%s/%s state ready;set server " BACKEND_PREFIX
                    "%s/%s weight 1;",
