@@ -75,6 +75,41 @@ await_line() {
     return 1
 }
 
+# micro_service NAME PORT GROUP-LINES BACKEND-FIELDS AUTOSCALER-FIELDS - applied: micro guests that serve HTTP, their
+# balancer at 127.0.0.1:PORT and their autoscaler. Lines are indented by two, fields are a YAML flow's.
+micro_service() {
+    cat >"$work/$1.yaml" <<YAML
+apiVersion: virga.dev/v1
+kind: InstanceGroup
+metadata: {name: $1}
+spec:
+  $3
+  readiness: {type: HTTP, port: 80}
+  template:
+    spec:
+      image: micro
+      memory: 128Mi
+      stopTimeout: 0s
+      userData: |
+        #!/bin/sh
+        echo here > /srv/www/index.html
+        httpd -h /srv/www
+---
+apiVersion: virga.dev/v1
+kind: LoadBalancer
+metadata: {name: $1}
+spec:
+  listeners: [{name: http, address: 127.0.0.1, port: $2}]
+  backends: [{name: web, port: 80, members: {instanceGroup: $1}, $4}]
+---
+apiVersion: virga.dev/v1
+kind: Autoscaler
+metadata: {name: $1}
+spec: {scaleTargetRef: {name: $1}, $5}
+YAML
+    "$build/src/cli/virga" apply -f "$work/$1.yaml" >/dev/null
+}
+
 ask() { curl -sS --unix-socket "$VIRGA_SOCKET" "$@"; }
 api=/apis/virga.dev/v1
 

@@ -3,48 +3,13 @@
 
 step_port=$((22000 + $$ % 1000))
 
-# step_apply WARM - group, balancer and autoscaler.
-step_apply() {
-    cat >"$work/step.yaml" <<YAML
-apiVersion: virga.dev/v1
-kind: InstanceGroup
-metadata: {name: step}
-spec:
-  minReplicas: 1
+step_apply() { # WARM
+    micro_service step $step_port "minReplicas: 1
   maxReplicas: 4
   start: Fork
-  warm: $1
-  readiness: {type: HTTP, port: 80}
-  template:
-    spec:
-      image: micro
-      memory: 128Mi
-      stopTimeout: 0s
-      userData: |
-        #!/bin/sh
-        echo here > /srv/www/index.html
-        httpd -h /srv/www
----
-apiVersion: virga.dev/v1
-kind: LoadBalancer
-metadata: {name: step}
-spec:
-  listeners:
-  - {name: http, address: 127.0.0.1, port: $step_port}
-  backends:
-  - {name: web, port: 80, drainTimeout: 1s, stickyCookie: {name: member}, members: {instanceGroup: step}}
----
-apiVersion: virga.dev/v1
-kind: Autoscaler
-metadata: {name: step}
-spec:
-  scaleTargetRef: {name: step}
-  metrics:
-  - {name: requests, type: Requests, averageValue: 10}
-  behavior:
-    scaleDown: {stabilizationWindowSeconds: 0}
-YAML
-    "$build/src/cli/virga" apply -f "$work/step.yaml" >/dev/null
+  warm: $1" 'drainTimeout: 1s, stickyCookie: {name: member}' \
+        'metrics: [{name: requests, type: Requests, averageValue: 10}],
+  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}'
 }
 
 step_rounds() { # WARM ROUNDS - lines of load_step.py into $work/steps

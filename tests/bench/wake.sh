@@ -1,46 +1,9 @@
 # tests/bench/wake.sh - a group that has no member: from the first request to its answer.
 
-# wake_apply START - group, balancer and autoscaler.
-wake_apply() {
-    cat >"$work/wake.yaml" <<YAML
-apiVersion: virga.dev/v1
-kind: InstanceGroup
-metadata: {name: wake}
-spec:
-  minReplicas: 0
+wake_apply() { # START
+    micro_service wake $wake_port "minReplicas: 0
   maxReplicas: 1
-  start: $1
-  readiness: {type: HTTP, port: 80}
-  template:
-    spec:
-      image: micro
-      memory: 128Mi
-      stopTimeout: 0s
-      userData: |
-        #!/bin/sh
-        echo here > /srv/www/index.html
-        httpd -h /srv/www
----
-apiVersion: virga.dev/v1
-kind: LoadBalancer
-metadata: {name: wake}
-spec:
-  listeners:
-  - {name: http, address: 127.0.0.1, port: $wake_port}
-  backends:
-  - name: web
-    members: {instanceGroup: wake}
-    port: 80
-    queue: {timeout: 55s}
----
-apiVersion: virga.dev/v1
-kind: Autoscaler
-metadata: {name: wake}
-spec:
-  scaleTargetRef: {name: wake}
-  idleTimeout: 5s
-YAML
-    "$build/src/cli/virga" apply -f "$work/wake.yaml" >/dev/null
+  start: $1" 'queue: {timeout: 55s}' 'idleTimeout: 5s'
 }
 
 wake_until() { # TEXT
