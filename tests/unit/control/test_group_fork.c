@@ -397,6 +397,13 @@ TEST(warm_members_are_paused_and_one_is_resumed_first)
     end_forking();
 }
 
+static int64_t generation_of(const char *name)
+{
+    auto_json json_t *object = instance(name);
+
+    return json_int_at(object, "metadata.generation", 1);
+}
+
 /* Answers each connection that is made meanwhile; NULL: none gets an answer. */
 static void pass_seconds_answering(unsigned seconds, const char *answer)
 {
@@ -428,6 +435,7 @@ TEST(a_warm_member_stands_still_when_it_has_given_an_answer)
     CHECK(is_phase(census.warm_one, "Running"));
     pass_seconds_answering(5, "HTTP/1.0 200 OK\r\n");
     CHECK(is_phase(census.warm_one, "Paused"));
+    CHECK_EQ(generation_of(census.warm_one), 2); /* its spec was changed */
     CHECK_EQ(group_int("status.warmReplicas"), 1);
     /* One that is wanted before that goes on as it is. */
     auto_free char *first = str_dup(census.warm_one);
