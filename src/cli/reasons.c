@@ -1,5 +1,6 @@
 /* cli/reasons.c - see reasons.h */
 #include "cli/reasons.h"
+#include "cli/standing.h"
 #include "base/mem.h"
 #include <string.h>
 
@@ -40,13 +41,16 @@ void reasons_object(const struct kind *kind, const json_t *object, struct buf *t
     const char *phase = json_text_at(object, "status.phase", NULL),
                *message = json_text_at(object, "status.message", "");
     const json_t *conditions = json_at(object, "status.conditions");
-    bool said = false;
+    auto_free char *warm = standing_warm(object);
+    bool said = warm != NULL;
 
     buf_printf(to, "%s/%s: %s%s%s\n", kind->singular, json_text_at(object, "metadata.name", "?"),
                phase ? phase : "nothing was done with it yet", *message ? ": " : "", message);
     if (json_at(object, "metadata.deletionTimestamp"))
         buf_printf(to, "  it is being deleted since %s\n",
                    json_text_at(object, "metadata.deletionTimestamp", "?"));
+    if (warm)
+        buf_printf(to, "  %s\n", warm);
     for (size_t i = 0; i < json_array_size(conditions); i++) {
         if (!says_something(json_array_get(conditions, i)))
             continue;

@@ -24,6 +24,15 @@ TEST(a_pending_instance_tells_the_step_it_waits_at)
         "  Placed is False since 2026-11-21T08:00:00Z: NoRoom: no host has 9Gi\n");
 }
 
+TEST(a_warm_member_tells_what_it_waits_for)
+{
+    check_object("instance",
+                 "{\"metadata\":{\"name\":\"web-1\",\"labels\":{\"virga.dev/warm\":\"true\",\"virga.dev/group\":\"web\"}},"
+                 "\"status\":{\"phase\":\"Paused\"}}",
+                 "instance/web-1: Paused\n"
+                 "  it is kept warm by instancegroup/web, which resumes it when one more is wanted\n");
+}
+
 TEST(what_is_in_order_is_said_in_a_line)
 {
     check_object("group", "{\"metadata\":{\"name\":\"web\"},\"status\":{\"phase\":\"Ready\"}}",

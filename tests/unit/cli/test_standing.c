@@ -37,6 +37,15 @@ TEST(where_no_command_helps_none_is_named)
     check_explained(instance("Starting", "Running"), "web does not run yet", NULL);
 }
 
+TEST(a_warm_member_is_resumed_by_its_group)
+{
+    json_t *object = instance("Paused", "Paused");
+
+    json_set_at(object, "metadata.labels", json_pack("{s:s,s:s}", "virga.dev/warm", "true", "virga.dev/group", "front"));
+    check_explained(object, "web is paused: it is kept warm by instancegroup/front, which resumes it when one more is wanted",
+                    NULL);
+}
+
 TEST(only_a_start_brings_back_what_was_stopped_or_ended_by_itself)
 {
     auto_json json_t *stopped = instance("Stopped", "Stopped"), *paused = instance("Paused", "Paused"),
