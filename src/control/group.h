@@ -96,7 +96,7 @@ void group_books_forget(struct control *control, const char *uid);
 /* --- members --- */
 void group_members_find(struct group_scene *scene);
 bool member_has_served(const json_t *instance);
-bool member_has_started(const json_t *instance); /* it has served, or was ready and stands still, or did */
+bool member_has_started(const json_t *instance); /* it has served, or is a warm one that does not run any more */
 bool member_has_joined(const json_t *instance); /* it has served since its machine was last started */
 char *member_failure(const struct group_scene *scene, size_t member); /* why one has failed; owned */
 /* Why it does not serve, by its machine or its probe; borrowed, or NULL. */

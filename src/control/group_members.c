@@ -108,10 +108,14 @@ char *member_failure(const struct group_scene *scene, size_t member)
 
 static bool is_warm(const json_t *instance) { return str_equal(label(instance, LABEL_WARM), "true"); }
 
+static bool is_power_state(const json_t *instance, const char *wanted)
+{
+    return str_equal(view_text(&kind_instance, instance, "spec.powerState"), wanted);
+}
+
 bool member_has_started(const json_t *instance)
 {
-    return member_has_served(instance) ||
-           (is_warm(instance) && str_equal(view_text(&kind_instance, instance, "spec.powerState"), "Paused"));
+    return member_has_served(instance) || (is_warm(instance) && !is_power_state(instance, "Running"));
 }
 
 static bool goes_on_as_fork(const json_t *instance)
@@ -143,6 +147,10 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
         return MEMBER_LEAVING;
     if (member_has_ended(instance))
         return MEMBER_FAILED;
+    if (is_power_state(instance, "Stopped")) {
+        member_book_fails(book, "it was to be kept warm, and was stopped");
+        return MEMBER_FAILED;
+    }
     if (!goes_on_as_fork(instance)) {
         member_book_fails(book, "it was to be kept warm, and its machine was started anew");
         return MEMBER_FAILED;

@@ -506,6 +506,19 @@ TEST(a_warm_member_that_is_wanted_no_more_goes_at_once)
     end_forking();
 }
 
+TEST(a_warm_member_that_people_stop_is_replaced_and_is_no_failed_start)
+{
+    begin_forking(24, json_pack("{s:i,s:i}", "replicas", 1, "warm", 1));
+    wait_settled(1, 1);
+    auto_free char *first = str_dup(census.warm_one);
+    set_spec(first, "spec.powerState", "Stopped");
+    loop_sim_advance(site.loop, 5 * 1000);
+    wait_settled(1, 1);
+    CHECK(is_phase(first, NULL));
+    CHECK_EQ(group_int("status.circuit.failures"), -1);
+    end_forking();
+}
+
 TEST(a_warm_member_that_people_resume_is_ready_anew_and_stands_still_again)
 {
     begin_forking(19, json_pack("{s:i,s:i,s:{s:s}}", "replicas", 1, "warm", 1, "healing", "startTimeout", "10s"));
