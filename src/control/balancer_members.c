@@ -184,7 +184,8 @@ static bool is_draining(const struct selection *selection, const json_t *instanc
 
     if (!member || member->state == BALANCER_MEMBER_LEAVING || (instance && !is_running(selection, instance, id)))
         return false;
-    if (member->state == BALANCER_MEMBER_DRAINING && !member->connections && !member->queue)
+    if (member->state == BALANCER_MEMBER_DRAINING && !member->connections && !member->queue &&
+        !scene->status->has_retired)
         return false;
     left_ms = drain_begin_ms(selection, instance, id) + selection->drain_ms -
               control_wall_ms(scene->work->control);

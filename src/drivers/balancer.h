@@ -160,6 +160,7 @@ struct balancer_status {
     pid_t pid;
     unsigned restarts;        /* crashes mended since the daemon began */
     char last_end[160];       /* how the proxy last ended by itself, "" never */
+    bool has_retired;         /* one that was replaced still finishes connections, of whichever members */
     int64_t read_wall_ms;     /* when the figures were read; 0: never */
     struct balancer_listener_status *listeners;
     size_t listener_count;

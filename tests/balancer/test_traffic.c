@@ -177,6 +177,25 @@ static void reload_under_load(bool keep_alive)
 TEST(no_request_fails_while_listeners_change_with_keep_alive) { reload_under_load(true); }
 TEST(no_request_fails_while_listeners_change_with_a_connection_each) { reload_under_load(false); }
 
+static bool has_retired(const struct balancer_status *status) { return status->has_retired; }
+static bool has_none_retired(const struct balancer_status *status) { return !status->has_retired; }
+
+TEST(a_process_that_was_replaced_is_told_of_until_it_has_finished)
+{
+    struct balancer_config *config = begin(1);
+
+    web_server_slow(rig_web_server(&rig, 1), 300);
+    struct web_running *load = web_load_start(&(struct web_load){ .port = FRONT, .clients = 3 });
+    let_pass(load, 3);
+    CHECK(!observe()->has_retired);
+    config->listeners[0].idle_timeout_ms += 1000;
+    rig_ensure_ok(&rig, config);
+    rig_reach(&rig, one, has_retired, "the one before goes on");
+    rig_reach(&rig, one, has_none_retired, "it has ended");
+    check_none_failed(load, 3);
+    end(config);
+}
+
 /* Another process, and another again with the next change of members. */
 static void change_listener(unsigned members)
 {

@@ -255,6 +255,22 @@ TEST(who_changes_from_addresses_to_instances_and_back_cuts_nobody_off)
     end();
 }
 
+TEST(who_leaves_is_waited_for_while_a_proxy_that_was_replaced_may_be_at_it)
+{
+    begin_with_two(28);
+    set_load(0);
+    auto_free char *uid = front_uid();
+    balancer_fake_set_retired(site.proxies, uid, true);
+    control_delete(site.control, &kind_instance, "default", "a", nobody);
+    loop_sim_advance(site.loop, 4000);
+    CHECK(member("a") && member("a")->is_draining);
+    balancer_fake_set_retired(site.proxies, uid, false);
+    loop_sim_advance(site.loop, 1000);
+    CHECK(!member("a"));
+    wait_gone(&kind_instance, "a");
+    end();
+}
+
 TEST(an_annotation_drains_and_whoever_set_it_is_told_when_it_is_done)
 {
     begin_with_two(5);

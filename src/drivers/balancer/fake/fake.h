@@ -51,6 +51,9 @@ struct balancer_fake_load {
 void balancer_fake_set_load(struct balancer_fake *fake, const char *uid, const char *backend,
                             const struct balancer_fake_load *load);
 
+/* Whether a proxy that was replaced still finishes connections. */
+void balancer_fake_set_retired(struct balancer_fake *fake, const char *uid, bool has_retired);
+
 /* --- what is there --- */
 
 unsigned balancer_fake_count(const struct balancer_fake *fake);

@@ -276,6 +276,16 @@ void balancer_fake_set_load(struct balancer_fake *fake, const char *uid, const c
         balfake_driver_changed(fake->driver, uid);
 }
 
+void balancer_fake_set_retired(struct balancer_fake *fake, const char *uid, bool has_retired)
+{
+    struct fake_balancer *balancer = balfake_find(fake, uid);
+
+    if (!balancer)
+        return;
+    balancer->status.has_retired = has_retired;
+    balfake_driver_changed(fake->driver, uid);
+}
+
 /* --- what is there --- */
 
 unsigned balancer_fake_count(const struct balancer_fake *fake)

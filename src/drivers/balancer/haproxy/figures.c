@@ -368,6 +368,7 @@ void figures_set_state(struct balancer *balancer)
     bool failed = balancer->refused.code != ERR_NONE;
 
     status->pid = balancer->serving ? balancer->serving->pid : 0;
+    status->has_retired = balancer->retired != NULL;
     status->state = balancer->serving                  ? BALANCER_RUNNING
                     : !balancer->config                ? BALANCER_ABSENT
                     : failed && balancer->failures > 1 ? BALANCER_FAILED
@@ -389,6 +390,7 @@ static uint64_t summary(const struct balancer_status *status)
 
     mix(&sum, &status->state, sizeof status->state);
     mix(&sum, &status->pid, sizeof status->pid);
+    mix(&sum, &status->has_retired, sizeof status->has_retired);
     mix(&sum, &status->restarts, sizeof status->restarts);
     mix(&sum, status->message, strlen(status->message));
     for (size_t i = 0; i < status->listener_count; i++) {
