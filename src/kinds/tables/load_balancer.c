@@ -411,6 +411,23 @@ static void forbid(const struct place *place, const json_t *holder, const char *
         causes_add(place->causes, "FieldValueForbidden", field, "Forbidden: %s", why);
 }
 
+/* Inside a network nobody reaches its namespace's own loopback. */
+static void check_address_inside(const struct place *place, const json_t *listener)
+{
+    static const struct ip_addr loopback6 = { 6, { [15] = 1 } };
+    const json_t *address = json_object_get(listener, "address");
+    auto_free char *field = str_printf("%s.address", place->path);
+    struct ip_addr addr;
+    struct err err;
+
+    if (!json_object_get(listener, "network") || !json_is_string(address) ||
+        ip_parse(json_string_value(address), &addr, &err) < 0)
+        return;
+    if ((addr.family == 4 && addr.octet[0] == 127) || ip_equal(&addr, &loopback6))
+        causes_invalid(place->causes, field, address,
+                       "must be the gateway of the network, as when it is left out: nobody reaches loopback there");
+}
+
 static void check_listener(const struct place *place, const json_t *listener)
 {
     const char *protocol = json_text_at(listener, "protocol", "HTTP");
@@ -431,6 +448,7 @@ static void check_listener(const struct place *place, const json_t *listener)
     json_array_foreach (routes, i, route)
         check_route(place, route, i);
     check_backend_exists(place, listener, place->path);
+    check_address_inside(place, listener);
     if (network && !str_equal(network, json_text_at(place->spec, "network", "default")))
         causes_add(
             place->causes, "FieldValueInvalid", network_field,
