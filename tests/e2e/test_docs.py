@@ -83,6 +83,9 @@ class Docs(CloudTest):
         self.assertEqual(said.count("\nhere I am\n"), 2)
         self.assertIn("out from 0 to 1: somebody connected", said)
 
+    def test_resizing(self):
+        self.run_page("resizing.md")
+
     def test_storage(self):
         self.run_page("storage.md")
 

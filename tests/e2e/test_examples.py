@@ -178,6 +178,15 @@ class Examples(CloudTest):
         self.assertIn("horizontalpodautoscaler/batch", self.cloud.virga("why", "group/batch"))
         self.cloud.virga("delete", "-f", f"{EXAMPLES}/horizontal-pod-autoscaler.yaml")
 
+    def test_vertical(self):
+        self.apply("vertical.yaml")
+        self.cloud.wait("instancegroup", "app", lambda one: at(one, "status.readyReplicas", 0) >= 1, "a member")
+        self.cloud.wait("autoscaler", "app", lambda one: at(one, "status.phase") == "Active", "a decision")
+        self.cloud.wait_agent("db")
+        self.cloud.virga("resize", "db", "--memory", "512Mi")
+        self.assertEqual(at(self.cloud.get("instance", "db"), "status.memory"), "512Mi")
+        self.cloud.virga("delete", "-f", f"{EXAMPLES}/vertical.yaml")
+
     def test_zz_none_was_forgotten(self):
         self.assertEqual(set(os.listdir(EXAMPLES)) - self.tried, set())
 
