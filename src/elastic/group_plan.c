@@ -295,9 +295,11 @@ static void come(struct planning *planning, int wanted)
 
     if (wish->one_only)
         wanted = planning->starting > 0 ? 0 : smaller(wanted, 1);
-    if (wanted <= 0 || !wish->may_create)
+    if (wanted <= 0)
         return;
-    wanted -= resume_warm(planning, wanted);
+    wanted -= resume_warm(planning, wanted); /* also while none may be made: they have been ready */
+    if (!wish->may_create)
+        return;
     while (wanted > 0 && room(planning) > (int)planning->plan->create) {
         if (planning->plan->create == GROUP_STEPS_MAX) {
             planning->plan->again_ms = 0;

@@ -160,6 +160,7 @@ TEST(a_circuit_that_is_half_open_tries_one)
     check_plan(&wish, "rs", "+0");
     wish.may_create = false;
     check_plan(&wish, "r", "+0");
+    check_plan(&wish, "rww", "+0 r1 -2m"); /* warm is 0 here */
 }
 
 TEST(stable_names_are_filled_from_below_and_replaced_in_place)
