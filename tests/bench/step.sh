@@ -16,6 +16,8 @@ step_rounds() { # WARM ROUNDS - lines of load_step.py into $work/steps
     step_apply "$1" && python3 -B "$source/tests/bench/load_step.py" "$VIRGA_SOCKET" step $step_port 40 "$2" >"$work/steps"
 }
 
+step_answers() { awk '{ print $2 - $1 }' "$work/steps" | median; } # from the decision on
+
 part_step() {
     local rounds=9
     [ -z "$quick" ] || rounds=1
@@ -27,9 +29,9 @@ part_step() {
     step_rounds 0 $rounds || return 1
     row 'to the decision (median)' "$(awk '{ print $1 }' "$work/steps" | median) ms" "" "" '<= 2000 ms'
     row '  longest' "$(awk '{ print $1 }' "$work/steps" | sort -n | tail -1) ms" "" "" '<= 2000 ms'
-    row 'to the first answer of a fork more (median)' "$(awk '{ print $2 }' "$work/steps" | median) ms"
+    row 'from it to the first answer of a fork more (median)' "$(step_answers) ms"
     row 'requests not answered meanwhile' "$(awk '{ s += $3 } END { print s }' "$work/steps")" "" "" 0
     [ -z "$quick" ] || return 0
     step_rounds 1 $rounds || return 1
-    row 'to the first answer of a warm member more (median)' "$(awk '{ print $2 }' "$work/steps" | median) ms"
+    row 'from it to that of a warm member more (median)' "$(step_answers) ms"
 }
