@@ -55,6 +55,17 @@ class Group:
         except OSError:
             return None
 
+    def who_answers(self, tries):
+        """The members that answer now, found by so many requests: at least one, as the balancer may be a moment
+        behind the group."""
+        end = time.monotonic() + PATIENCE_S
+        members = {self.answer()}
+        while members == {None} and time.monotonic() < end:
+            time.sleep(0.02)
+            members = {self.answer()}
+        members |= {self.answer() for _ in range(tries)}
+        return members - {None} or sys.exit(f"nobody answers at the balancer of {self.name}")
+
 
 def is_settled(group, count):
     status = group.get("status", {})

@@ -17,12 +17,12 @@ class Load:
     def __init__(self, known):
         self.known, self.refused = known, 0
         self.decided_s = self.answered_s = None
-        self.is_over, self.has_answer = threading.Event(), threading.Event()
+        self.is_over, self.has_answer, self.has_decision = threading.Event(), threading.Event(), threading.Event()
         self.begun_s = time.monotonic()
         self.threads = [threading.Thread(target=self.ask, args=(one,)) for one in range(CLIENTS)]
-        self.threads.append(threading.Thread(target=self.watch))
         for thread in self.threads:
             thread.start()
+        threading.Thread(target=self.watch, daemon=True).start()
 
     def ask(self, client):
         due_s = self.begun_s + client / RATE
@@ -38,7 +38,7 @@ class Load:
         for group in GROUP.watch():
             if group["spec"]["replicas"] > 1:
                 self.decided_s = time.monotonic() - self.begun_s
-                return
+                return self.has_decision.set()
 
     def stop(self):
         self.is_over.set()
@@ -49,11 +49,11 @@ class Load:
 def main():
     for _ in range(ROUNDS):
         GROUP.wait_settled(1)
-        load = Load({GROUP.answer() for _ in range(3)})
-        came = load.has_answer.wait(PATIENCE_S)
+        load = Load(GROUP.who_answers(3))
+        came = load.has_answer.wait(PATIENCE_S) and load.has_decision.wait(PATIENCE_S)
         load.stop()
         if not came:
-            sys.exit("nobody more answered")
+            sys.exit("nobody more answered, or the group's size was never changed")
         print(f"{load.decided_s * 1000:.0f} {load.answered_s * 1000:.0f} {load.refused}", flush=True)
     GROUP.wait_settled(1)
 

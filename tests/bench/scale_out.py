@@ -62,7 +62,7 @@ class Poll:
 def main():
     for _ in range(ROUNDS):
         GROUP.wait_settled(1)
-        poll = Poll({GROUP.answer() for _ in range(20)})
+        poll = Poll(GROUP.who_answers(20))
         asked = time.time()
         GROUP.scale_to(1 + COUNT)
         poll.has_all.wait(PATIENCE_S)
