@@ -207,34 +207,10 @@ void prepare_server_fields(const struct write *write, json_t *object, const json
         carry(object, old, "status");
 }
 
-/* --- generation --- */
-
-static bool is_observed(const char *key)
-{
-    return strcmp(key, "metadata") == 0 || strcmp(key, "status") == 0;
-}
-
-/* Whether every member but metadata and status of 'a' is equal in 'b'. */
-static bool wants_the_same(const json_t *a, const json_t *b)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach ((json_t *)a, key, value)
-        if (!is_observed(key) && !json_equal(value, json_object_get(b, key)))
-            return false;
-    return true;
-}
-
 void prepare_generation(const struct write *write, json_t *object, const json_t *old)
 {
-    int64_t generation = json_int_at(old, "metadata.generation", 0);
-
-    if (!old || (write->resource->kind->flags & KIND_NO_GENERATION))
-        return;
-    if (!wants_the_same(object, old) || !wants_the_same(old, object) ||
-        object_is_deleting(object) != object_is_deleting(old))
-        json_set_at(object, "metadata.generation", json_integer(generation + 1));
+    if (old && !(write->resource->kind->flags & KIND_NO_GENERATION))
+        object_count_change(object, old);
 }
 
 /* --- rules of every kind --- */

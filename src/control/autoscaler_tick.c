@@ -241,7 +241,6 @@ static void set_size(struct scaler *scaler, const json_t *group, int desired)
     json_t *copy = json_deep_copy(group);
 
     json_set_at(copy, "spec.replicas", json_integer(desired));
-    json_set_at(copy, "metadata.generation", json_integer(json_int_at(copy, "metadata.generation", 1) + 1));
     control_update(scaler->control, &kind_instance_group, copy, (struct done){ on_written, NULL });
 }
 

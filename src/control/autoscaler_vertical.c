@@ -113,7 +113,6 @@ static void give(struct scaler *scaler, const json_t *instance, int64_t cpus, in
     json_set_at(copy, "spec.cpus", json_integer(cpus));
     if (bytes != view_bytes(&kind_instance, instance, "spec.memory"))
         json_set_at(copy, "spec.memory", json_string(text));
-    json_set_at(copy, "metadata.generation", json_integer(json_int_at(copy, "metadata.generation", 1) + 1));
     control_update(scaler->control, &kind_instance, copy, (struct done){ on_written, NULL });
 }
 

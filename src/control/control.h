@@ -163,7 +163,7 @@ bool work_op_succeeded(struct work *work, const char *op);
 /* Writes of other objects than the one in work. Asynchronous; failures come back as 'done'. */
 void control_create(struct control *control, const struct kind *kind, json_t *take_object,
                     struct done done);
-/* Compare-and-swap on the revision inside 'take_object'. */
+/* Compare-and-swap on the revision inside 'take_object'. Counts metadata.generation as the API does. */
 void control_update(struct control *control, const struct kind *kind, json_t *take_object,
                     struct done done);
 /* As a DELETE request would: sets deletionTimestamp, or removes when there are no finalizers. */

@@ -192,7 +192,6 @@ static json_t *begin_power(struct group_scene *scene, size_t member, const char 
         return NULL;
     copy = json_deep_copy(scene->instances[member]);
     json_set_at(copy, "spec.powerState", json_string(power_state));
-    json_set_at(copy, "metadata.generation", json_integer(json_int_at(copy, "metadata.generation", 1) + 1));
     return copy;
 }
 

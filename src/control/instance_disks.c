@@ -146,8 +146,6 @@ static json_t *grown(struct scene *scene, const json_t *volume)
     json_t *copy = json_deep_copy(volume);
 
     json_set_at(copy, "spec.size", json_deep_copy(json_at(scene->object, "spec.rootDisk.size")));
-    json_set_at(copy, "metadata.generation",
-                json_integer(json_int_at(copy, "metadata.generation", 1) + 1));
     return copy;
 }
 

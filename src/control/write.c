@@ -119,12 +119,24 @@ void control_create(struct control *control, const struct kind *kind, json_t *ta
     write_put(control, key, object, STORE_MUST_NOT_EXIST, tell_done, mem_copy(&done, sizeof done));
 }
 
+static void count_change(struct control *control, const char *key, json_t *object)
+{
+    struct store *store = control->setup.store;
+    auto_clean(record_unref_auto) struct record *record = store->ops->get(store, key);
+    auto_json json_t *old = record ? decoded_get(control->decoded, record) : NULL;
+
+    if (old)
+        object_count_change(object, old);
+}
+
 void control_update(struct control *control, const struct kind *kind, json_t *take_object,
                     struct done done)
 {
     auto_json json_t *object = take_object;
     auto_free char *key = key_of_object(kind, object);
 
+    if (!(kind->flags & KIND_NO_GENERATION))
+        count_change(control, key, object);
     write_put(control, key, object, object_revision(object), tell_done,
               mem_copy(&done, sizeof done));
 }

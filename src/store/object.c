@@ -176,6 +176,27 @@ bool object_is_deleting(const json_t *object)
     return json_text_at(object, "metadata.deletionTimestamp", NULL) != NULL;
 }
 
+static bool is_observed(const char *key) { return str_equal(key, "metadata") || str_equal(key, "status"); }
+
+/* Whether every member but metadata and status of 'a' is equal in 'b'. */
+static bool wants_the_same(const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)a, key, value)
+        if (!is_observed(key) && !json_equal(value, json_object_get(b, key)))
+            return false;
+    return true;
+}
+
+void object_count_change(json_t *object, const json_t *old)
+{
+    if (!wants_the_same(object, old) || !wants_the_same(old, object) ||
+        object_is_deleting(object) != object_is_deleting(old))
+        json_set_at(object, "metadata.generation", json_integer(json_int_at(old, "metadata.generation", 0) + 1));
+}
+
 bool object_has_finalizer(const json_t *object, const char *finalizer)
 {
     const json_t *finalizers = json_at(object, "metadata.finalizers");

@@ -22,6 +22,9 @@ const char *object_uid(const json_t *object);                 /* borrowed, "" wh
 const char *object_name(const json_t *object);
 const char *object_namespace(const json_t *object);           /* "" when cluster-scoped */
 bool object_is_deleting(const json_t *object);                /* has a deletionTimestamp */
+/* metadata.generation: one more than that of 'old', what is stored, where something else is wanted now: anything
+ * but metadata and status differs, or its deletion begins. */
+void object_count_change(json_t *object, const json_t *old);
 bool object_has_finalizer(const json_t *object, const char *finalizer);
 
 /* What is looked for among metadata.ownerReferences; NULL is any. Borrowed. */

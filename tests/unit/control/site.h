@@ -188,8 +188,6 @@ static void set_spec(const char *name, const char *path, const char *text)
         if (str_equal(json_text_at(object, path, NULL), text))
             return;
         json_set_at(object, path, json_string(text));
-        json_set_at(object, "metadata.generation",
-                    json_integer(json_int_at(object, "metadata.generation", 1) + 1));
         control_update(site.control, &kind_instance, json_incref(object), nobody);
         loop_sim_advance(site.loop, 1);
     }
