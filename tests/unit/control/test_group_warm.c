@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ANSWER "HTTP/1.0 200 OK\r\n"
+
 TEST(warm_members_are_paused_and_one_is_resumed_first)
 {
     begin_forking(11, json_pack("{s:i,s:i,s:i}", "replicas", 1, "maxReplicas", 5, "warm", 2));
@@ -50,42 +52,58 @@ static void pass_seconds_answering(unsigned seconds, const char *answer)
     }
 }
 
-TEST(a_warm_member_stands_still_when_it_has_given_an_answer)
+/* A member that serves by an HTTP probe, and a warm one that has had no answer to give for four seconds. */
+static void begin_with_one_that_waits(uint64_t seed, const char *start_timeout)
 {
-    begin_forking(16, json_pack("{s:i,s:{s:s,s:i}}", "replicas", 1, "readiness", "type", "HTTP", "port", 80));
-    pass_seconds_answering(20, "HTTP/1.0 200 OK\r\n");
+    begin_forking(seed, json_pack("{s:i,s:{s:s},s:{s:s,s:i}}", "replicas", 1, "healing", "startTimeout", start_timeout,
+                                  "readiness", "type", "HTTP", "port", 80));
+    pass_seconds_answering(20, ANSWER);
     CHECK_EQ(group_int("status.readyReplicas"), 1);
     set_group("spec.warm", json_integer(1));
-    pass_seconds_answering(20, NULL);
+    pass_seconds_answering(4, NULL);
+    CHECK_EQ(look()->warm, 1);
+}
+
+TEST(a_warm_member_stands_still_when_it_has_given_an_answer)
+{
+    begin_with_one_that_waits(16, "10m");
+    pass_seconds_answering(16, NULL);
     CHECK_EQ(look()->warm, 1);
     CHECK(is_phase(census.warm_one, "Running"));
     CHECK_EQ(group_int("status.warmReplicas"), 0);
-    pass_seconds_answering(1, "HTTP/1.0 200 OK\r\n"); /* it settles for two */
+    pass_seconds_answering(1, ANSWER); /* it settles for two */
     CHECK(is_phase(census.warm_one, "Running"));
-    pass_seconds_answering(5, "HTTP/1.0 200 OK\r\n");
+    pass_seconds_answering(5, ANSWER);
     CHECK(is_phase(census.warm_one, "Paused"));
     CHECK_EQ(generation_of(census.warm_one), 2); /* its spec was changed */
     CHECK_EQ(group_int("status.warmReplicas"), 1);
-    /* One that is wanted before that goes on as it is. */
     auto_free char *first = str_dup(census.warm_one);
     set_group("spec.replicas", json_integer(2));
-    pass_seconds_answering(3, "HTTP/1.0 200 OK\r\n");
+    pass_seconds_answering(3, ANSWER);
     CHECK(is_phase(first, "Running"));
     CHECK_EQ(group_int("status.readyReplicas"), 2);
     end_forking();
 }
 
+TEST(a_warm_member_that_is_wanted_before_it_stands_still_goes_on_as_it_is)
+{
+    begin_with_one_that_waits(24, "10m");
+    auto_free char *first = str_dup(census.warm_one);
+    set_group("spec.replicas", json_integer(2));
+    pass_seconds_answering(3, ANSWER);
+    CHECK(is_phase(first, "Running"));
+    CHECK_EQ(generation_of(first), 1); /* its spec was not changed: nobody paused it */
+    CHECK_EQ(group_int("status.readyReplicas"), 2);
+    CHECK_EQ(events_of("web", "MemberCreated"), 1);
+    end_forking();
+}
+
 TEST(a_warm_member_that_is_never_ready_is_replaced)
 {
-    begin_forking(17, json_pack("{s:i,s:{s:s},s:{s:s,s:i}}", "replicas", 1, "healing", "startTimeout", "10s", "readiness",
-                                "type", "HTTP", "port", 80));
-    pass_seconds_answering(20, "HTTP/1.0 200 OK\r\n");
-    set_group("spec.warm", json_integer(1));
-    pass_seconds_answering(4, NULL);
-    CHECK_EQ(look()->warm, 1);
+    begin_with_one_that_waits(17, "10s");
     auto_free char *first = str_dup(census.warm_one);
     pass_seconds_answering(10, NULL);
-    pass_seconds_answering(30, "HTTP/1.0 200 OK\r\n");
+    pass_seconds_answering(30, ANSWER);
     CHECK_EQ(look()->warm, 1);
     CHECK(!str_equal(census.warm_one, first));
     CHECK(is_phase(census.warm_one, "Paused"));
@@ -94,12 +112,7 @@ TEST(a_warm_member_that_is_never_ready_is_replaced)
 
 TEST(a_warm_member_that_a_write_error_stopped_is_not_ready)
 {
-    begin_forking(18, json_pack("{s:i,s:{s:s},s:{s:s,s:i}}", "replicas", 1, "healing", "startTimeout", "20s", "readiness",
-                                "type", "HTTP", "port", 80));
-    pass_seconds_answering(20, "HTTP/1.0 200 OK\r\n");
-    set_group("spec.warm", json_integer(1));
-    pass_seconds_answering(4, NULL);
-    CHECK_EQ(look()->warm, 1);
+    begin_with_one_that_waits(18, "20s");
     auto_free char *first = str_dup(census.warm_one), *uid = uid_of(census.warm_one);
     compute_fake_disk_full(site.world, uid, true);
     pass_seconds_answering(2, NULL);
@@ -107,7 +120,7 @@ TEST(a_warm_member_that_a_write_error_stopped_is_not_ready)
     CHECK_EQ(group_int("status.warmReplicas"), 0);
     pass_seconds_answering(20, NULL);
     CHECK(strstr(group_text("status.circuit.message"), "no space left on device"));
-    pass_seconds_answering(40, "HTTP/1.0 200 OK\r\n");
+    pass_seconds_answering(40, ANSWER);
     CHECK_EQ(look()->warm, 1);
     CHECK(!str_equal(census.warm_one, first));
     CHECK_EQ(group_int("status.warmReplicas"), 1);

@@ -28,27 +28,8 @@ TEST(an_instance_is_paused_resumed_and_stopped_out_of_the_pause)
     end();
 }
 
-TEST(a_guest_that_does_not_obey_is_forced_after_the_time_out)
-{
-    begin(2);
-    create_image();
-    create_instance("web", json_pack("{s:s,s:s}", "image", "debian", "stopTimeout", "12s"));
-    wait_for("web", "Running");
-    auto_free char *uid = uid_of("web");
-    compute_fake_guest_ignores_power(site.world, uid, true);
-    set_spec("web", "spec.powerState", "Stopped");
-    loop_sim_advance(site.loop, 11000);
-    CHECK(is_phase("web", "Stopping"));
-    CHECK_EQ(compute_fake_presses(site.world, uid), 4);
-    loop_sim_advance(site.loop, 2000);
-    CHECK(is_phase("web", "Stopped"));
-    auto_free char *reason = text_of("web", "status.lastEnd.reason");
-    CHECK_STR(reason, "Stopped");
-    end();
-}
-
 /* Begins to stop a guest that does not obey and has 12 s. */
-static void begin_stubborn_stop(uint64_t seed)
+static void begin_ignored_stop(uint64_t seed)
 {
     begin(seed);
     create_image();
@@ -61,31 +42,45 @@ static void begin_stubborn_stop(uint64_t seed)
     CHECK(is_phase("web", "Stopping"));
 }
 
+/* Not within the time, and soon after it. */
+static void check_stops_after(int64_t left_ms)
+{
+    loop_sim_advance(site.loop, left_ms);
+    CHECK(is_phase("web", "Stopping"));
+    loop_sim_advance(site.loop, 2000);
+    CHECK(is_phase("web", "Stopped"));
+}
+
+TEST(a_guest_that_does_not_obey_is_forced_after_the_time_out)
+{
+    begin_ignored_stop(2);
+    auto_free char *uid = uid_of("web");
+    check_stops_after(6000);
+    CHECK_EQ(compute_fake_presses(site.world, uid), 4);
+    auto_free char *reason = text_of("web", "status.lastEnd.reason");
+    CHECK_STR(reason, "Stopped");
+    end();
+}
+
 TEST(a_clock_that_is_set_neither_draws_the_time_out_nor_cuts_it_short)
 {
     for (int hours = -3; hours <= 3; hours += 6) {
-        begin_stubborn_stop(2);
+        begin_ignored_stop(2);
         auto_free char *uid = uid_of("web");
         loop_sim_set_wall(site.loop, hours * 3600 * 1000LL);
-        loop_sim_advance(site.loop, 6000);
-        CHECK(is_phase("web", "Stopping"));
+        check_stops_after(6000);
         CHECK_EQ(compute_fake_presses(site.world, uid), 4);
-        loop_sim_advance(site.loop, 2000);
-        CHECK(is_phase("web", "Stopped"));
         end();
     }
 }
 
 TEST(a_clock_set_back_while_the_daemon_was_away_costs_the_time_out_once_more_at_most)
 {
-    begin_stubborn_stop(2);
+    begin_ignored_stop(2);
     daemon_dies();
     loop_sim_set_wall(site.loop, -3 * 3600 * 1000LL);
     daemon_starts();
-    loop_sim_advance(site.loop, 11000);
-    CHECK(is_phase("web", "Stopping"));
-    loop_sim_advance(site.loop, 2000);
-    CHECK(is_phase("web", "Stopped"));
+    check_stops_after(11000);
     end();
 }
 
