@@ -8,7 +8,7 @@ import time
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from unix_http import UnixConnection
 
-FOLDER = "/apis/virga.dev/v1/namespaces/default/instancegroups"
+NAMESPACE = "/apis/virga.dev/v1/namespaces/default"
 PATIENCE_S = 300
 
 
@@ -18,15 +18,15 @@ class Group:
 
     def scale_to(self, count):
         connection = UnixConnection(self.socket, PATIENCE_S)
-        connection.request("PATCH", f"{FOLDER}/{self.name}/scale", json.dumps({"spec": {"replicas": count}}),
-                           {"Content-Type": "application/merge-patch+json"})
+        connection.request("PATCH", f"{NAMESPACE}/instancegroups/{self.name}/scale",
+                           json.dumps({"spec": {"replicas": count}}), {"Content-Type": "application/merge-patch+json"})
         connection.getresponse().read()
         connection.close()
 
-    def watch(self):
-        """The group as it is now and after each change."""
+    def watch(self, plural="instancegroups"):
+        """The group, or its balancer, as it is now and after each change."""
         connection = UnixConnection(self.socket, PATIENCE_S)
-        connection.request("GET", f"{FOLDER}?watch=1&fieldSelector=metadata.name={self.name}")
+        connection.request("GET", f"{NAMESPACE}/{plural}?watch=1&fieldSelector=metadata.name={self.name}")
         try:
             for line in connection.getresponse():
                 yield json.loads(line)["object"]
@@ -56,15 +56,10 @@ class Group:
             return None
 
     def who_answers(self, tries):
-        """The members that answer now, found by so many requests: at least one, as the balancer may be a moment
-        behind the group."""
-        end = time.monotonic() + PATIENCE_S
-        members = {self.answer()}
-        while members == {None} and time.monotonic() < end:
-            time.sleep(0.02)
-            members = {self.answer()}
-        members |= {self.answer() for _ in range(tries)}
-        return members - {None} or sys.exit(f"nobody answers at the balancer of {self.name}")
+        """The members that answer now, found by so many requests: at least one. The balancer may be a moment behind
+        the group."""
+        next(balancer for balancer in self.watch("loadbalancers") if balancer.get("status", {}).get("healthy"))
+        return {self.answer() for _ in range(tries)} - {None} or sys.exit(f"nobody answers for {self.name}")
 
 
 def is_settled(group, count):

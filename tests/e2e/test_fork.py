@@ -77,6 +77,11 @@ class Fork(CloudTest):
         for name in names:
             cloud.shell_until(name, f"now=$(date +%s); [ $now -ge {int(time.time()) - 3} ] && "
                                     f"[ $now -le {int(time.time()) + 60} ] && echo near || echo far", "near")
+        # One that stood still is told the time.
+        cloud.shell("f-1", "date -s @1000000000")
+        cloud.virga("pause", "f-1")
+        cloud.virga("resume", "f-1")
+        cloud.shell_until("f-1", f"[ $(date +%s) -ge {int(time.time()) - 3} ] && echo near || echo far", "near")
         # They reach each other by their own addresses.
         cloud.shell("f-1", f"ping -c 1 -W 10 {found['f-2']['address']} && ping -c 1 -W 10 {found['parent']['address']}")
         self.assertEqual(cloud.pid("parent"), pid)

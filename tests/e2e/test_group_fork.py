@@ -2,12 +2,9 @@
 from new forks, updated with a new seed, healed; with no request lost."""
 import os
 import signal
-import time
 
 from asking import Asking
 from cloud import CloudTest, at, is_true, main
-
-STOOD_S = 4  # so long a warm member stands still that its clock has to be set
 
 USER_DATA = """#!/bin/sh
 mkdir -p /srv/www/cgi-bin
@@ -44,19 +41,14 @@ class GroupFork(CloudTest):
         self.cloud.create("instancegroup", "web", group("first"))
         self.cloud.create("loadbalancer", "web", BALANCER)
         self.wait_serving(1, 1)
-        stands_since = time.time()
         self.assertTrue(all(is_true(one, "Forked") for one in self.instances("virga.dev/group").values()))
         self.cloud.wait("loadbalancer", "web", lambda one: at(one, "status.healthy") == 1, "a healthy member", seconds=60)
         client = Asking(self.cloud, 8090, "/cgi-bin/name")
         first = client.answered_by()
         # It grows: the warm one takes traffic, and the next is kept warm.
         (warm,) = self.instances("virga.dev/warm")
-        while time.time() < stands_since + STOOD_S:
-            time.sleep(0.1)
         self.cloud.scale("web", 2)
         self.assertEqual(client.answered_by(), f"first {warm}")
-        before, now, after = time.time(), int(self.cloud.shell(warm, "date +%s")), time.time()
-        self.assertTrue(before - 1 < now < after + 1, f"{before}: {now}")
         self.assertNotEqual(first, f"first {warm}")
         before = self.wait_serving(2, 1)
         # A changed template has a seed of its own before members are replaced.
