@@ -6,13 +6,14 @@
 
 static const char *const type_names[FIELD_TYPE_COUNT] = {
     [FIELD_TEXT] = "text",        [FIELD_NAME] = "name",       [FIELD_SUBDOMAIN] = "name",
-    [FIELD_INT] = "integer",      [FIELD_SHARE] = "integer or per cent", [FIELD_BOOL] = "boolean",    [FIELD_NUMBER] = "number",
+    [FIELD_INT] = "integer",      [FIELD_BOOL] = "boolean",    [FIELD_NUMBER] = "number",
     [FIELD_ENUM] = "one of",      [FIELD_QUANTITY] = "size",   [FIELD_DURATION] = "duration",
     [FIELD_TIME] = "time",        [FIELD_IP] = "IP address",   [FIELD_IPV4] = "IPv4 address",
     [FIELD_IPV6] = "IPv6 address", [FIELD_PREFIX4] = "IPv4 prefix", [FIELD_PREFIX6] = "IPv6 prefix",
     [FIELD_MAC] = "MAC address",  [FIELD_PORT] = "port",       [FIELD_URL] = "URL",
     [FIELD_PATH] = "path",        [FIELD_BASE64] = "base64",   [FIELD_OBJECT] = "object",
     [FIELD_LIST] = "list",        [FIELD_MAP] = "map",         [FIELD_ANY] = "any value",
+    [FIELD_SHARE] = "integer or per cent",
 };
 
 static void print_type(const struct field *field)

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PUT_TRIES_MAX = 5 };
-
 static const struct kind *groups(void) { return kind_find_name("instancegroups"); }
 
 /* The group that is named; NULL on error. */
@@ -151,24 +149,18 @@ static int no_such_revision(struct session *session, const json_t *revisions, lo
     return err_set(err, ERR_NOT_FOUND, "there is no revision %ld", wanted);
 }
 
-/* '*ret_is_same': it has that template already. */
-static int put_back(struct session *session, const char *name, long wanted, bool *ret_is_same, struct err *err)
+/* In place of the one that is there, also where fields are absent; the status may move meanwhile. */
+static int put_back(struct session *session, const char *name, const json_t *template, struct err *err)
 {
     auto_free char *path = object_path(session, groups(), name, NULL);
-    auto_json json_t *group = fetch(session, name, err);
-    const json_t *template = revisions_template(group, wanted);
+    auto_json json_t *patch =
+        json_pack("[{s:s,s:s,s:O}]", "op", "replace", "path", "/spec/template", "value", template);
 
-    if (!group)
-        return -1;
-    if (!template)
-        return no_such_revision(session, json_at(group, "status.revisions"), wanted, err);
-    *ret_is_same = json_equal(template, json_at(group, "spec.template"));
-    if (*ret_is_same)
-        return 0;
-    json_set_at(group, "spec.template", json_deep_copy(template));
     client_path_option(&path, "fieldManager", "virga-rollout");
     return client_send(session->client,
-                       &(struct client_request){ .method = "PUT", .path = path, .body = group }, NULL, err);
+                       &(struct client_request){ .method = "PATCH", .path = path,
+                                                 .content_type = "application/json-patch+json", .body = patch },
+                       NULL, err);
 }
 
 static int revision_of(struct session *session, const struct arguments *arguments, long *ret_revision, struct err *err)
@@ -185,20 +177,22 @@ static int revision_of(struct session *session, const struct arguments *argument
 COMMAND(cmd_rollout_undo)
 {
     const char *name = find_group(session, arguments, err);
-    bool is_same = false;
-    int result = -1;
+    auto_json json_t *group = NULL;
+    const json_t *template;
     long wanted = 0;
 
-    if (!name || revision_of(session, arguments, &wanted, err) < 0)
+    if (!name || revision_of(session, arguments, &wanted, err) < 0 || !(group = fetch(session, name, err)))
         return -1;
-    /* The status moves while the group is read and written back. */
-    for (int tries = 0; tries < PUT_TRIES_MAX && result < 0; tries++) {
-        result = put_back(session, name, wanted, &is_same, err);
-        if (result < 0 && client_last_status(session->client) != 409)
-            return -1;
+    template = revisions_template(group, wanted);
+    if (!template)
+        return no_such_revision(session, json_at(group, "status.revisions"), wanted, err);
+    if (json_equal(template, json_at(group, "spec.template"))) {
+        print_done(groups(), name, "unchanged: it has that template");
+        return 0;
     }
-    if (result < 0 || (!is_same && !argument_given(arguments, "no-wait") && await(session, name, err) < 0))
+    if (put_back(session, name, template, err) < 0 ||
+        (!argument_given(arguments, "no-wait") && await(session, name, err) < 0))
         return -1;
-    print_done(groups(), name, is_same ? "unchanged: it has that template" : "rolled back");
+    print_done(groups(), name, "rolled back");
     return 0;
 }

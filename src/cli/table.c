@@ -91,8 +91,9 @@ static const char *colour_of(const char *phase)
     } colours[] = {
         { "Running", "\033[32m" },  { "Ready", "\033[32m" },    { "Failed", "\033[31m" },
         { "Warning", "\033[33m" },  { "Pending", "\033[33m" },  { "Starting", "\033[33m" },
-        { "Stopping", "\033[33m" }, { "Paused", "\033[36m" },   { "Paused (WriteFailed)", "\033[31m" }, { "Importing", "\033[33m" },
+        { "Stopping", "\033[33m" }, { "Paused", "\033[36m" },   { "Importing", "\033[33m" },
         { "Uploading", "\033[33m" }, { "Terminating", "\033[33m" }, { "Deleting", "\033[33m" },
+        { "Paused (WriteFailed)", "\033[31m" },
     };
 
     for (size_t i = 0; i < sizeof colours / sizeof colours[0]; i++)
