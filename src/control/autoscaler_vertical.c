@@ -68,7 +68,7 @@ static struct vertical_member member_of(struct scaler *scaler, const json_t *ins
     const struct member_use *use = map_get(scaler->uses, object_uid(instance));
     int64_t cpus = view_int(&kind_instance, instance, "spec.cpus");
     int64_t bytes = view_bytes(&kind_instance, instance, "spec.memory");
-    bool is_fork = condition_is_true(instance, "Forked"); /* which gives nothing of what it went on with */
+    bool is_fork = condition_is_true(instance, CONDITION_FORKED); /* which gives nothing of what it went on with */
     int64_t apart = bytes - view_bytes(&kind_instance, instance, "status.memory");
 
     return (struct vertical_member){

@@ -8,16 +8,13 @@
  * A balancer drains what carries either, or has a deletionTimestamp, or the condition Serving
  * False, for at most its backend's drainTimeout from that time on. */
 #pragma once
+#include "control/conditions.h"
 #include "control/control.h"
 
 #define ANNOTATION_DRAIN "virga.dev/drain"
 #define LABEL_GROUP "virga.dev/group"
 /* Of a member that is ready and paused until it is wanted: it is no balancer's. */
 #define LABEL_WARM "virga.dev/warm"
-/* Condition of an Instance, set by whoever checks readiness. True: gets traffic at once. False:
- * none. Absent: once it runs, after its first good health check. */
-#define CONDITION_SERVING "Serving"
-#define CONDITION_DRAINING "Draining"
 
 /* No balancer has requests of this instance under way any more, or all had their time. Who is told
  * false is woken when that changes: the Instance itself, and its owner if it has one. */

@@ -14,6 +14,7 @@
  *
  * What to do is decided by group_plan() of elastic/group_plan.h. */
 #pragma once
+#include "control/conditions.h"
 #include "control/control.h"
 #include "elastic/group_plan.h"
 
@@ -23,11 +24,6 @@
 #define ANNOTATION_JOINED "virga.dev/joined"   /* status.startedAt of the boot that it serves, or served, in */
 #define ANNOTATION_PROTECTED "virga.dev/protected"
 #define ANNOTATION_LEAVING "virga.dev/leaving" /* beside ANNOTATION_DRAIN, which people set too: the group drains it to let it go */
-
-/* Condition of an Instance that began as a Snapshot, see instance_fork.c. */
-#define CONDITION_FORKED "Forked"
-#define REASON_FORK_STARTING "Starting"
-#define CONDITION_OWN_IDENTITY "OwnIdentity"
 
 /* Of one member, in memory: what is lost with the daemon is found again by looking. */
 enum { SLOW_START_MS = 5000 }; /* sooner it would be many words about little */

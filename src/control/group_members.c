@@ -158,20 +158,12 @@ static enum member_state state_of_warm(const struct group_scene *scene, const js
     return is_warm_late(scene, instance, book) && !is_loaded(instance) ? MEMBER_FAILED : MEMBER_WARM;
 }
 
-/* Has it all that it will make for itself: keys, leases? What its scripts leave behind may still be at it. */
-static bool is_itself(const json_t *instance)
-{
-    const json_t *condition = condition_get(instance, CONDITION_OWN_IDENTITY);
-
-    return condition_is_true(instance, CONDITION_OWN_IDENTITY) ||
-           str_equal(json_text_at(condition, "reason", NULL), "Failed");
-}
-
+/* What its scripts leave behind may still be at it when they have ended. */
 static void see_it_settle(const struct group_scene *scene, struct member_book *book, const json_t *instance)
 {
     int64_t now_ms = loop_now_ms(control_setup(scene->work->control)->loop);
 
-    if (!book->is_ready || !is_itself(instance))
+    if (!book->is_ready || !instance_is_itself(instance))
         book->settles_ms = 0;
     else if (!book->settles_ms)
         book->settles_ms = now_ms > 0 ? now_ms : 1;

@@ -125,7 +125,6 @@ int64_t fork_settle(struct scene *scene);         /* of a machine that runs; mil
 int identity_give(struct scene *scene, bool *ret_done, struct err *err);
 /* The rest, which takes longer; also of what booted. Milliseconds to the next look, or -1. */
 int64_t identity_finish(struct scene *scene);
-bool identity_is_settled(const struct scene *scene); /* given, or refused by the guest */
 void identity_forget(struct scene *scene);
 
 /* --- config --- */

@@ -7,16 +7,14 @@
  *   any other  it boots from its disk; the reason says why. So does every later start. */
 #include "control/instance.h"
 #include "control/admit.h"
+#include "control/conditions.h"
 #include "base/str.h"
 #include "kinds/tables/tables.h"
 #include "store/object.h"
 
-#define FORKED "Forked"
-#define STARTING "Starting"
-
 static const char *reason_of(const struct scene *scene)
 {
-    return json_text_at(condition_get(scene->object, FORKED), "reason", NULL);
+    return json_text_at(condition_get(scene->object, CONDITION_FORKED), "reason", NULL);
 }
 
 json_t *fork_snapshot(const struct scene *scene)
@@ -28,7 +26,7 @@ json_t *fork_snapshot(const struct scene *scene)
 
 static void boot_instead(struct scene *scene, const char *reason, const char *text)
 {
-    work_condition(scene->work, FORKED, false, reason, "%s", text);
+    work_condition(scene->work, CONDITION_FORKED, false, reason, "%s", text);
     work_event(scene->work, "Warning", reason, "it boots from its disk: %s", text);
 }
 
@@ -43,28 +41,29 @@ static void decide_first(struct scene *scene)
     }
     json_set_at(scene->object, "status.snapshotUID", json_string(object_uid(snapshot)));
     if (!view_bool(&kind_snapshot, snapshot, "spec.memory"))
-        work_condition(scene->work, FORKED, false, "DiskOnly", "the snapshot has no memory: it boots");
+        work_condition(scene->work, CONDITION_FORKED, false, "DiskOnly", "the snapshot has no memory: it boots");
     else if (!condition_is_true(snapshot, "MemoryReady"))
         boot_instead(scene, "MemoryLost", "the snapshot's memory went with a restart of the host or an update of virgad");
     else if (misfit)
         boot_instead(scene, "DoesNotFit", misfit);
     else
-        work_condition(scene->work, FORKED, false, STARTING, "going on from snapshot %s", object_name(snapshot));
+        work_condition(scene->work, CONDITION_FORKED, false, REASON_FORK_STARTING, "going on from snapshot %s",
+                       object_name(snapshot));
 }
 
 void fork_decide(struct scene *scene)
 {
     if (!scene_text(scene, "spec.snapshot"))
         return;
-    if (!condition_get(scene->object, FORKED))
+    if (!condition_get(scene->object, CONDITION_FORKED))
         decide_first(scene);
-    else if (condition_is_true(scene->object, FORKED))
-        work_condition(scene->work, FORKED, false, "Restarted", "it has booted since");
+    else if (condition_is_true(scene->object, CONDITION_FORKED))
+        work_condition(scene->work, CONDITION_FORKED, false, "Restarted", "it has booted since");
     else if (fork_is_starting(scene)) /* its disk may be ahead of the memory */
         boot_instead(scene, "NotForked", "it was stopped before it was somebody else");
 }
 
-bool fork_is_starting(const struct scene *scene) { return str_equal(reason_of(scene), STARTING); }
+bool fork_is_starting(const struct scene *scene) { return str_equal(reason_of(scene), REASON_FORK_STARTING); }
 
 bool fork_configure(const struct scene *scene, struct machine_config *config)
 {
@@ -90,7 +89,7 @@ bool fork_has_failed(struct scene *scene)
 
 bool fork_is_unsettled(const struct scene *scene)
 {
-    return scene->machine.is_fork && !condition_is_true(scene->object, FORKED);
+    return scene->machine.is_fork && !condition_is_true(scene->object, CONDITION_FORKED);
 }
 
 static void give_up(struct scene *scene, const char *text)
@@ -116,9 +115,9 @@ int64_t fork_settle(struct scene *scene)
     if (identity_give(scene, &is_itself, &err) < 0) {
         give_up(scene, err.text);
     } else if (is_itself) {
-        work_condition(scene->work, FORKED, true, FORKED, "went on from snapshot %s",
+        work_condition(scene->work, CONDITION_FORKED, true, "Forked", "went on from snapshot %s",
                        scene_text(scene, "spec.snapshot"));
-        work_event(scene->work, "Normal", FORKED, "from snapshot %s", scene_text(scene, "spec.snapshot"));
+        work_event(scene->work, "Normal", "Forked", "from snapshot %s", scene_text(scene, "spec.snapshot"));
         again_ms = identity_finish(scene);
     }
     return again_ms;
@@ -126,5 +125,5 @@ int64_t fork_settle(struct scene *scene)
 
 bool fork_is_busy(const struct scene *scene)
 {
-    return fork_is_unsettled(scene) || (scene->machine.is_fork && !identity_is_settled(scene));
+    return fork_is_unsettled(scene) || (scene->machine.is_fork && !instance_is_itself(scene->object));
 }

@@ -6,6 +6,7 @@
  * can see: until then the fork's links are down, and nobody meets two of the same. The script does what
  * takes longer, and is all that one needs that booted. */
 #include "control/instance.h"
+#include "control/conditions.h"
 #include "control/guest_exec.h"
 #include "control/network_refs.h"
 #include "control/results.h"
@@ -21,7 +22,6 @@
 #include <string.h>
 #include <arpa/inet.h>
 
-#define OWN_IDENTITY "OwnIdentity"
 #define LATER "identity later"
 
 enum {
@@ -236,10 +236,10 @@ int identity_give(struct scene *scene, bool *ret_done, struct err *err)
         return 0;
     }
     if (has_failed_too_often(scene, err)) {
-        work_condition(scene->work, OWN_IDENTITY, false, "Failed", "%s", err->text);
+        work_condition(scene->work, CONDITION_OWN_IDENTITY, false, "Failed", "%s", err->text);
         return -1;
     }
-    work_condition(scene->work, OWN_IDENTITY, false, "Waiting", "the guest is being given it");
+    work_condition(scene->work, CONDITION_OWN_IDENTITY, false, "Waiting", "the guest is being given it");
     return 0;
 }
 
@@ -264,28 +264,29 @@ int64_t identity_finish(struct scene *scene)
     int64_t delay_ms;
     struct err err;
 
-    if (condition_is_true(scene->object, OWN_IDENTITY) || scene->machine.state != MACHINE_RUNNING)
+    if (condition_is_true(scene->object, CONDITION_OWN_IDENTITY) || scene->machine.state != MACHINE_RUNNING)
         return -1;
     delay_ms = finish_delay_ms(scene);
     if (delay_ms > 0)
         return delay_ms;
     if (script_has_run(scene)) {
         turn_end(scene->work->control, TURN_TO_FINISH, scene->uid);
-        work_condition(scene->work, OWN_IDENTITY, true, "Given", "%s", "");
+        work_condition(scene->work, CONDITION_OWN_IDENTITY, true, "Given", "%s", "");
     } else if (work_op(scene->work, "identity behind", &err) == OP_FAILED) {
-        work_condition(scene->work, OWN_IDENTITY, false, "Failed", "%s", err.text);
+        work_condition(scene->work, CONDITION_OWN_IDENTITY, false, "Failed", "%s", err.text);
     } else {
-        work_condition(scene->work, OWN_IDENTITY, false, "Waiting",
+        work_condition(scene->work, CONDITION_OWN_IDENTITY, false, "Waiting",
                        scene->machine.agent_connected ? "keys are being made" : "waiting for the guest agent");
     }
     return -1;
 }
 
-bool identity_is_settled(const struct scene *scene)
+bool instance_is_itself(const json_t *instance)
 {
-    const json_t *condition = condition_get(scene->object, OWN_IDENTITY);
+    const json_t *condition = condition_get(instance, CONDITION_OWN_IDENTITY);
 
-    return condition_is_true(scene->object, OWN_IDENTITY) || str_equal(json_text_at(condition, "reason", ""), "Failed");
+    return condition_is_true(instance, CONDITION_OWN_IDENTITY) ||
+           str_equal(json_text_at(condition, "reason", ""), "Failed");
 }
 
 void identity_forget(struct scene *scene)

@@ -158,7 +158,7 @@ static long take_time(const struct guest_identity *identity)
     return CALL(clock_settime, 0 /* CLOCK_REALTIME */, time, 0);
 }
 
-static void signal_process(const char *pid_file, int number)
+static void halt_process(const char *pid_file)
 {
     char text[TEXT_SIZE];
     long pid = 0;
@@ -168,14 +168,14 @@ static void signal_process(const char *pid_file, int number)
     for (const char *digit = text; *digit >= '0' && *digit <= '9' && pid < 1000000000; digit++)
         pid = 10 * pid + (*digit - '0');
     if (pid > 1)
-        CALL(kill, pid, number, 0);
+        CALL(kill, pid, SIGSTOP_NUMBER, 0);
 }
 
 /* The parent's SSH server answers no more. To end it would have its parent work, before the first answer. */
-static void stop_ssh_server(void)
+static void halt_ssh_server(void)
 {
-    signal_process("/run/dropbear.pid", SIGSTOP_NUMBER);
-    signal_process("/run/sshd.pid", SIGSTOP_NUMBER);
+    halt_process("/run/dropbear.pid");
+    halt_process("/run/sshd.pid");
 }
 
 /* Keys that another one would read are emptied. Looked for before the guest is frozen, too, so that a
@@ -405,7 +405,7 @@ static void become(const struct guest_identity *identity, char text[TEXT_SIZE])
         join(text, "it is of another version", "", "");
         return;
     }
-    stop_ssh_server();
+    halt_ssh_server();
     for_each_key(empty_key);
     take(identity, steps, sizeof steps / sizeof steps[0], text);
 }
